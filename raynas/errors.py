@@ -1,0 +1,93 @@
+"""Everything raynas raises on purpose.
+
+::
+
+    RaynasError
+    ├── SpaceError            a choice, label or domain that does not hold together
+    │   └── SampleError       a sample with a missing, unknown or out-of-domain label
+    ├── TraceError            a model that cannot be turned into a graph
+    ├── GraphError            a graph, or a graph document, that breaks the rules of the IR
+    ├── SourceError           generated source that cannot be loaded
+    ├── SerializationError    a value that cannot be written down, or a document that must not be read
+    ├── ConfigError           a configuration with an unknown key, class, strategy or objective
+    │   └── PluginError       a plug-in that is not there, does not import or breaks its contract
+    ├── ResourceError         resources that no node can give
+    ├── StoreError            a run that cannot be opened or written
+    │   ├── RunMismatchError  a run that was begun with another definition
+    │   └── StaleEpochError   a writer that has been replaced by a newer one
+    ├── EvaluationError       an evaluator that returned no usable metrics
+    ├── TransitionError       an event that a trial's state does not allow
+    └── SearchError           a search that cannot go on
+
+Every message is one line that names the object, the cause and the cure.
+
+`TrialStopped` is no error: `Context.report` raises it to end a trial early.
+"""
+
+
+class RaynasError(Exception):
+    """The root of the tree above: what a caller catches to catch them all."""
+
+
+class SpaceError(RaynasError):
+    """A choice, label or domain does not hold together."""
+
+
+class SampleError(SpaceError):
+    """A sample has a missing, unknown or out-of-domain label."""
+
+
+class TraceError(RaynasError):
+    """A model cannot be turned into a graph."""
+
+
+class GraphError(RaynasError):
+    """A graph or a graph document breaks the rules of the IR."""
+
+
+class SourceError(RaynasError):
+    """Generated source cannot be loaded."""
+
+
+class SerializationError(RaynasError):
+    """A value cannot be written down, or a document must not be read."""
+
+
+class ConfigError(RaynasError):
+    """A configuration holds an unknown key, class, strategy or objective."""
+
+
+class PluginError(ConfigError):
+    """A plug-in is not there, does not import or breaks its contract."""
+
+
+class ResourceError(RaynasError):
+    """Resources were asked for that no node can give."""
+
+
+class StoreError(RaynasError):
+    """A run cannot be opened or written."""
+
+
+class RunMismatchError(StoreError):
+    """A run of this name was begun with another definition."""
+
+
+class StaleEpochError(StoreError):
+    """A newer writer has taken over this run; this one must stop."""
+
+
+class EvaluationError(RaynasError):
+    """An evaluator returned no usable metrics."""
+
+
+class TransitionError(RaynasError):
+    """A trial's state does not allow this event."""
+
+
+class SearchError(RaynasError):
+    """A search cannot go on."""
+
+
+class TrialStopped(Exception):
+    """Raised by `Context.report` in a trial that should end now; not an error."""

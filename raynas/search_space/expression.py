@@ -1,0 +1,282 @@
+"""Expression: arithmetic on choices that have not been made yet.
+
+`width * 2`, `max_(a, b)` and `depth > 3` are expressions; `evaluate(sample)` gives their value once a sample is there.
+"""
+
+from __future__ import annotations
+
+import math
+import operator
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, NoReturn
+
+from raynas.errors import SampleError, SpaceError
+from raynas.search_space.domain import Categorical, Domain, Value, exact
+
+FUNCTIONS: dict[str, Callable[..., Any]] = {
+    "add": operator.add,
+    "sub": operator.sub,
+    "mul": operator.mul,
+    "truediv": operator.truediv,
+    "floordiv": operator.floordiv,
+    "mod": operator.mod,
+    "pow": operator.pow,
+    "neg": operator.neg,
+    "pos": operator.pos,
+    "abs": operator.abs,
+    "eq": operator.eq,
+    "ne": operator.ne,
+    "lt": operator.lt,
+    "le": operator.le,
+    "gt": operator.gt,
+    "ge": operator.ge,
+    "getitem": operator.getitem,
+    "min": min,
+    "max": max,
+    "round": round,
+    "ceil": math.ceil,
+    "floor": math.floor,
+    "int": int,
+    "float": float,
+    "str": str,
+    "not": operator.not_,
+    "and": lambda left, right: left and right,
+    "or": lambda left, right: left or right,
+    "if": lambda test, yes, no: yes if test else no,
+}
+"""What an expression may apply, by the name under which it is written down."""
+
+
+class Expression:
+    """`function(*args)`, where at least one argument is itself an expression."""
+
+    def __init__(self, function: str, *args: Any) -> None:
+        if function not in FUNCTIONS:
+            raise SpaceError(f"an expression cannot apply '{function}': it knows {', '.join(FUNCTIONS)}")
+        self.function = function
+        self.args = args
+
+    def evaluate(self, sample: Mapping[str, Value]) -> Any:
+        """The value under `sample`; `SampleError` where a label it needs is missing."""
+        return FUNCTIONS[self.function](*(evaluate(arg, sample) for arg in self.args))
+
+    def leaves(self) -> Iterator[Leaf]:
+        """The choices that stand in it, in order, each as often as it stands there."""
+        for arg in self.args:
+            yield from leaves(arg)
+
+    def __repr__(self) -> str:
+        return f"{self.function}({', '.join(map(repr, self.args))})"
+
+    # One object is one expression: `==` builds another expression, so identity is what hashing can go by.
+    __hash__ = object.__hash__
+
+    def _refuse(self, what: str, cure: str) -> NoReturn:
+        raise SpaceError(f"{self!r} cannot be used as {what}, because its value is not chosen yet: {cure}")
+
+    def __bool__(self) -> bool:
+        self._refuse(
+            "a bool", "write LayerChoice for two ways to build, or ValueChoice.condition(test, yes, no)"
+        )
+
+    def __index__(self) -> int:
+        self._refuse("a range or index", "write Repeat(block, depth=…) for a loop over a choice")
+
+    def __iter__(self) -> NoReturn:
+        self._refuse("a sequence", "index it with [0], [1], …")
+
+    def __len__(self) -> int:
+        self._refuse("a sequence", "make its length a choice of its own")
+
+    def __int__(self) -> int:
+        self._refuse("an int", "write ValueChoice.to_int(…)")
+
+    def __float__(self) -> float:
+        self._refuse("a float", "write ValueChoice.to_float(…)")
+
+    def __add__(self, other: Any) -> Expression:
+        return Expression("add", self, other)
+
+    def __radd__(self, other: Any) -> Expression:
+        return Expression("add", other, self)
+
+    def __sub__(self, other: Any) -> Expression:
+        return Expression("sub", self, other)
+
+    def __rsub__(self, other: Any) -> Expression:
+        return Expression("sub", other, self)
+
+    def __mul__(self, other: Any) -> Expression:
+        return Expression("mul", self, other)
+
+    def __rmul__(self, other: Any) -> Expression:
+        return Expression("mul", other, self)
+
+    def __truediv__(self, other: Any) -> Expression:
+        return Expression("truediv", self, other)
+
+    def __rtruediv__(self, other: Any) -> Expression:
+        return Expression("truediv", other, self)
+
+    def __floordiv__(self, other: Any) -> Expression:
+        return Expression("floordiv", self, other)
+
+    def __rfloordiv__(self, other: Any) -> Expression:
+        return Expression("floordiv", other, self)
+
+    def __mod__(self, other: Any) -> Expression:
+        return Expression("mod", self, other)
+
+    def __rmod__(self, other: Any) -> Expression:
+        return Expression("mod", other, self)
+
+    def __pow__(self, other: Any) -> Expression:
+        return Expression("pow", self, other)
+
+    def __rpow__(self, other: Any) -> Expression:
+        return Expression("pow", other, self)
+
+    def __neg__(self) -> Expression:
+        return Expression("neg", self)
+
+    def __pos__(self) -> Expression:
+        return Expression("pos", self)
+
+    def __abs__(self) -> Expression:
+        return Expression("abs", self)
+
+    def __round__(self, digits: int | None = None) -> Expression:
+        return Expression("round", self) if digits is None else Expression("round", self, digits)
+
+    def __ceil__(self) -> Expression:
+        return Expression("ceil", self)
+
+    def __floor__(self) -> Expression:
+        return Expression("floor", self)
+
+    def __eq__(self, other: object) -> Expression:  # type: ignore[override]  # a comparison is an expression
+        return Expression("eq", self, other)
+
+    def __ne__(self, other: object) -> Expression:  # type: ignore[override]  # a comparison is an expression
+        return Expression("ne", self, other)
+
+    def __lt__(self, other: Any) -> Expression:
+        return Expression("lt", self, other)
+
+    def __le__(self, other: Any) -> Expression:
+        return Expression("le", self, other)
+
+    def __gt__(self, other: Any) -> Expression:
+        return Expression("gt", self, other)
+
+    def __ge__(self, other: Any) -> Expression:
+        return Expression("ge", self, other)
+
+    def __getitem__(self, key: Any) -> Expression:
+        return Expression("getitem", self, key)
+
+
+class Leaf(Expression):
+    """One choice among candidates: what `ValueChoice` makes.
+
+    A candidate that is plain data stands in samples as it is; any other (a class, a function, a dtype) by its name.
+
+    Args:
+        candidates: the values to choose from; the first is the default.
+        label: the choice's name; None until the space knows where it stands and names it.
+    """
+
+    def __init__(self, candidates: Sequence[Any], label: str | None = None) -> None:
+        self.label = label
+        self.candidates = tuple(candidates)
+        self.tokens: tuple[Value, ...] = tuple(map(token, self.candidates))
+        Categorical(
+            label or "unlabelled", candidates=self.tokens
+        )  # refuses an empty list and candidates that stand twice
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Leaf:
+        return self  # a copied model makes the same choice
+
+    def __repr__(self) -> str:
+        return f"ValueChoice({list(self.candidates)!r}, label={self.label!r})"
+
+    def named(self) -> str:
+        if self.label is None:
+            raise SpaceError(f"{self!r} has no label yet: give it one, or trace the space that holds it")
+        return self.label
+
+    def domain(self, when: tuple[Any, ...] = ()) -> Domain:
+        return Categorical(self.named(), when, candidates=self.tokens)
+
+    def leaves(self) -> Iterator[Leaf]:
+        yield self
+
+    def default(self) -> Any:
+        return self.candidates[0]
+
+    def evaluate(self, sample: Mapping[str, Value]) -> Any:
+        label = self.named()
+        try:
+            value = sample[label]
+        except KeyError:
+            raise SampleError(
+                f"the sample leaves out '{label}': give it one of {list(self.tokens)}"
+            ) from None
+        text = exact(value)
+        for known, candidate in zip(self.tokens, self.candidates, strict=True):
+            if exact(known) == text:
+                return candidate
+        raise SampleError(f"the sample sets '{label}' to {value!r}: give it one of {list(self.tokens)}")
+
+
+def token(candidate: Any) -> Value:
+    """How a candidate is called in a sample."""
+    if candidate is None or isinstance(candidate, bool | int | float | str):
+        return candidate
+    if isinstance(candidate, tuple | list):
+        return tuple(map(token, candidate))
+    return getattr(candidate, "__qualname__", None) or str(candidate)
+
+
+def leaves(value: Any) -> Iterator[Leaf]:
+    """The choices in `value`, looking into tuples, lists, dicts and slices."""
+    if isinstance(value, Expression):
+        yield from value.leaves()
+    elif isinstance(value, tuple | list | set | frozenset):
+        for item in value:
+            yield from leaves(item)
+    elif isinstance(value, dict):
+        for item in value.values():
+            yield from leaves(item)
+    elif isinstance(value, slice):
+        yield from leaves((value.start, value.stop, value.step))
+
+
+def evaluate(value: Any, sample: Mapping[str, Value]) -> Any:
+    """`value` with every expression in it replaced by its value under `sample`."""
+    return _mapped(value, lambda expression: expression.evaluate(sample))
+
+
+def defaults(value: Any) -> Any:
+    """`value` with every choice in it at its first candidate."""
+
+    def at_default(item: Any) -> Any:
+        if isinstance(item, Leaf):
+            return item.default()
+        return FUNCTIONS[item.function](*(defaults(arg) for arg in item.args))
+
+    return _mapped(value, at_default)
+
+
+def _mapped(value: Any, of: Callable[[Any], Any]) -> Any:
+    if isinstance(value, Expression):
+        return of(value)
+    if isinstance(value, tuple) and hasattr(value, "_fields"):
+        return type(value)(*(_mapped(item, of) for item in value))
+    if type(value) in (tuple, list, set, frozenset):
+        return type(value)(_mapped(item, of) for item in value)
+    if type(value) is dict:
+        return {key: _mapped(item, of) for key, item in value.items()}
+    if isinstance(value, slice):
+        return slice(*(_mapped(item, of) for item in (value.start, value.stop, value.step)))
+    return value

@@ -1,0 +1,196 @@
+"""SearchSpace: the domains of a space, in an order in which conditions look back only."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import cached_property
+from random import Random
+from typing import Any
+
+from raynas.errors import SampleError, SpaceError
+from raynas.search_space.counting import count
+from raynas.search_space.domain import Categorical, Condition, Domain, Value
+from raynas.search_space.sample import Sample, plain
+
+
+class SearchSpace:
+    """The choices of a model (and its evaluator), as a strategy sees them.
+
+    Args:
+        domains: one for each label; a condition may only name labels that come before it.
+
+    >>> space = SearchSpace([Categorical("op", candidates=("conv", "pool")),
+    ...                      Categorical("kernel", when=((Condition("op", ("conv",)),),), candidates=(3, 5))])
+    >>> space.size(), [dict(sample) for sample in space.grid()]
+    (3, [{'op': 'conv', 'kernel': 3}, {'op': 'conv', 'kernel': 5}, {'op': 'pool'}])
+    """
+
+    def __init__(self, domains: Sequence[Domain] = ()) -> None:
+        self.domains: tuple[Domain, ...] = tuple(domains)
+        seen: dict[str, Domain] = {}
+        for domain in self.domains:
+            if domain.label in seen:
+                raise SpaceError(
+                    f"label '{domain.label}' stands for two choices: give one of them another label"
+                )
+            for condition in (c for clause in domain.when for c in clause):
+                if condition.label not in seen:
+                    raise SpaceError(
+                        f"choice '{domain.label}' depends on '{condition.label}', which does not come before it"
+                    )
+            seen[domain.label] = domain
+        self._by_label = seen
+
+    def __getitem__(self, label: str) -> Domain:
+        try:
+            return self._by_label[label]
+        except KeyError:
+            raise SampleError(f"there is no choice '{label}': the space has {self._labels()}") from None
+
+    def __iter__(self) -> Iterator[Domain]:
+        return iter(self.domains)
+
+    def __len__(self) -> int:
+        return len(self.domains)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, SearchSpace) and self.to_json() == other.to_json()
+
+    def __hash__(self) -> int:
+        return hash(self.to_json())
+
+    def __repr__(self) -> str:
+        return f"SearchSpace({len(self)} choices, {self.size()} samples)"
+
+    def _labels(self) -> str:
+        return ", ".join(f"'{domain.label}'" for domain in self.domains) or "no choices"
+
+    def default(self) -> Sample:
+        """Every choice at its first candidate."""
+        return self._filled(lambda domain: domain.default)
+
+    def random(self, rng: Random) -> Sample:
+        """A sample with each active choice drawn uniformly from its domain."""
+        return self._filled(lambda domain: domain.random(rng))
+
+    def complete(self, values: Mapping[str, Value], rng: Random) -> Sample:
+        """`values` where they count and lie in their domains; what is missing is drawn at random."""
+        return self._filled(
+            lambda d: values[d.label] if d.label in values and d.contains(values[d.label]) else d.random(rng)
+        )
+
+    def mutate(self, sample: Sample, rng: Random) -> Sample | None:
+        """A sample in which one active choice, drawn uniformly, has another value.
+
+        Choices that begin to count are drawn at random. None where the space has no other sample.
+        """
+        free = [domain for domain in self.domains if domain.label in sample and domain.size() != 1]
+        if not free:
+            return None
+        changed = free[rng.randrange(len(free))]
+        return self.complete({**sample, changed.label: changed.other(sample[changed.label], rng)}, rng)
+
+    def grid(self) -> Iterator[Sample]:
+        """Every sample once, lazily; the last choice changes fastest. `SpaceError` for a continuous domain."""
+        chosen: dict[str, Value] = {}
+
+        def walk(position: int) -> Iterator[Sample]:
+            if position == len(self.domains):
+                yield Sample(chosen)
+                return
+            domain = self.domains[position]
+            if not domain.active(chosen):
+                yield from walk(position + 1)
+                return
+            for value in domain.values():
+                chosen[domain.label] = value
+                yield from walk(position + 1)
+            del chosen[domain.label]
+
+        return walk(0)
+
+    def contains(self, sample: Mapping[str, Value]) -> bool:
+        """Whether `sample` has exactly the labels that count, each with a value of its domain."""
+        try:
+            self.validate(sample)
+        except SampleError:
+            return False
+        return True
+
+    def validate(self, sample: Mapping[str, Value]) -> None:
+        """Raise `SampleError` where `sample` is not one of this space, naming the label and the cure."""
+        for label in sample:
+            self[label]
+        chosen: dict[str, Value] = {}
+        for domain in self.domains:
+            label = domain.label
+            if not domain.active(chosen):
+                if label in sample:
+                    raise SampleError(
+                        f"the sample sets '{label}', which does not count under its other values: leave it out"
+                    )
+                continue
+            if label not in sample:
+                raise SampleError(f"the sample leaves out '{label}': give it a value of {domain}")
+            if not domain.contains(sample[label]):
+                raise SampleError(
+                    f"the sample sets '{label}' to {sample[label]!r}, which is not a value of {domain}"
+                )
+            chosen[label] = sample[label]
+
+    def size(self) -> int | None:
+        """How many samples there are, exactly; None where a domain is continuous."""
+        return self._size
+
+    @cached_property
+    def _size(self) -> int | None:
+        if any(domain.size() is None for domain in self.domains):
+            return None
+        return count(self.domains)
+
+    def merged(self, other: SearchSpace) -> SearchSpace:
+        """This space and `other`; a label that both have must be the same choice."""
+        fresh = []
+        for domain in other.domains:
+            if domain.label not in self._by_label:
+                fresh.append(domain)
+            elif self[domain.label].to_json() != domain.to_json():
+                raise SpaceError(
+                    f"label '{domain.label}' stands for {self[domain.label]} and for {domain}: give one of them another label"
+                )
+        return SearchSpace([*self.domains, *fresh])
+
+    def to_json(self) -> str:
+        return json.dumps(
+            [
+                {**d.to_json(), "when": [[[c.label, list(c.values)] for c in clause] for clause in d.when]}
+                for d in self.domains
+            ]
+        )
+
+    @classmethod
+    def from_json(cls, text: str) -> SearchSpace:
+        return cls([_domain(record) for record in json.loads(text)])
+
+    def _filled(self, pick: Any) -> Sample:
+        chosen: dict[str, Value] = {}
+        for domain in self.domains:
+            if not domain.when or domain.active(chosen):
+                chosen[domain.label] = pick(domain)
+        return Sample(chosen)
+
+
+def _domain(record: dict[str, Any]) -> Domain:
+    if record["kind"] != "categorical":
+        raise SpaceError(
+            f"choice '{record['label']}' is of kind '{record['kind']}', which this version does not know"
+        )
+    when = tuple(
+        tuple(Condition(label, tuple(plain(v) for v in values)) for label, values in clause)
+        for clause in record["when"]
+    )
+    return replace(
+        Categorical(record["label"], candidates=tuple(plain(v) for v in record["candidates"])), when=when
+    )

@@ -1,0 +1,180 @@
+"""History: what a strategy may know, frozen at one moment; Ledger: the one place that grows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
+from typing import Literal, TypeVar, overload
+
+from raynas.errors import ConfigError
+from raynas.trial.trial import Trial, TrialState
+
+Direction = Literal["max", "min"]
+T = TypeVar("T")
+
+
+class Prefix(Sequence[T]):
+    """The first `length` items of a list that only ever grows: a frozen view without a copy."""
+
+    __slots__ = ("_items", "_length")
+
+    def __init__(self, items: list[T], length: int | None = None) -> None:
+        self._items = items
+        self._length = len(items) if length is None else length
+
+    def __len__(self) -> int:
+        return self._length
+
+    def __iter__(self) -> Iterator[T]:
+        for position in range(self._length):
+            yield self._items[position]
+
+    @overload
+    def __getitem__(self, index: int) -> T: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[T]: ...
+    def __getitem__(self, index: int | slice) -> T | list[T]:
+        if isinstance(index, slice):
+            return [self._items[i] for i in range(*index.indices(self._length))]
+        if not -self._length <= index < self._length:
+            raise IndexError(index)
+        return self._items[index % self._length]
+
+
+class History:
+    """All proposals so far, at one moment; it never changes.
+
+    Attributes:
+        objectives: name of each metric to judge by, and whether it should be large ("max") or small ("min").
+        ended: the trials that have ended, in the order in which they did.
+        completed: those of them that have a result (trained, stopped with a report, or answered by a twin), in that order.
+        open: the trials that are queued, waiting or running, by number.
+
+    >>> History.of([], {"val_accuracy": "max"}).best is None
+    True
+    """
+
+    def __init__(
+        self,
+        objectives: Mapping[str, Direction],
+        ended: Sequence[Trial],
+        completed: Sequence[Trial],
+        open: Sequence[Trial],
+        best: Trial | None,
+        places: Mapping[int, int],
+    ) -> None:
+        self.objectives = objectives
+        self.ended = ended
+        self.completed = completed
+        self.open = open
+        self._best = best
+        self._places = places
+
+    @classmethod
+    def of(cls, trials: Sequence[Trial], objectives: Mapping[str, Direction]) -> History:
+        """The history that consists of these trials; ended ones need their `order`."""
+        ledger = Ledger(objectives)
+        for trial in sorted(
+            trials, key=lambda t: (t.order is None, t.order if t.order is not None else t.number)
+        ):
+            ledger.put(trial)
+        return ledger.freeze()
+
+    def __len__(self) -> int:
+        return len(self.ended) + len(self.open)
+
+    def __iter__(self) -> Iterator[Trial]:
+        return iter(self.trials)
+
+    def __getitem__(self, number: int) -> Trial:
+        """The trial with this number; `KeyError` where there is none."""
+        place = self._places.get(number)
+        if place is not None and place < len(self.ended):
+            return self.ended[place]
+        for trial in self.open:
+            if trial.number == number:
+                return trial
+        raise KeyError(number)
+
+    @cached_property
+    def trials(self) -> tuple[Trial, ...]:
+        """All trials by number."""
+        return tuple(sorted([*self.ended, *self.open], key=lambda trial: trial.number))
+
+    @property
+    def best(self) -> Trial | None:
+        """The completed trial with the highest `score`; of equals, the one that ended first."""
+        return self._best
+
+    def top(self, k: int) -> list[Trial]:
+        """The k best trained trials (no twins), best first."""
+        return sorted((t for t in self.completed if t.trained), key=lambda t: -self.score(t))[:k]
+
+    def score(self, trial: Trial) -> float:
+        """The trial's value on the first objective, signed so that more is better."""
+        return self.scores(trial)[0]
+
+    def scores(self, trial: Trial) -> tuple[float, ...]:
+        """The trial's value on each objective, signed so that more is better."""
+        return scores(trial.metrics, self.objectives)
+
+
+def scores(metrics: Mapping[str, float], objectives: Mapping[str, Direction]) -> tuple[float, ...]:
+    """Metrics as values of which more is better, one for each objective."""
+    try:
+        return tuple(
+            metrics[name] if direction == "max" else -metrics[name] for name, direction in objectives.items()
+        )
+    except KeyError as missing:
+        raise ConfigError(
+            f"the evaluator returned no metric {missing}: it returned {', '.join(metrics) or 'nothing'}"
+        ) from None
+
+
+class Ledger:
+    """The history's one owner: takes trials as they change, and freezes what it knows in constant time."""
+
+    def __init__(self, objectives: Mapping[str, Direction]) -> None:
+        self.objectives = dict(objectives)
+        self._ended: list[Trial] = []
+        self._completed: list[Trial] = []
+        self._open: dict[int, Trial] = {}
+        self._places: dict[int, int] = {}
+        self._best: Trial | None = None
+        self._best_score = 0.0
+
+    def put(self, trial: Trial) -> None:
+        """Take a trial in its new state."""
+        if not trial.state.ended:
+            self._open[trial.number] = trial
+            return
+        self._open.pop(trial.number, None)
+        self._places[trial.number] = len(self._ended)
+        self._ended.append(trial)
+        if trial.state in (TrialState.FINISHED, TrialState.STOPPED) and trial.metrics:
+            self._completed.append(trial)
+            score = scores(trial.metrics, self.objectives)[0]
+            if self._best is None or score > self._best_score:
+                self._best, self._best_score = trial, score
+
+    def __getitem__(self, number: int) -> Trial:
+        return self._open[number] if number in self._open else self._ended[self._places[number]]
+
+    def __len__(self) -> int:
+        return len(self._ended) + len(self._open)
+
+    @property
+    def ended(self) -> int:
+        """How many trials have ended: the `order` of the next one to end."""
+        return len(self._ended)
+
+    def freeze(self) -> History:
+        open_trials = tuple(sorted(self._open.values(), key=lambda trial: trial.number))
+        return History(
+            self.objectives,
+            Prefix(self._ended),
+            Prefix(self._completed),
+            open_trials,
+            self._best,
+            self._places,
+        )
