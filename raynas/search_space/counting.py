@@ -25,9 +25,7 @@ def count(domains: Sequence[Domain]) -> int:
     start = [
         (
             d.label,
-            frozenset(
-                frozenset((c.label, frozenset(map(exact, c.values))) for c in clause) for clause in d.when
-            )
+            frozenset(frozenset((c.label, frozenset(map(exact, c.values))) for c in clause) for clause in d.when)
             or ALWAYS,
         )
         for d in domains

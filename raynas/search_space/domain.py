@@ -96,11 +96,7 @@ class Categorical(Domain):
         if not self.candidates:
             raise SpaceError(f"choice '{self.label}' has no candidates: give it at least one")
         texts = [exact(candidate) for candidate in self.candidates]
-        twice = (
-            next((text for text in texts if texts.count(text) > 1), None)
-            if len(set(texts)) < len(texts)
-            else None
-        )
+        twice = next((text for text in texts if texts.count(text) > 1), None) if len(set(texts)) < len(texts) else None
         if twice is not None:
             raise SpaceError(f"choice '{self.label}' has the candidate {twice} twice: leave one out")
         object.__setattr__(self, "_texts", frozenset(texts))

@@ -75,9 +75,7 @@ class Expression:
         raise SpaceError(f"{self!r} cannot be used as {what}, because its value is not chosen yet: {cure}")
 
     def __bool__(self) -> bool:
-        self._refuse(
-            "a bool", "write LayerChoice for two ways to build, or ValueChoice.condition(test, yes, no)"
-        )
+        self._refuse("a bool", "write LayerChoice for two ways to build, or ValueChoice.condition(test, yes, no)")
 
     def __index__(self) -> int:
         self._refuse("a range or index", "write Repeat(block, depth=…) for a loop over a choice")
@@ -219,9 +217,7 @@ class Leaf(Expression):
         try:
             value = sample[label]
         except KeyError:
-            raise SampleError(
-                f"the sample leaves out '{label}': give it one of {list(self.tokens)}"
-            ) from None
+            raise SampleError(f"the sample leaves out '{label}': give it one of {list(self.tokens)}") from None
         text = exact(value)
         for known, candidate in zip(self.tokens, self.candidates, strict=True):
             if exact(known) == text:

@@ -32,9 +32,7 @@ class SearchSpace:
         seen: dict[str, Domain] = {}
         for domain in self.domains:
             if domain.label in seen:
-                raise SpaceError(
-                    f"label '{domain.label}' stands for two choices: give one of them another label"
-                )
+                raise SpaceError(f"label '{domain.label}' stands for two choices: give one of them another label")
             for condition in (c for clause in domain.when for c in clause):
                 if condition.label not in seen:
                     raise SpaceError(
@@ -135,9 +133,7 @@ class SearchSpace:
             if label not in sample:
                 raise SampleError(f"the sample leaves out '{label}': give it a value of {domain}")
             if not domain.contains(sample[label]):
-                raise SampleError(
-                    f"the sample sets '{label}' to {sample[label]!r}, which is not a value of {domain}"
-                )
+                raise SampleError(f"the sample sets '{label}' to {sample[label]!r}, which is not a value of {domain}")
             chosen[label] = sample[label]
 
     def size(self) -> int | None:
@@ -158,7 +154,8 @@ class SearchSpace:
                 fresh.append(domain)
             elif self[domain.label].to_json() != domain.to_json():
                 raise SpaceError(
-                    f"label '{domain.label}' stands for {self[domain.label]} and for {domain}: give one of them another label"
+                    f"label '{domain.label}' stands for {self[domain.label]} and for {domain}: "
+                    "give one of them another label"
                 )
         return SearchSpace([*self.domains, *fresh])
 
@@ -184,13 +181,9 @@ class SearchSpace:
 
 def _domain(record: dict[str, Any]) -> Domain:
     if record["kind"] != "categorical":
-        raise SpaceError(
-            f"choice '{record['label']}' is of kind '{record['kind']}', which this version does not know"
-        )
+        raise SpaceError(f"choice '{record['label']}' is of kind '{record['kind']}', which this version does not know")
     when = tuple(
         tuple(Condition(label, tuple(plain(v) for v in values)) for label, values in clause)
         for clause in record["when"]
     )
-    return replace(
-        Categorical(record["label"], candidates=tuple(plain(v) for v in record["candidates"])), when=when
-    )
+    return replace(Categorical(record["label"], candidates=tuple(plain(v) for v in record["candidates"])), when=when)

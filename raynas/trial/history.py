@@ -47,7 +47,7 @@ class History:
     Attributes:
         objectives: name of each metric to judge by, and whether it should be large ("max") or small ("min").
         ended: the trials that have ended, in the order in which they did.
-        completed: those of them that have a result (trained, stopped with a report, or answered by a twin), in that order.
+        completed: those of them that have a result (trained, stopped or answered by a twin), in that order.
         open: the trials that are queued, waiting or running, by number.
 
     >>> History.of([], {"val_accuracy": "max"}).best is None
@@ -74,9 +74,7 @@ class History:
     def of(cls, trials: Sequence[Trial], objectives: Mapping[str, Direction]) -> History:
         """The history that consists of these trials; ended ones need their `order`."""
         ledger = Ledger(objectives)
-        for trial in sorted(
-            trials, key=lambda t: (t.order is None, t.order if t.order is not None else t.number)
-        ):
+        for trial in sorted(trials, key=lambda t: (t.order is None, t.order if t.order is not None else t.number)):
             ledger.put(trial)
         return ledger.freeze()
 
@@ -122,9 +120,7 @@ class History:
 def scores(metrics: Mapping[str, float], objectives: Mapping[str, Direction]) -> tuple[float, ...]:
     """Metrics as values of which more is better, one for each objective."""
     try:
-        return tuple(
-            metrics[name] if direction == "max" else -metrics[name] for name, direction in objectives.items()
-        )
+        return tuple(metrics[name] if direction == "max" else -metrics[name] for name, direction in objectives.items())
     except KeyError as missing:
         raise ConfigError(
             f"the evaluator returned no metric {missing}: it returned {', '.join(metrics) or 'nothing'}"

@@ -184,7 +184,8 @@ def advance(trial: Trial, event: Event, order: int | None = None) -> Trial:
         state = TRANSITIONS[trial.state, type(event)]
     except KeyError:
         raise TransitionError(
-            f"trial {trial.number} is {trial.state} (attempt {trial.attempts}) and cannot take '{type(event).__name__}': {event}"
+            f"trial {trial.number} is {trial.state} (attempt {trial.attempts}) "
+            f"and cannot take '{type(event).__name__}': {event}"
         ) from None
     after = replace(trial, state=state or trial.state)
     match event:
@@ -196,8 +197,7 @@ def advance(trial: Trial, event: Event, order: int | None = None) -> Trial:
                     f"trial {trial.number} cannot share trial {twin.number}'s result: that one is {twin.state}"
                 )
             shared = {
-                name: getattr(twin, name)
-                for name in ("state", "metrics", "reports", "cause", "message", "weights")
+                name: getattr(twin, name) for name in ("state", "metrics", "reports", "cause", "message", "weights")
             }
             return replace(after, **shared, twin=twin.number, order=order, ended=event.time)
         case Rejected(reason=reason):
