@@ -14,7 +14,8 @@ from raynas.trial.events import (
     Waits,
 )
 from raynas.trial.history import History, Ledger
-from raynas.trial.trial import Cause, Report, Trial, TrialKey, TrialState, advance, begin
+from raynas.trial.transitions import advance, begin
+from raynas.trial.trial import Cause, Report, Trial, TrialKey, TrialState
 
 __all__ = [
     "Answered",

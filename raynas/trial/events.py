@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from raynas.search_space import Sample
-
-if TYPE_CHECKING:
-    from raynas.trial.trial import Cause, Trial, TrialKey
+from raynas.trial.trial import Cause, Trial, TrialKey
 
 
 @dataclass(frozen=True)

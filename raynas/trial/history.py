@@ -6,8 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Literal, TypeVar, overload
 
-from raynas.errors import ConfigError
-from raynas.trial.trial import Trial, TrialState
+from raynas.errors import ConfigError, TransitionError
+from raynas.search_space import Sample
+from raynas.trial.trial import Trial
 
 Direction = Literal["max", "min"]
 T = TypeVar("T")
@@ -49,6 +50,8 @@ class History:
         ended: the trials that have ended, in the order in which they did.
         completed: those of them that have a result (trained, stopped or answered by a twin), in that order.
         open: the trials that are queued, waiting or running, by number.
+        latest: the trial with the highest number; None where there is no trial.
+        distinct: how many different samples have been proposed.
 
     >>> History.of([], {"val_accuracy": "max"}).best is None
     True
@@ -61,14 +64,19 @@ class History:
         completed: Sequence[Trial],
         open: Sequence[Trial],
         best: Trial | None,
+        latest: Trial | None,
         places: Mapping[int, int],
+        firsts: Mapping[Sample, int],
     ) -> None:
         self.objectives = objectives
         self.ended = ended
         self.completed = completed
         self.open = open
+        self.latest = latest
+        self.distinct = len(firsts)
         self._best = best
         self._places = places
+        self._firsts = firsts
 
     @classmethod
     def of(cls, trials: Sequence[Trial], objectives: Mapping[str, Direction]) -> History:
@@ -93,6 +101,11 @@ class History:
             if trial.number == number:
                 return trial
         raise KeyError(number)
+
+    def proposed(self, sample: Sample) -> bool:
+        """Whether some trial, in whatever state, has this sample; in constant time."""
+        # The mapping belongs to the ledger and grows on; what came later than this history has a higher place.
+        return self._firsts.get(sample, self.distinct) < self.distinct
 
     @cached_property
     def trials(self) -> tuple[Trial, ...]:
@@ -136,20 +149,27 @@ class Ledger:
         self._completed: list[Trial] = []
         self._open: dict[int, Trial] = {}
         self._places: dict[int, int] = {}
+        self._firsts: dict[Sample, int] = {}
+        self._latest = -1
         self._best: Trial | None = None
         self._best_score = 0.0
 
     def put(self, trial: Trial) -> None:
-        """Take a trial in its new state."""
+        """Take a trial in its new state; `TransitionError` where it had ended before."""
+        if trial.number in self._places:
+            raise TransitionError(f"trial {trial.number} has ended before and cannot be {trial.state} now")
+        # First what may fail, so that a refused trial leaves no trace.
+        score = scores(trial.metrics, self.objectives)[0] if trial.has_result else None
+        self._firsts.setdefault(trial.sample, len(self._firsts))
+        self._latest = max(self._latest, trial.number)
         if not trial.state.ended:
             self._open[trial.number] = trial
             return
         self._open.pop(trial.number, None)
         self._places[trial.number] = len(self._ended)
         self._ended.append(trial)
-        if trial.state in (TrialState.FINISHED, TrialState.STOPPED) and trial.metrics:
+        if score is not None:
             self._completed.append(trial)
-            score = scores(trial.metrics, self.objectives)[0]
             if self._best is None or score > self._best_score:
                 self._best, self._best_score = trial, score
 
@@ -172,5 +192,7 @@ class Ledger:
             Prefix(self._completed),
             open_trials,
             self._best,
+            self[self._latest] if len(self) else None,
             self._places,
+            self._firsts,
         )

@@ -1,27 +1,13 @@
-"""Trial: one proposal and all that is known of it; `advance` is the only way from one state to the next."""
+"""Trial: one proposal and all that is known of it."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from raynas.errors import TransitionError
 from raynas.search_space import Sample
-from raynas.trial.events import (
-    Answered,
-    Event,
-    Failed,
-    Finished,
-    Proposed,
-    Rejected,
-    Reported,
-    Requeued,
-    Started,
-    Stopped,
-    Waits,
-)
 
 
 class TrialState(StrEnum):
@@ -41,23 +27,6 @@ class TrialState(StrEnum):
 
 
 ENDS = frozenset({TrialState.FINISHED, TrialState.STOPPED, TrialState.FAILED, TrialState.INFEASIBLE})
-
-TRANSITIONS: dict[tuple[TrialState, type[Event]], TrialState | None] = {
-    (TrialState.QUEUED, Waits): TrialState.WAITING,
-    (TrialState.QUEUED, Answered): None,
-    (TrialState.WAITING, Answered): None,
-    (TrialState.WAITING, Requeued): TrialState.QUEUED,
-    (TrialState.QUEUED, Rejected): TrialState.INFEASIBLE,
-    (TrialState.QUEUED, Failed): TrialState.FAILED,
-    (TrialState.QUEUED, Started): TrialState.RUNNING,
-    (TrialState.RUNNING, Reported): TrialState.RUNNING,
-    (TrialState.RUNNING, Requeued): TrialState.QUEUED,
-    (TrialState.RUNNING, Finished): TrialState.FINISHED,
-    (TrialState.RUNNING, Stopped): TrialState.STOPPED,
-    (TrialState.RUNNING, Failed): TrialState.FAILED,
-    (TrialState.WAITING, Failed): TrialState.FAILED,
-}
-"""Every legal step; None: the state that the twin has reached. What is not here raises `TransitionError`."""
 
 
 class Cause(StrEnum):
@@ -158,83 +127,10 @@ class Trial:
 
     @property
     def has_result(self) -> bool:
-        """Whether it ended with metrics."""
-        return self.state in (TrialState.FINISHED, TrialState.STOPPED)
+        """Whether it ended with metrics; a trial that was stopped before its first report did not."""
+        return self.state in (TrialState.FINISHED, TrialState.STOPPED) and bool(self.metrics)
 
     @property
     def trained(self) -> bool:
         """Whether its result is its own, rather than a twin's."""
         return self.has_result and self.twin is None
-
-
-def begin(event: Proposed) -> Trial:
-    """The trial that a proposal begins."""
-    return Trial(event.trial, event.sample, event.key, note=event.note, proposed=event.time)
-
-
-def advance(trial: Trial, event: Event, order: int | None = None) -> Trial:
-    """The trial after `event`; `TransitionError` where its state does not allow it.
-
-    Args:
-        trial: the trial before.
-        event: what happened.
-        order: the trial's place among the ended ones, for an event that ends it.
-    """
-    try:
-        state = TRANSITIONS[trial.state, type(event)]
-    except KeyError:
-        raise TransitionError(
-            f"trial {trial.number} is {trial.state} (attempt {trial.attempts}) "
-            f"and cannot take '{type(event).__name__}': {event}"
-        ) from None
-    after = replace(trial, state=state or trial.state)
-    match event:
-        case Waits(twin=twin):
-            return replace(after, twin=twin)
-        case Answered(twin=twin):
-            if not twin.state.ended:
-                raise TransitionError(
-                    f"trial {trial.number} cannot share trial {twin.number}'s result: that one is {twin.state}"
-                )
-            shared = {
-                name: getattr(twin, name) for name in ("state", "metrics", "reports", "cause", "message", "weights")
-            }
-            return replace(after, **shared, twin=twin.number, order=order, ended=event.time)
-        case Rejected(reason=reason):
-            return replace(after, message=reason, order=order, ended=event.time)
-        case Started(attempt=attempt):
-            return replace(after, attempts=attempt, started=event.time, reports=())
-        case Reported(step=step, metrics=metrics):
-            return replace(after, reports=(*trial.reports, Report(step, metrics)))
-        case Requeued():
-            return replace(after, reports=(), twin=None, started=None)
-        case Finished(metrics=metrics):
-            return replace(
-                after,
-                metrics=metrics,
-                seconds=event.seconds,
-                weights=event.weights,
-                order=order,
-                ended=event.time,
-            )
-        case Stopped():
-            metrics = trial.reports[-1].metrics if trial.reports else {}
-            return replace(
-                after,
-                metrics=metrics,
-                seconds=event.seconds,
-                weights=event.weights,
-                order=order,
-                ended=event.time,
-            )
-        case Failed():
-            return replace(
-                after,
-                cause=event.cause,
-                message=event.message,
-                detail=event.detail,
-                seconds=event.seconds,
-                order=order,
-                ended=event.time,
-            )
-    raise TransitionError(f"trial {trial.number} does not know the event '{type(event).__name__}'")
