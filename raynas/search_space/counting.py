@@ -22,14 +22,7 @@ def count(domains: Sequence[Domain]) -> int:
     """
     values = {d.label: [exact(v) for v in d.values()] for d in domains}
     order = {d.label: i for i, d in enumerate(domains)}
-    start = [
-        (
-            d.label,
-            frozenset(frozenset((c.label, frozenset(map(exact, c.values))) for c in clause) for clause in d.when)
-            or ALWAYS,
-        )
-        for d in domains
-    ]
+    start = [(d.label, _clauses(d)) for d in domains]
     known: dict[frozenset[Open], int] = {}
 
     def total(labels: Sequence[Open]) -> int:
@@ -66,6 +59,12 @@ def count(domains: Sequence[Domain]) -> int:
         return name, ALWAYS if frozenset() in left else frozenset(left)
 
     return total(start)
+
+
+def _clauses(domain: Domain) -> frozenset[Clause]:
+    if not domain.when or not all(domain.when):  # no clause, or one that asks for nothing
+        return ALWAYS
+    return frozenset(frozenset((c.label, frozenset(map(exact, c.values))) for c in clause) for clause in domain.when)
 
 
 def _groups(labels: Sequence[Open]) -> list[list[Open]]:

@@ -28,11 +28,14 @@ class Condition:
     values: tuple[Value, ...]
 
     def holds(self, chosen: Mapping[str, Value]) -> bool:
-        return self.label in chosen and any(_same(chosen[self.label], value) for value in self.values)
+        return self.label in chosen and any(same(chosen[self.label], value) for value in self.values)
 
 
-def _same(left: Value, right: Value) -> bool:
-    return left == right and (left is right or exact(left) == exact(right))
+def same(left: Value, right: Value) -> bool:
+    """Whether two values are exactly equal: `1`, `1.0` and `True` are not."""
+    if type(left) is type(right) and isinstance(left, str | int):
+        return left == right  # what `exact` would say, sooner
+    return exact(left) == exact(right)
 
 
 @dataclass(frozen=True)
@@ -81,6 +84,10 @@ class Domain(ABC):
     def to_json(self) -> dict[str, Any]:
         """The domain without its conditions, as JSON data."""
 
+    @abstractmethod
+    def __str__(self) -> str:
+        """What a value of the domain is, for messages: "one of 8, 16, 32"."""
+
 
 @dataclass(frozen=True)
 class Categorical(Domain):
@@ -109,7 +116,7 @@ class Categorical(Domain):
         return self.candidates[rng.randrange(len(self.candidates))]
 
     def other(self, value: Value, rng: Random) -> Value:
-        rest = [candidate for candidate in self.candidates if not _same(candidate, value)]
+        rest = [candidate for candidate in self.candidates if not same(candidate, value)]
         if not rest:
             raise SpaceError(f"choice '{self.label}' has one candidate only, so it cannot be changed")
         return rest[rng.randrange(len(rest))]
@@ -128,3 +135,9 @@ class Categorical(Domain):
 
     def to_json(self) -> dict[str, Any]:
         return {"kind": "categorical", "label": self.label, "candidates": list(self.candidates)}
+
+    def __str__(self) -> str:
+        shown = [repr(candidate) for candidate in self.candidates[:12]]
+        return f"one of {', '.join(shown)}" + (
+            f", … ({len(self.candidates)} values)" if len(shown) < self.size() else ""
+        )

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import math
 import operator
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from copy import copy
 from typing import Any, NoReturn
 
 from raynas.errors import SampleError, SpaceError
@@ -44,7 +46,14 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "or": lambda left, right: left or right,
     "if": lambda test, yes, no: yes if test else no,
 }
-"""What an expression may apply, by the name under which it is written down."""
+"""What an expression may apply to its arguments, by the name under which it is written down."""
+
+LAZY: dict[str, Callable[..., Any]] = {
+    "and": lambda value, left, right: value(left) and value(right),
+    "or": lambda value, left, right: value(left) or value(right),
+    "if": lambda value, test, yes, no: value(yes) if value(test) else value(no),
+}
+"""Those of them that, as in Python, leave arguments unevaluated; `value` gives an argument's value."""
 
 
 class Expression:
@@ -57,8 +66,29 @@ class Expression:
         self.args = args
 
     def evaluate(self, sample: Mapping[str, Value]) -> Any:
-        """The value under `sample`; `SampleError` where a label it needs is missing."""
-        return FUNCTIONS[self.function](*(evaluate(arg, sample) for arg in self.args))
+        """The value under `sample`.
+
+        Raises:
+            SampleError: a label that it needs is missing, or the arithmetic fails for these values.
+        """
+        return self.applied(lambda arg: evaluate(arg, sample))
+
+    def default(self) -> Any:
+        """The value with every choice at its first candidate."""
+        return self.applied(defaults)
+
+    def applied(self, value: Callable[[Any], Any]) -> Any:
+        """The function's result, where `value` gives each argument's value."""
+        try:
+            if self.function in LAZY:
+                return LAZY[self.function](value, *self.args)
+            return FUNCTIONS[self.function](*map(value, self.args))
+        except (ArithmeticError, LookupError, TypeError, ValueError) as error:
+            chosen = ", ".join(f"'{leaf.label}'" for leaf in self.leaves())
+            raise SampleError(
+                f"{self!r} has no value ({type(error).__name__}: {error}) under this sample: "
+                f"change the candidates of {chosen}, or the arithmetic"
+            ) from error
 
     def leaves(self) -> Iterator[Leaf]:
         """The choices that stand in it, in order, each as often as it stands there."""
@@ -188,9 +218,8 @@ class Leaf(Expression):
         self.label = label
         self.candidates = tuple(candidates)
         self.tokens: tuple[Value, ...] = tuple(map(token, self.candidates))
-        Categorical(
-            label or "unlabelled", candidates=self.tokens
-        )  # refuses an empty list and candidates that stand twice
+        # Refuses an empty list and candidates that stand twice.
+        Categorical(label or "unlabelled", candidates=self.tokens)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Leaf:
         return self  # a copied model makes the same choice
@@ -226,12 +255,18 @@ class Leaf(Expression):
 
 
 def token(candidate: Any) -> Value:
-    """How a candidate is called in a sample."""
+    """How a candidate is called in a sample; `SpaceError` where its name would be another one in the next process."""
     if candidate is None or isinstance(candidate, bool | int | float | str):
         return candidate
     if isinstance(candidate, tuple | list):
         return tuple(map(token, candidate))
-    return getattr(candidate, "__qualname__", None) or str(candidate)
+    name: str = getattr(candidate, "__qualname__", None) or str(candidate)
+    if isinstance(candidate, set | frozenset) or re.search(r" at 0x[0-9a-f]+", name):
+        raise SpaceError(
+            f"the candidate {name} has no name that lasts: "
+            "choose among plain values, classes or functions, and make the object from those"
+        )
+    return name
 
 
 def leaves(value: Any) -> Iterator[Leaf]:
@@ -255,16 +290,10 @@ def evaluate(value: Any, sample: Mapping[str, Value]) -> Any:
 
 def defaults(value: Any) -> Any:
     """`value` with every choice in it at its first candidate."""
-
-    def at_default(item: Any) -> Any:
-        if isinstance(item, Leaf):
-            return item.default()
-        return FUNCTIONS[item.function](*(defaults(arg) for arg in item.args))
-
-    return _mapped(value, at_default)
+    return _mapped(value, lambda expression: expression.default())
 
 
-def _mapped(value: Any, of: Callable[[Any], Any]) -> Any:
+def _mapped(value: Any, of: Callable[[Expression], Any]) -> Any:
     if isinstance(value, Expression):
         return of(value)
     if isinstance(value, tuple) and hasattr(value, "_fields"):
@@ -275,4 +304,9 @@ def _mapped(value: Any, of: Callable[[Any], Any]) -> Any:
         return {key: _mapped(item, of) for key, item in value.items()}
     if isinstance(value, slice):
         return slice(*(_mapped(item, of) for item in (value.start, value.stop, value.step)))
+    if isinstance(value, dict | list) and next(leaves(value), None) is not None:
+        filled = copy(value)  # a subclass (OrderedDict, defaultdict) keeps what else it knows
+        for key in value if isinstance(value, dict) else range(len(value)):
+            filled[key] = _mapped(value[key], of)
+        return filled
     return value

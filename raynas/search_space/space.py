@@ -11,7 +11,7 @@ from typing import Any
 
 from raynas.errors import SampleError, SpaceError
 from raynas.search_space.counting import count
-from raynas.search_space.domain import Categorical, Condition, Domain, Value
+from raynas.search_space.domain import Categorical, Condition, Domain, Value, same
 from raynas.search_space.sample import Sample, plain
 
 
@@ -36,7 +36,8 @@ class SearchSpace:
             for condition in (c for clause in domain.when for c in clause):
                 if condition.label not in seen:
                     raise SpaceError(
-                        f"choice '{domain.label}' depends on '{condition.label}', which does not come before it"
+                        f"choice '{domain.label}' depends on '{condition.label}', which does not come before it: "
+                        "put it before"
                     )
             seen[domain.label] = domain
         self._by_label = seen
@@ -63,7 +64,8 @@ class SearchSpace:
         return f"SearchSpace({len(self)} choices, {self.size()} samples)"
 
     def _labels(self) -> str:
-        return ", ".join(f"'{domain.label}'" for domain in self.domains) or "no choices"
+        some = ", ".join(f"'{domain.label}'" for domain in self.domains[:12]) or "no choices"
+        return some if len(self) <= 12 else f"{some}, … ({len(self)} choices)"
 
     def default(self) -> Sample:
         """Every choice at its first candidate."""
@@ -90,24 +92,46 @@ class SearchSpace:
         changed = free[rng.randrange(len(free))]
         return self.complete({**sample, changed.label: changed.other(sample[changed.label], rng)}, rng)
 
-    def grid(self) -> Iterator[Sample]:
-        """Every sample once, lazily; the last choice changes fastest. `SpaceError` for a continuous domain."""
+    def grid(self, after: Mapping[str, Value] | None = None) -> Iterator[Sample]:
+        """Every sample once, lazily; the last choice changes fastest.
+
+        Args:
+            after: begin behind this sample of the space, without visiting those before it.
+
+        Raises:
+            SpaceError: a domain is continuous.
+        """
         chosen: dict[str, Value] = {}
+        # An odometer: the active domains up to the current one, each with the values it has still to take.
+        wheels: list[tuple[int, Iterator[Value]]] = []
 
-        def walk(position: int) -> Iterator[Sample]:
-            if position == len(self.domains):
-                yield Sample(chosen)
-                return
-            domain = self.domains[position]
-            if not domain.active(chosen):
-                yield from walk(position + 1)
-                return
-            for value in domain.values():
-                chosen[domain.label] = value
-                yield from walk(position + 1)
-            del chosen[domain.label]
+        def descend(position: int, start: Mapping[str, Value] | None) -> None:
+            for at in range(position, len(self.domains)):
+                domain = self.domains[at]
+                if domain.active(chosen):
+                    values = domain.values()
+                    value = next(values)
+                    while start is not None and not same(value, start[domain.label]):
+                        value = next(values)
+                    wheels.append((at, values))
+                    chosen[domain.label] = value
 
-        return walk(0)
+        if after is not None:
+            self.validate(after)
+        descend(0, after)
+        if after is None:
+            yield Sample(chosen)
+        while wheels:
+            at, values = wheels[-1]
+            label = self.domains[at].label
+            try:
+                chosen[label] = next(values)
+            except StopIteration:
+                wheels.pop()
+                del chosen[label]
+                continue
+            descend(at + 1, None)
+            yield Sample(chosen)
 
     def contains(self, sample: Mapping[str, Value]) -> bool:
         """Whether `sample` has exactly the labels that count, each with a value of its domain."""
@@ -131,9 +155,9 @@ class SearchSpace:
                     )
                 continue
             if label not in sample:
-                raise SampleError(f"the sample leaves out '{label}': give it a value of {domain}")
+                raise SampleError(f"the sample leaves out '{label}': give it {domain}")
             if not domain.contains(sample[label]):
-                raise SampleError(f"the sample sets '{label}' to {sample[label]!r}, which is not a value of {domain}")
+                raise SampleError(f"the sample sets '{label}' to {sample[label]!r}: give it {domain}")
             chosen[label] = sample[label]
 
     def size(self) -> int | None:
@@ -147,17 +171,24 @@ class SearchSpace:
         return count(self.domains)
 
     def merged(self, other: SearchSpace) -> SearchSpace:
-        """This space and `other`; a label that both have must be the same choice."""
-        fresh = []
+        """This space and `other`; a label that both have must be the same choice, and counts where it does in either.
+
+        Raises:
+            SpaceError: one label, two domains.
+        """
+        domains = dict(self._by_label)
         for domain in other.domains:
-            if domain.label not in self._by_label:
-                fresh.append(domain)
-            elif self[domain.label].to_json() != domain.to_json():
+            mine = domains.get(domain.label)
+            if mine is None:
+                domains[domain.label] = domain
+            elif mine.to_json() != domain.to_json():
                 raise SpaceError(
-                    f"label '{domain.label}' stands for {self[domain.label]} and for {domain}: "
-                    "give one of them another label"
+                    f"label '{domain.label}' stands for {mine} and for {domain}: give one of them another label"
                 )
-        return SearchSpace([*self.domains, *fresh])
+            else:
+                either = (*mine.when, *(clause for clause in domain.when if clause not in mine.when))
+                domains[domain.label] = replace(mine, when=either if mine.when and domain.when else ())
+        return SearchSpace(_in_order(domains))
 
     def to_json(self) -> str:
         return json.dumps(
@@ -177,6 +208,24 @@ class SearchSpace:
             if not domain.when or domain.active(chosen):
                 chosen[domain.label] = pick(domain)
         return Sample(chosen)
+
+
+def _in_order(domains: Mapping[str, Domain]) -> list[Domain]:
+    """The domains in their order, except that what one depends on is moved before it."""
+    placed: dict[str, Domain] = {}
+    begun: set[str] = set()
+
+    def place(domain: Domain) -> None:
+        begun.add(domain.label)
+        for label in (c.label for clause in domain.when for c in clause):
+            if label in domains and label not in begun:
+                place(domains[label])
+        placed[domain.label] = domain
+
+    for domain in domains.values():
+        if domain.label not in begun:
+            place(domain)
+    return list(placed.values())  # where there is a circle, `SearchSpace` refuses it by name
 
 
 def _domain(record: dict[str, Any]) -> Domain:
