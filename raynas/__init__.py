@@ -1,1 +1,53 @@
-"""raynas searches neural architectures in parallel, from a laptop to a Ray cluster."""
+"""raynas searches neural architectures in parallel, from a laptop to a Ray cluster.
+
+Each name below is loaded from its room when it is first used, so that `import raynas` costs nothing and a strategy,
+which needs no torch, does not wait for it.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from raynas.errors import ConfigError, RaynasError
+    from raynas.evaluator import Context, Evaluator
+    from raynas.search_space import Sample, SearchSpace
+    from raynas.strategy import Proposal, Stopper, Strategy
+    from raynas.trial import History, Trial, TrialState
+
+__all__ = [
+    "ConfigError",
+    "Context",
+    "Evaluator",
+    "History",
+    "Proposal",
+    "RaynasError",
+    "Sample",
+    "SearchSpace",
+    "Stopper",
+    "Strategy",
+    "Trial",
+    "TrialState",
+]
+
+_ROOMS = {
+    "raynas.errors": ("ConfigError", "RaynasError"),
+    "raynas.evaluator": ("Context", "Evaluator"),
+    "raynas.search_space": ("Sample", "SearchSpace"),
+    "raynas.strategy": ("Proposal", "Stopper", "Strategy"),
+    "raynas.trial": ("History", "Trial", "TrialState"),
+}
+"""Where the names live. A test keeps this table, `__all__` and the imports for type checkers the same."""
+
+_HOME = {name: room for room, names in _ROOMS.items() for name in names}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'raynas' has no attribute '{name}'")
+    value = getattr(import_module(_HOME[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -61,3 +61,8 @@ class Stopper(ABC):
     @abstractmethod
     def should_stop(self, trial: Trial, history: History) -> bool:
         """Whether `trial`, which has just reported (`trial.reports[-1]`), should end with that report as its result."""
+
+
+def generator(seed: int, number: int) -> Random:
+    """The random numbers for the proposal with this number, the same wherever and whenever it is asked for."""
+    return Random(f"{seed}/{number}")

@@ -1,0 +1,1 @@
+"""The strategies that come with raynas: ordinary plug-ins, one file each, with no privileges."""

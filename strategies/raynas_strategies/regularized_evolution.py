@@ -1,0 +1,70 @@
+"""Regularized evolution: tournament selection in a population from which the oldest, not the worst, is removed."""
+
+from __future__ import annotations
+
+from random import Random
+
+from raynas import ConfigError, History, Proposal, Sample, SearchSpace, Strategy, Trial
+from raynas_strategies.random import RandomSearch
+
+CLOSE = 10
+"""How many mutations of the parent are tried before the child moves on from them, …"""
+FAR = 30
+"""… and how many steps it may take until a random sample replaces it."""
+
+
+class RegularizedEvolution(Strategy):
+    """Aging evolution, Algorithm 1 of Real, Aggarwal, Huang and Le, «Regularized Evolution for Image Classifier
+    Architecture Search», AAAI 2019.
+
+    In the paper's words: the *population* holds the P models that were evaluated last. Until P models have been
+    begun, models are drawn at *random*. After that, each *cycle* draws S of the population at random, with
+    replacement (the *sample*, here called tournament), takes the one of highest accuracy as *parent*, *mutates* one
+    of its choices, and adds the *child* to the right of the population, while the oldest, on the left, *dies*.
+
+    With many workers, models that are still being trained count towards the first P, and those that failed do not.
+    Where the paper trains a child again that equals an earlier model, here another mutation is drawn.
+
+    Args:
+        population_size: P. The paper's 100 is for 20,000 models; 20 leaves half of a 40-trial search to evolution,
+            and a search of thousands is better off with 100.
+        tournament_size: S. More is greedier. The default is a quarter of the population, as in the paper's P = 100,
+            S = 25.
+    """
+
+    def __init__(self, population_size: int = 20, tournament_size: int = 5) -> None:
+        for name, value in (("population_size", population_size), ("tournament_size", tournament_size)):
+            if not isinstance(value, int) or value < 1:
+                raise ConfigError(f"regularized evolution got {name}={value!r}: give it a whole number from 1")
+        if tournament_size > population_size:
+            raise ConfigError(
+                f"regularized evolution cannot draw a tournament of {tournament_size} from a population of "
+                f"{population_size}: make tournament_size smaller or population_size larger"
+            )
+        self.population_size = population_size
+        self.tournament_size = tournament_size
+        self._random = RandomSearch()
+
+    def ask(self, space: SearchSpace, history: History, rng: Random) -> Sample | Proposal | None:
+        population = history.completed[-self.population_size :]
+        if not population or len(history.completed) + len(history.open) < self.population_size:
+            return self._random.ask(space, history, rng)
+        tournament = [population[rng.randrange(len(population))] for _ in range(self.tournament_size)]
+        parent = max(tournament, key=history.score)
+        child = _child(parent, space, history, rng)
+        if child is None:
+            return self._random.ask(space, history, rng)
+        return Proposal(child, note={"parent": parent.number})
+
+
+def _child(parent: Trial, space: SearchSpace, history: History, rng: Random) -> Sample | None:
+    """A new sample one mutation away from the parent or, where those are used up, a few more; None after many."""
+    sample = parent.sample
+    for step in range(FAR):
+        changed = space.mutate(parent.sample if step < CLOSE else sample, rng)
+        if changed is None:
+            return None
+        if not history.proposed(changed):
+            return changed
+        sample = changed
+    return None
