@@ -14,10 +14,10 @@ FAR = 30
 
 
 class RegularizedEvolution(Strategy):
-    """Aging evolution, Algorithm 1 of Real, Aggarwal, Huang and Le, «Regularized Evolution for Image Classifier
-    Architecture Search», AAAI 2019.
+    """Mutates the winner of a tournament among the latest models; the oldest model dies.
 
-    In the paper's words: the *population* holds the P models that were evaluated last. Until P models have been
+    Aging evolution, Algorithm 1 of Real, Aggarwal, Huang and Le, «Regularized Evolution for Image Classifier
+    Architecture Search», AAAI 2019. In the paper's words: the *population* holds the P models that were evaluated last. Until P models have been
     begun, models are drawn at *random*. After that, each *cycle* draws S of the population at random, with
     replacement (the *sample*, here called tournament), takes the one of highest accuracy as *parent*, *mutates* one
     of its choices, and adds the *child* to the right of the population, while the oldest, on the left, *dies*.
