@@ -16,6 +16,7 @@
     │   ├── RunMismatchError  a run that was begun with another definition
     │   └── StaleEpochError   a writer that has been replaced by a newer one
     ├── EvaluationError       an evaluator that returned no usable metrics
+    │   └── NonFiniteError    a metric that is nan or infinite: the training diverged
     ├── TransitionError       an event that a trial's state does not allow
     └── SearchError           a search that cannot go on
 
@@ -79,6 +80,10 @@ class StaleEpochError(StoreError):
 
 class EvaluationError(RaynasError):
     """An evaluator returned no usable metrics."""
+
+
+class NonFiniteError(EvaluationError):
+    """A metric is nan or infinite."""
 
 
 class TransitionError(RaynasError):

@@ -1,5 +1,10 @@
-"""Evaluators: what trains a candidate and says how good it is."""
+"""Evaluators: what trains a candidate and says how good it is.
+
+Those that train with Lightning are in `raynas.evaluator.lightning`, which is imported on its own.
+"""
 
 from raynas.evaluator.evaluator import Checkpoint, Context, Evaluator
+from raynas.evaluator.functional import FunctionalEvaluator
+from raynas.evaluator.metrics import checked
 
-__all__ = ["Checkpoint", "Context", "Evaluator"]
+__all__ = ["Checkpoint", "Context", "Evaluator", "FunctionalEvaluator", "checked"]
