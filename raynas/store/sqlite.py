@@ -1,0 +1,198 @@
+"""A store in an SQLite file: is it one, how is it made, how is it opened."""
+
+from __future__ import annotations
+
+import os
+import re
+import sqlite3
+import uuid
+from collections.abc import Callable
+from contextlib import closing, suppress
+from pathlib import Path
+
+from sqlalchemy import Connection, QueuePool, create_engine, event
+from sqlalchemy.engine import URL
+
+from raynas.errors import StoreError
+from raynas.store.database import Database, explain
+from raynas.store.schema import schema
+
+APPLICATION_ID = int.from_bytes(b"rayn", "big")
+"""In the header of each of our files, where SQLite keeps a program's own number."""
+
+BUSY_SECONDS = 30.0
+
+NETWORK = re.compile(
+    r"9p|afs|beegfs|ceph|cifs|coda|fhgfs|gfs2?|glusterfs|gpfs|lustre|ncpfs|nfs4?|ocfs2|orangefs|panfs|pvfs2|"
+    r"smb[23]|smbfs|virtiofs|wekafs|fuse\..*"
+)
+"""Types of file systems of which two machines may have the same one. FUSE may be anything, so it counts as one."""
+
+
+def path_of(url: URL) -> Path:
+    """The file that an SQLite URL names."""
+    if not url.database or url.database == ":memory:" or url.database.startswith("file:"):
+        raise StoreError(f"'{url}' names no file: a run must outlive its process, so write sqlite:///path/to/search.db")
+    return Path(url.database)
+
+
+def filesystem(path: Path, mounts: str) -> str:
+    """The type of the file system that `path` is on.
+
+    Args:
+        path: absolute, without links.
+        mounts: text of /proc/mounts.
+    """
+    best, found = -1, ""
+    for line in mounts.splitlines():
+        _, point, kind = line.split(" ")[:3]
+        for code, character in ((r"\040", " "), (r"\011", "\t"), (r"\012", "\n"), (r"\134", "\\")):
+            point = point.replace(code, character)
+        # Of two mounts on one point the later one is seen.
+        if path.is_relative_to(point) and len(Path(point).parts) >= best:
+            best, found = len(Path(point).parts), kind
+    return found
+
+
+def shared_memory_works(path: Path) -> bool:
+    """Whether WAL mode can be used: all processes share the memory of its index, which no network file system gives."""
+    try:
+        mounts = Path("/proc/mounts").read_text(errors="surrogateescape")
+    except OSError:
+        return not str(path).startswith("\\\\")
+    return NETWORK.fullmatch(filesystem(path.resolve(), mounts)) is None
+
+
+def check(path: Path) -> int | None:
+    """The schema version of the store in `path`; None where it says none.
+
+    Nothing is written, also not beside the file.
+
+    Raises:
+        StoreError: it is no store's file.
+    """
+    if path.is_dir():
+        raise StoreError(f"{path} is a folder, not a run's database: name the file in it (search.db, usually)")
+    try:
+        if path.stat().st_size == 0:
+            raise StoreError(f"{path} is empty, no run's database: remove it, or name another file")
+    except OSError as error:
+        raise StoreError(f"{path} cannot be opened: {error.strerror}; check the run's name and folder") from None
+    try:
+        identity, version = _look(path)
+    except sqlite3.DatabaseError as error:
+        # Never open the file by other means to see more: closing it would drop this process's SQLite locks on it.
+        if error.sqlite_errorcode != sqlite3.SQLITE_NOTADB:
+            raise StoreError(explain(str(path), error)) from None
+        raise StoreError(
+            f"{path} is no run's database: it belongs to another program, or was cut off; "
+            "name another file, or restore it from a copy"
+        ) from None
+    if identity != APPLICATION_ID:
+        raise StoreError(f"{path} is another program's SQLite file, no run's database: name another file")
+    return version
+
+
+def _look(path: Path) -> tuple[int, int | None]:
+    """Application id and schema version, both of which stay the same while a run is written.
+
+    `immutable` takes no lock and leaves nothing behind; `writable_schema` keeps a file that just grows from looking
+    damaged. A file that is damaged is noticed by whoever reads it next.
+    """
+    with closing(sqlite3.connect(f"{path.absolute().as_uri()}?immutable=1", uri=True)) as connection:
+        connection.execute("PRAGMA writable_schema = ON")
+        identity = int(connection.execute("PRAGMA application_id").fetchone()[0])
+        if identity != APPLICATION_ID:
+            return identity, None
+        version = connection.execute(f"SELECT version FROM {schema.name}").fetchone()
+        return identity, version[0] if version else None
+
+
+def create(path: Path, fill: Callable[[Connection], None]) -> None:
+    """Make the file with what `fill` writes: at one moment it is not there, at the next it is complete."""
+    if path.exists():
+        raise StoreError(f"{path} exists already: open it to go on with its run, or choose another name")
+    if not path.parent.is_dir():
+        raise StoreError(f"{path} cannot be made: there is no folder {path.parent}; make it first")
+    draft = path.with_name(f"{path.name}.{uuid.uuid4().hex[:8]}.new")
+    database = _connect(draft, "mode=rwc", "FULL")
+    try:
+        with database.write() as connection:
+            connection.exec_driver_sql(f"PRAGMA application_id = {APPLICATION_ID}")
+            fill(connection)
+        database.close()
+        _set_journal(draft)
+        _publish(draft, path)
+    except StoreError as error:
+        raise StoreError(str(error).replace(str(draft), str(path))) from error.__cause__
+    except OSError as error:
+        raise StoreError(f"{path} cannot be made: {error.strerror}; choose a folder that can be written") from error
+    finally:
+        database.close()
+        for rest in ("", "-journal", "-wal", "-shm"):
+            with suppress(OSError):
+                os.unlink(f"{draft}{rest}")
+
+
+def _publish(draft: Path, path: Path) -> None:
+    taken = StoreError(f"{path} exists already: open it to go on with its run, or choose another name")
+    try:
+        os.link(draft, path)
+    except FileExistsError:
+        raise taken from None
+    except OSError:  # a file system without links: the race that a link would decide is left
+        if path.exists():
+            raise taken from None
+        os.rename(draft, path)
+
+
+def open_file(path: Path, readonly: bool) -> Database:
+    """The database in `path`, which `check` has passed."""
+    if readonly:
+        # On a disk that cannot be written SQLite cannot make the index of a WAL; where no WAL is left, none is needed.
+        frozen = not os.access(path.parent, os.W_OK) and not Path(f"{path}-wal").exists()
+        if frozen:
+            return _connect(path, "immutable=1", "NORMAL")
+        # A writer without a WAL that was killed leaves half a transaction, which only one who may write can take back.
+        killed = Path(f"{path}-journal").exists()
+        return _connect(path, "mode=rw" if killed else "mode=ro", "NORMAL", "PRAGMA query_only = ON")
+    try:
+        mode = _set_journal(path)
+    except sqlite3.Error as error:
+        raise StoreError(explain(str(path), error)) from error
+    # In a WAL, NORMAL loses nothing when a process is killed, only when the machine itself goes down, and then just the
+    # last moments: what is left is a whole earlier state from which the search goes on as it did. FULL would cost a
+    # flush of the disk at each step of each trial. Without a WAL, NORMAL could damage the file.
+    return _connect(path, "mode=rw", "NORMAL" if mode == "wal" else "FULL")
+
+
+def _set_journal(path: Path) -> str:
+    """Give the file the journal that its file system bears; the journal that it has now."""
+    wanted = "wal" if shared_memory_works(path) else "delete"
+    uri = f"{path.absolute().as_uri()}?mode=rw"
+    with closing(sqlite3.connect(uri, uri=True, timeout=BUSY_SECONDS, isolation_level=None)) as connection:
+        mode = str(connection.execute("PRAGMA journal_mode").fetchone()[0])
+        if mode != wanted:
+            with suppress(sqlite3.OperationalError):  # somebody is reading: the next start will change it
+                mode = str(connection.execute(f"PRAGMA journal_mode = {wanted}").fetchone()[0])
+    return mode
+
+
+def _connect(path: Path, options: str, synchronous: str, *pragmas: str) -> Database:
+    uri = f"{path.absolute().as_uri()}?{options}"
+
+    def connection() -> sqlite3.Connection:
+        # No transactions of the driver's own: it would begin them late and without the write lock.
+        made = sqlite3.connect(uri, uri=True, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
+        for pragma in (f"PRAGMA synchronous = {synchronous}", *pragmas):
+            made.execute(pragma)
+        return made
+
+    engine = create_engine("sqlite+pysqlite://", creator=connection, poolclass=QueuePool)
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        writes = connection.get_execution_options().get("raynas_write", False)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+    return Database(engine, str(path))

@@ -1,0 +1,118 @@
+"""Writing trials: the latest state of each, and of their reports and texts only what is new."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
+from typing import Any, NamedTuple, TypeVar
+
+from sqlalchemy import Column, Connection, Table, bindparam, delete, insert, select, update
+
+from raynas.store.rows import TRIAL_COLUMNS, Words, packed, report_rows, trial_row
+from raynas.store.schema import attachments, details, reports, sources, trials, words
+from raynas.trial import Trial
+
+T = TypeVar("T")
+
+
+class Known(NamedTuple):
+    """What is written of a trial already, as far as it decides what has to be."""
+
+    number: int
+    attempts: int
+    started: float | None
+    reports: int
+    detailed: bool
+
+
+KNOWN = select(trials.c.number, trials.c.attempts, trials.c.started, trials.c.reports, trials.c.detailed)
+
+UPDATE = (
+    update(trials)
+    .where(trials.c.run == bindparam("run_"), trials.c.number == bindparam("number_"))
+    .values({name: bindparam(name) for name in (*TRIAL_COLUMNS[1:], "reports", "detailed")})
+)
+
+
+def write_trials(connection: Connection, run: int, changed: Iterable[Trial], shared: Words) -> None:
+    """Write these trials; of several states of one trial, the last."""
+    latest = {trial.number: trial for trial in changed}
+    known: dict[int, Known] = {}
+    for some in chunks(latest):
+        for row in connection.execute(KNOWN.where(trials.c.run == run, trials.c.number.in_(some))):
+            known[row.number] = Known(*row)
+
+    added: list[dict[str, Any]] = []
+    kept: list[dict[str, Any]] = []
+    said: list[dict[str, Any]] = []
+    told: list[dict[str, Any]] = []
+    outdated: list[int] = []
+    untold: list[int] = []
+    for number, trial in latest.items():
+        values = trial_row(trial, shared)
+        before = known.get(number)
+        if before is None:
+            added.append({"run": run, **values})
+        else:
+            kept.append({"run_": run, "number_": values.pop("number"), **values})
+        start = before.reports if before is not None and _continues(before, trial) else 0
+        if before is not None and before.reports and not start:
+            outdated.append(number)
+        said.extend({"run": run, **report} for report in report_rows(trial, start, shared))
+        if before is not None and before.detailed:
+            untold.append(number)
+        if trial.detail:
+            told.append({"run": run, "trial": number, "data": packed(trial.detail)})
+
+    fresh = [{"run": run, "id": number, "text": shared.texts[number]} for number in shared.fresh]
+    _delete(connection, reports, run, outdated)
+    _delete(connection, details, run, untold)
+    for table, rows in ((words, fresh), (trials, added), (reports, said), (details, told)):
+        if rows:
+            connection.execute(insert(table), rows)
+    if kept:
+        connection.execute(UPDATE, kept)
+
+
+def write_sources(connection: Connection, run: int, texts: Mapping[str, str]) -> None:
+    """Write the sources that are not there yet."""
+    for some in chunks(texts):
+        there = set(
+            connection.scalars(
+                select(sources.c.fingerprint).where(sources.c.run == run, sources.c.fingerprint.in_(some))
+            )
+        )
+        rows = [{"run": run, "fingerprint": key, "data": packed(texts[key])} for key in some if key not in there]
+        if rows:
+            connection.execute(insert(sources), rows)
+
+
+def put(connection: Connection, table: Table, key: Column[str], run: int, row: Mapping[str, Any]) -> None:
+    """Write the row whose `key` this is, over the one that may be there."""
+    connection.execute(delete(table).where(table.c.run == run, key == row[key.name]))
+    connection.execute(insert(table), {"run": run, **row})
+
+
+def attach(connection: Connection, run: int, run_id: str, name: str, data: bytes) -> None:
+    """Write an attachment, with its digest and the id of the run that writes it."""
+    row = {"name": name, "writer": run_id, "digest": hashlib.sha256(data).hexdigest(), "data": data}
+    put(connection, attachments, attachments.c.name, run, row)
+
+
+def chunks(items: Iterable[T], size: int = 500) -> Iterator[Sequence[T]]:
+    """The items in lists that a statement's `IN` can take."""
+    rest = iter(items)
+    while some := list(islice(rest, size)):
+        yield some
+
+
+def _continues(before: Known, trial: Trial) -> bool:
+    """Whether the reports that are written are the first ones of `trial`: those of the same attempt."""
+    same_attempt = before.attempts == trial.attempts and before.started == trial.started
+    return same_attempt and before.reports <= len(trial.reports)
+
+
+def _delete(connection: Connection, table: Table, run: int, numbers: Sequence[int]) -> None:
+    for some in chunks(numbers):
+        connection.execute(delete(table).where(table.c.run == run, table.c.trial.in_(some)))
