@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from random import Random
 from typing import Any
 
+from raynas.errors import PluginError, SampleError
 from raynas.search_space import Sample, SearchSpace
 from raynas.trial import History, Trial
 
@@ -66,3 +69,44 @@ class Stopper(ABC):
 def generator(seed: int, number: int) -> Random:
     """The random numbers for the proposal with this number, the same wherever and whenever it is asked for."""
     return Random(f"{seed}/{number}")
+
+
+def consult(strategy: Strategy, space: SearchSpace, history: History, rng: Random) -> Proposal | None:
+    """Ask `strategy`, and see that what it answers can be tried.
+
+    Raises:
+        PluginError: the answer breaks the contract; what `ask` itself raises passes through.
+    """
+    answer = strategy.ask(space, history, rng)
+    if answer is None:
+        return None
+    name = f"strategy {type(strategy).__name__}"
+    if not isinstance(answer, Sample | Proposal):
+        raise PluginError(f"{name} answered {answer!r}: let it return a Sample, a Proposal or None")
+    proposal = Proposal(answer) if isinstance(answer, Sample) else answer
+    if not isinstance(proposal.sample, Sample):
+        raise PluginError(f"{name} proposed {proposal.sample!r} as a sample: wrap it in raynas.Sample")
+    try:
+        space.validate(proposal.sample)
+    except SampleError as error:
+        raise PluginError(f"{name} proposed what is not a sample of the space: {error}") from None
+    if proposal.budget is not None and not 0 < proposal.budget < math.inf:
+        raise PluginError(f"{name} proposed a budget of {proposal.budget!r}: give it a positive number or None")
+    if proposal.warm_start is not None and not _has_weights(proposal.warm_start, history):
+        raise PluginError(f"{name} proposed to start from trial {proposal.warm_start!r}, which has no result")
+    try:
+        kept = json.loads(json.dumps(proposal.note)) == proposal.note
+    except (TypeError, ValueError):
+        kept = False
+    if not kept:
+        raise PluginError(
+            f"{name} noted {proposal.note!r}, which JSON does not keep: note plain lists, dicts and texts"
+        )
+    return proposal
+
+
+def _has_weights(number: int, history: History) -> bool:
+    try:
+        return history[number].has_result
+    except KeyError:
+        return False

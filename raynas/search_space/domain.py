@@ -15,9 +15,12 @@ Value: TypeAlias = "None | bool | int | float | str | tuple[Value, ...]"
 """What may stand in a sample: plain, hashable, JSON-able data."""
 
 
+_ENCODER = json.JSONEncoder(sort_keys=True, ensure_ascii=False)  # `json.dumps` would make one for each value
+
+
 def exact(value: Any) -> str:
     """A text that tells values apart as JSON does: `1`, `1.0` and `true` are three values."""
-    return json.dumps(value, sort_keys=True, ensure_ascii=False)
+    return _ENCODER.encode(value)
 
 
 @dataclass(frozen=True)

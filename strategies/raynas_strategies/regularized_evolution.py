@@ -17,10 +17,11 @@ class RegularizedEvolution(Strategy):
     """Mutates the winner of a tournament among the latest models; the oldest model dies.
 
     Aging evolution, Algorithm 1 of Real, Aggarwal, Huang and Le, «Regularized Evolution for Image Classifier
-    Architecture Search», AAAI 2019. In the paper's words: the *population* holds the P models that were evaluated last. Until P models have been
-    begun, models are drawn at *random*. After that, each *cycle* draws S of the population at random, with
-    replacement (the *sample*, here called tournament), takes the one of highest accuracy as *parent*, *mutates* one
-    of its choices, and adds the *child* to the right of the population, while the oldest, on the left, *dies*.
+    Architecture Search», AAAI 2019. In the paper's words: the *population* holds the P models that were evaluated
+    last. Until P models have been begun, models are drawn at *random*. After that, each *cycle* draws S of the
+    population at random, with replacement (the *sample*, here called tournament), takes the one of highest accuracy
+    as *parent*, *mutates* one of its choices, and adds the *child* to the right of the population, while the oldest,
+    on the left, *dies*.
 
     With many workers, models that are still being trained count towards the first P, and those that failed do not.
     Where the paper trains a child again that equals an earlier model, here another mutation is drawn.
