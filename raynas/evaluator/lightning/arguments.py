@@ -1,0 +1,115 @@
+"""The arguments of a trial's Trainer: the user's, the trial's, and what is off unless somebody asks for it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from raynas.errors import ConfigError
+from raynas.evaluator.lightning.packages import exported
+from raynas.serializer import call_of
+
+SPAWNED = "ddp_spawn"
+"""The one strategy for several devices. The others begin the program anew, which in a worker is not the user's."""
+
+
+def given(trainer: Any) -> dict[str, Any]:
+    """The arguments that a user gave, as a mapping or as a recorded Trainer."""
+    if trainer is None:
+        return {}
+    if isinstance(trainer, Mapping):
+        return dict(trainer)
+    call = call_of(trainer)
+    if call is None:
+        raise ConfigError(
+            f"the trainer is a {type(trainer).__module__}.{type(trainer).__qualname__}, which does not remember its "
+            "arguments: make it with raynas.evaluator.lightning.Trainer, or give a mapping of the arguments"
+        )
+    return dict(call.kwargs)
+
+
+def devices_of(user: Mapping[str, Any], device: str) -> dict[str, Any]:
+    """`accelerator`, `devices` and `strategy` for a trial that was given `device`.
+
+    Args:
+        user: the user's arguments.
+        device: "cpu", "cuda:<index>", or another of torch's.
+    """
+    kind, _, index = device.partition(":")
+    accelerator = {"cpu": "cpu", "cuda": "gpu"}.get(kind, kind)
+    wanted = user.get("accelerator", "auto")
+    if wanted in ("gpu", "cuda") and accelerator != "gpu":
+        raise ConfigError(f"the trainer wants a GPU and the trial has '{device}': give trials one, as in num_gpus: 1")
+    if wanted == "cpu":
+        accelerator = "cpu"
+    count = _count(user.get("devices", 1))
+    strategy = user.get("strategy", "auto")
+    if user.get("num_nodes", 1) != 1:
+        raise ConfigError("the trainer wants several nodes, and a trial runs on one: leave num_nodes out")
+    if count == 1:
+        if isinstance(strategy, str) and strategy.startswith(("ddp", "fsdp", "deepspeed")):
+            raise ConfigError(f"the trainer has the strategy '{strategy}' for one device: leave it out")
+        return {
+            "accelerator": accelerator,
+            "devices": [int(index or 0)] if accelerator == "gpu" else 1,
+            "strategy": strategy,
+        }
+    if strategy not in ("auto", SPAWNED):
+        raise ConfigError(
+            f"the trainer has the strategy {strategy!r}: in a trial, several devices need '{SPAWNED}', because the "
+            "others start the program again, which in a worker is not yours"
+        )
+    if accelerator == "gpu" and not isinstance(user["devices"], list | tuple):
+        raise ConfigError(f"the trainer wants {count} GPUs and the trial was given one ('{device}'): use devices=1")
+    return {"accelerator": accelerator, "devices": user["devices"], "strategy": SPAWNED}
+
+
+def _count(devices: Any) -> int:
+    if devices in ("auto", None):
+        return 1
+    if isinstance(devices, list | tuple):
+        return len(devices)
+    try:
+        count = int(devices)
+    except (TypeError, ValueError):
+        raise ConfigError(f"the trainer has devices={devices!r}: give a number") from None
+    if count < 1:
+        raise ConfigError(f"the trainer has devices={devices!r}: a trial uses what it was given; give a number")
+    return count
+
+
+def complete(user: Mapping[str, Any], device: str, epochs: int, watch: Any, package: str) -> dict[str, Any]:
+    """All arguments of a trial's Trainer.
+
+    The user's stay, except that device and epochs are the trial's. Progress bar, logger, checkpoints, summary and
+    sanity check are off where the user says nothing of them.
+
+    Args:
+        user: the user's arguments.
+        device: the trial's device.
+        epochs: how many epochs to train in all.
+        watch: raynas's own callback; it is a checkpoint callback to Lightning, hence runs last and writes nothing.
+        package: the Lightning to which it all belongs.
+    """
+    callbacks = user.get("callbacks") or []
+    callbacks = list(callbacks) if isinstance(callbacks, list | tuple) else [callbacks]
+    bar = exported(package, "callbacks.ProgressBar")
+    quiet = {
+        "logger": False,
+        "enable_progress_bar": any(isinstance(callback, bar) for callback in callbacks),
+        "enable_model_summary": False,
+        "num_sanity_val_steps": 0,
+        **({"deterministic": "warn"} if device.startswith("cuda") else {}),
+    }
+    trial = {"max_epochs": epochs, "callbacks": [*callbacks, watch], "enable_checkpointing": True}
+    return {**quiet, **user, **trial, **devices_of(user, device), "plugins": _plugins(user, package)}
+
+
+def _plugins(user: Mapping[str, Any], package: str) -> list[Any]:
+    plugins = user.get("plugins") or []
+    plugins = list(plugins) if isinstance(plugins, list | tuple) else [plugins]
+    environment = exported(package, "plugins.environments.LightningEnvironment")
+    if not any(isinstance(plugin, environment.__mro__[1]) for plugin in plugins):
+        # Else Lightning would take a cluster's job variables, which were meant for Ray, as meant for itself.
+        plugins.append(environment())
+    return plugins

@@ -1,0 +1,49 @@
+"""Seeding: everything random in an epoch follows from the trial's seed and the epoch's number.
+
+So a training that goes on from an earlier one draws what an uninterrupted one would have drawn.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import random
+from collections.abc import Iterable
+from typing import Any
+
+import numpy
+import torch
+
+
+def seed_all(seed: int) -> None:
+    """Seed Python, NumPy and torch (all devices)."""
+    random.seed(seed)
+    numpy.random.seed(seed % 2**32)
+    torch.manual_seed(seed)
+
+
+def epoch_seed(seed: int, epoch: int) -> int:
+    """A seed of 63 bits for one epoch of a trial."""
+    digest = hashlib.blake2b(f"{seed}/{epoch}".encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "big") >> 1
+
+
+def seed_epoch(seed: int, epoch: int, loaders: Iterable[Any] = ()) -> None:
+    """Seed the process and the data order for one epoch.
+
+    A loader and its samplers get generators of their own, so that how often a loader is asked for an iterator does not
+    change what the rest of the epoch draws.
+    """
+    seed_all(epoch_seed(seed, epoch))
+    for position, loader in enumerate(loaders):
+        for turn, holder in enumerate(_holders(loader)):
+            if holder.generator is None:
+                holder.generator = torch.Generator()
+            holder.generator.manual_seed(epoch_seed(seed, epoch) ^ (position << 8 | turn + 1))
+
+
+def _holders(loader: Any) -> list[Any]:
+    """What has a generator to draw from: the loader, its sampler, its batch sampler's sampler."""
+    sampler = getattr(loader, "sampler", None)
+    inner = getattr(getattr(loader, "batch_sampler", None), "sampler", None)
+    parts = [loader, sampler, *([inner] if inner is not sampler else [])]
+    return [part for part in parts if hasattr(part, "generator")]

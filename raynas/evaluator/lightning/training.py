@@ -1,0 +1,140 @@
+"""Training: one trial, from a LightningModule to its metrics."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from torch import nn
+
+from raynas.errors import ConfigError, EvaluationError
+from raynas.evaluator.evaluator import Context
+from raynas.evaluator.lightning.arguments import complete, given
+from raynas.evaluator.lightning.packages import class_for, common_package, exported
+from raynas.evaluator.lightning.progress import Mode, Progress
+from raynas.evaluator.lightning.quiet import quiet, untouched
+from raynas.evaluator.lightning.recipe import Recipe, Task
+from raynas.evaluator.lightning.seeding import seed_all, seed_epoch
+from raynas.evaluator.lightning.source import Source
+from raynas.evaluator.lightning.state import begin_at, left_by, take_up
+from raynas.evaluator.lightning.supervised import Supervised
+from raynas.evaluator.lightning.watch import Watch, flattened
+from raynas.serializer import Notice
+
+EPOCHS = 10
+"""How long to train where neither the evaluator nor its trainer says."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How long to train, with what Trainer, and which epoch is the best.
+
+    Attributes:
+        max_epochs: the most epochs that a candidate is trained.
+        trainer: the user's arguments of the Trainer.
+        monitor: the metric that says which epoch is the best one; None: none is.
+        mode: whether its minimum or its maximum is best.
+        verbose: whether Lightning may talk.
+    """
+
+    max_epochs: int
+    trainer: Mapping[str, Any]
+    monitor: str | None
+    mode: Mode
+    verbose: bool = False
+
+    @classmethod
+    def of(cls, max_epochs: int | None, trainer: Any, monitor: str | None, mode: Mode, verbose: bool) -> Plan:
+        """The plan for what a user gave."""
+        arguments = given(trainer)
+        epochs = max_epochs if max_epochs is not None else arguments.get("max_epochs") or EPOCHS
+        if not isinstance(epochs, int) or epochs < 1:
+            raise ConfigError(f"max_epochs is {epochs!r}: give a whole number from 1 on")
+        if mode not in ("min", "max"):
+            raise ConfigError(f"mode is {mode!r}: give 'min' or 'max'")
+        return cls(epochs, arguments, monitor, mode, verbose)
+
+    def epochs(self, budget: float | None) -> int:
+        """Epochs of training in all, those of a warm start included."""
+        if budget is None:
+            return self.max_epochs
+        wanted = max(1, round(budget))
+        if wanted > self.max_epochs:
+            warnings.warn(
+                f"the strategy's budget of {budget:g} epochs is cut to max_epochs={self.max_epochs}: raise max_epochs",
+                Notice,
+                stacklevel=2,
+            )
+        return min(wanted, self.max_epochs)
+
+
+def train_supervised(
+    plan: Plan, recipe: Recipe, task: Task, source: Source, model: nn.Module, context: Context
+) -> dict[str, float]:
+    """Train `model` on inputs and targets; see `train`."""
+
+    def make(package: str) -> Any:
+        return class_for(package, Supervised, "LightningModule")(model, recipe, task)
+
+    return train(plan, model, make, source.loaders(), context, optimizer=recipe.name)
+
+
+def train(
+    plan: Plan,
+    model: nn.Module,
+    make: Callable[[str], Any],
+    data: Mapping[str, Any],
+    context: Context,
+    hints: Sequence[object] = (),
+    optimizer: str = "",
+) -> dict[str, float]:
+    """Train and validate, and leave the state in `context.checkpoint`.
+
+    Args:
+        plan: how.
+        model: the candidate.
+        make: the LightningModule around the candidate, for the package whose name it is given.
+        data: arguments of `Trainer.fit` that bring the data.
+        context: the trial's.
+        hints: classes and objects that say which Lightning it is, beside callbacks and loggers.
+        optimizer: names the optimizer, for states that are handed on; "" where it is the module's own affair.
+
+    Returns:
+        The last epoch's metrics, and with a monitored one the best epoch's as `best_…`.
+    """
+    target = plan.epochs(context.budget)
+    own = context.checkpoint.restore()
+    state = own if own is not None else context.warm_start
+    start = take_up(model, state, target, own is not None, optimizer)
+    progress = Progress(plan.monitor, plan.mode, start.epochs)
+    if start.epoch >= target:
+        return progress.result()
+    package = common_package([*hints, *_parts(plan.trainer)])
+    make_trainer = exported(package, "Trainer")  # before `quiet`, as it is the import that makes Lightning talk
+    with quiet(plan.verbose), untouched():
+        seed_all(context.seed)
+        module = make(package)
+        watch = class_for(package, Watch, "callbacks.Checkpoint")(context.seed, progress, context.report)
+        arguments = complete(plan.trainer, context.device, target, watch, package)
+        trainer = make_trainer(**arguments)
+        path = begin_at(trainer, module, start)
+        seed_epoch(context.seed, start.epoch, flattened(list(data.values())))
+        trainer.fit(module, ckpt_path=path, **data)
+        context.checkpoint.save(left_by(trainer, module, model, progress.state(), optimizer))
+    if watch.stopped is not None:
+        raise watch.stopped
+    result = progress.result()
+    if not result:
+        raise EvaluationError(f"no validation ran in {target} epochs: lower check_val_every_n_epoch or train longer")
+    return result
+
+
+def _parts(trainer: Mapping[str, Any]) -> list[Any]:
+    """The user's callbacks, loggers and plugins."""
+    parts: list[Any] = []
+    for name in ("callbacks", "logger", "plugins", "strategy", "profiler"):
+        value = trainer.get(name)
+        parts.extend(value if isinstance(value, list | tuple) else [value])
+    return parts
