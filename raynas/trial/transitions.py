@@ -18,7 +18,7 @@ from raynas.trial.events import (
     Stopped,
     Waits,
 )
-from raynas.trial.trial import Report, Trial, TrialState
+from raynas.trial.trial import Cause, Report, Trial, TrialState
 
 TRANSITIONS: dict[tuple[TrialState, type[Event]], TrialState | None] = {
     (TrialState.QUEUED, Waits): TrialState.WAITING,
@@ -70,13 +70,13 @@ def advance(trial: Trial, event: Event, order: int | None = None) -> Trial:
             }
             return replace(after, **shared, twin=twin.number, order=order, ended=event.time)
         case Rejected(reason=reason):
-            return replace(after, message=reason, order=order, ended=event.time)
+            return replace(after, message=reason, cause=None, order=order, ended=event.time)
         case Started(attempt=attempt):
             return replace(after, attempts=attempt, started=event.time, reports=())
         case Reported(step=step, metrics=metrics):
             return replace(after, reports=(*trial.reports, Report(step, metrics)))
         case Requeued():
-            return replace(after, reports=(), twin=None, started=None)
+            return replace(after, reports=(), twin=None, started=None, cause=_worst(trial.cause, event.cause))
         case Finished() | Stopped():
             last = trial.reports[-1].metrics if trial.reports else {}
             return replace(
@@ -84,6 +84,7 @@ def advance(trial: Trial, event: Event, order: int | None = None) -> Trial:
                 metrics=event.metrics if isinstance(event, Finished) else last,
                 seconds=event.seconds,
                 weights=event.weights,
+                cause=None,
                 order=order,
                 ended=event.time,
             )
@@ -98,6 +99,11 @@ def advance(trial: Trial, event: Event, order: int | None = None) -> Trial:
                 ended=event.time,
             )
     raise TransitionError(f"{_story(trial)}; nobody has said what becomes of it after {_named(event)}")
+
+
+def _worst(before: Cause | None, now: Cause | None) -> Cause | None:
+    """What an open trial remembers of its lost attempts: that it took a worker with it counts until it ends."""
+    return before if now is None or before is Cause.WORKER_DIED else now
 
 
 def _named(event: Event) -> str:

@@ -89,7 +89,7 @@ class Trial:
         reports: what the evaluator reported on the way, of the current attempt.
         twin: number of the trial whose result this one shares.
         attempts: how often a worker has begun it.
-        cause: why it failed.
+        cause: why it failed; of an open trial: what ended an earlier attempt.
         message: one line on the failure or on why it is infeasible.
         detail: traceback and last output of a failed trial.
         order: its place among the trials that have ended, from 0; None until then.

@@ -1,0 +1,6 @@
+"""Engines: what carries candidates to workers. `LocalEngine` runs them here, `RayEngine` wherever Ray has room."""
+
+from raynas.engine.engine import Deliver, ExecutionEngine, Job, Keep, Workplace
+from raynas.engine.resources import Resources
+
+__all__ = ["Deliver", "ExecutionEngine", "Job", "Keep", "Resources", "Workplace"]

@@ -1,0 +1,65 @@
+"""Artifacts: a run's files, wherever fsspec reaches."""
+
+from __future__ import annotations
+
+import posixpath
+from typing import Any
+
+import fsspec
+
+from raynas.errors import StoreError
+
+
+def _place(uri: str, path: str) -> tuple[Any, str]:
+    fs, root = fsspec.core.url_to_fs(uri)
+    return fs, posixpath.join(root, path) if path else root
+
+
+def write(uri: str, path: str, data: bytes) -> None:
+    """Write a file, whole or not at all."""
+    fs, target = _place(uri, path)
+    try:
+        fs.makedirs(posixpath.dirname(target), exist_ok=True)
+        if "file" not in fs.protocol:  # the others make a file visible when it is complete
+            fs.pipe_file(target, data)
+            return
+        half = f"{target}.part"
+        fs.pipe_file(half, data)
+        fs.mv(half, target)
+    except OSError as error:
+        raise StoreError(
+            f"'{path}' cannot be written to {uri} ({error}): is there room, and may one write there?"
+        ) from error
+
+
+def read(uri: str, path: str) -> bytes:
+    """A file's content; `StoreError` where it is not there."""
+    fs, target = _place(uri, path)
+    try:
+        return bytes(fs.cat_file(target))
+    except FileNotFoundError:
+        raise StoreError(f"'{path}' is not in {uri}: it was not kept, or somebody removed it") from None
+
+
+def exists(uri: str, path: str) -> bool:
+    fs, target = _place(uri, path)
+    return bool(fs.exists(target))
+
+
+def remove(uri: str, path: str) -> None:
+    """Remove a file; one that is not there is no error."""
+    fs, target = _place(uri, path)
+    try:
+        fs.rm_file(target)
+    except FileNotFoundError:
+        return
+
+
+def names(uri: str, folder: str) -> list[str]:
+    """The files in a folder, relative to the artifacts, in order of name; none where there is no such folder."""
+    fs, target = _place(uri, folder)
+    try:
+        found = fs.ls(target, detail=False)
+    except FileNotFoundError:
+        return []
+    return sorted(posixpath.join(folder, posixpath.basename(str(name))) for name in found)

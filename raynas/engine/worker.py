@@ -1,0 +1,146 @@
+"""The worker: one attempt to train one candidate, from its text to its outcome. Every engine runs this function."""
+
+from __future__ import annotations
+
+import random
+import time
+import traceback
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+
+import numpy
+import torch
+
+from raynas import serializer
+from raynas.engine.engine import Job, Workplace
+from raynas.engine.output import Output
+from raynas.engine.weights import load_weights, save_weights
+from raynas.errors import ConfigError, NonFiniteError, TrialStopped
+from raynas.evaluator import Context, Evaluator, checked
+from raynas.pytorch import load_module
+from raynas.trial import Cause, Failed, Finished, Reported, Stopped
+
+Outcome = Finished | Stopped | Failed
+
+MESSAGE = 500
+"""How long a failure's one line may be."""
+
+
+def work(
+    job: Job, place: Workplace, report: Callable[[Reported], bool], device: str = "cpu", worker: str = ""
+) -> Outcome:
+    """Build the model from the job's text, evaluate it, and say how it went; the user's exceptions become `Failed`.
+
+    Args:
+        job: what to train.
+        place: what all jobs of the run share; its code has been unpacked in this process.
+        report: takes a report, returns whether to stop; it may wait.
+        device: where to train.
+        worker: this worker's name, for people.
+    """
+    begun = time.perf_counter()
+    threads = torch.get_num_threads()
+    with Output() as output:
+        try:
+            torch.set_num_threads(place.threads)
+            return _attempt(job, place, report, device, begun)
+        except (Exception, SystemExit) as error:
+            tail = output.tail()
+            detail = "".join(_users_part(error)) + (f"\nIts last output:\n{tail}\n" if tail else "")
+            return Failed(
+                job.trial,
+                time.time(),
+                job.attempt,
+                cause_of(error),
+                one_line(error),
+                detail,
+                time.perf_counter() - begun,
+            )
+        finally:
+            torch.set_num_threads(threads)
+
+
+def _attempt(
+    job: Job, place: Workplace, report: Callable[[Reported], bool], device: str, begun: float
+) -> Finished | Stopped:
+    reported: Mapping[str, float] = {}
+
+    def send(metrics: Mapping[str, float], step: int) -> bool:
+        nonlocal reported
+        reported = checked(metrics)
+        return report(Reported(job.trial, time.time(), job.attempt, int(step), reported))
+
+    evaluator = _evaluator(job.evaluator, place)
+    if device != "cpu":
+        torch.cuda.set_device(device)
+    warm = load_weights(place.artifacts, job.warm_start) if job.warm_start is not None else None
+    seed_everything(job.seed)
+    model = load_module(job.source).to(device)
+    context = Context(job.seed, device, job.budget, job.trial, job.attempt, warm, send=send)
+    seed_everything(job.seed)
+    stopped = False
+    try:
+        metrics: Mapping[str, float] = checked(evaluator.evaluate(model, context))
+    except TrialStopped:
+        metrics, stopped = reported, True
+    weights = None
+    if job.keep is not None and job.keep.wants(metrics):
+        save_weights(model, place.artifacts, job.keep.path)
+        weights = job.keep.path
+    seconds = time.perf_counter() - begun
+    if stopped:
+        return Stopped(job.trial, time.time(), job.attempt, seconds, weights)
+    return Finished(job.trial, time.time(), job.attempt, metrics, seconds, weights)
+
+
+def _evaluator(text: str, place: Workplace) -> Evaluator:
+    # The attachments belong to the document, so a document that needs some is another one in another run's hands.
+    return _decoded(text, _Attachments(place.attachments), place.trust)
+
+
+class _Attachments(dict[str, bytes]):
+    """Attachments that tell themselves apart by identity of content names, cheaply enough to key a cache."""
+
+    def __hash__(self) -> int:  # type: ignore[override]  # never changed after it is made
+        return hash(tuple((name, len(data)) for name, data in self.items()))
+
+
+@lru_cache(maxsize=64)
+def _decoded(text: str, attachments: _Attachments, trust: tuple[str, ...]) -> Evaluator:
+    made = serializer.loads(text, attachments, trust)
+    if not isinstance(made, Evaluator):
+        raise ConfigError(f"the evaluator is a {type(made).__name__}: give an instance of raynas.Evaluator")
+    return made
+
+
+def seed_everything(seed: int) -> None:
+    """Seed Python, NumPy and torch (all devices)."""
+    random.seed(seed)
+    numpy.random.seed(seed % 2**32)
+    torch.manual_seed(seed)
+
+
+def cause_of(error: BaseException) -> Cause:
+    """The kind of failure that an exception stands for."""
+    if isinstance(error, NonFiniteError):
+        return Cause.NON_FINITE
+    if isinstance(error, torch.OutOfMemoryError | MemoryError):
+        return Cause.OUT_OF_MEMORY
+    if isinstance(error, RuntimeError) and ("out of memory" in str(error) or "can't allocate memory" in str(error)):
+        return Cause.OUT_OF_MEMORY
+    return Cause.EXCEPTION
+
+
+def one_line(error: BaseException) -> str:
+    """The exception's type and the first line of its text."""
+    name = type(error).__name__
+    first = next((line.strip() for line in str(error).splitlines() if line.strip()), "")
+    return (f"{name}: {first}" if first else name)[:MESSAGE]
+
+
+def _users_part(error: BaseException) -> list[str]:
+    """The traceback, without the frames of this file, which tell a user nothing."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None and trace.tb_frame.f_code.co_filename == __file__:
+        trace = trace.tb_next
+    return traceback.format_exception(type(error), error, trace)

@@ -1,0 +1,160 @@
+"""Loop: does what the state decides. Its thread is the sole owner of state, store and engine."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from queue import Empty, SimpleQueue
+from typing import Protocol, TypeVar
+
+from raynas.engine import ExecutionEngine, Job
+from raynas.search.decisions import Ask, Cancel, Commit, Decision, Drop, End, Ending, Submit, Verdict
+from raynas.search.planned import Planned
+from raynas.search.planner import InlinePlanner, Planner, ThreadPlanner
+from raynas.search.progress import Progress, progress
+from raynas.search.state import SearchState
+from raynas.store import Store
+from raynas.trial import Event, Trial, TrialState
+
+T = TypeVar("T")
+
+
+class Jobs(Protocol):
+    """Makes the job of a submitted trial."""
+
+    def __call__(self, submit: Submit, source: str) -> Job: ...
+
+
+class Loop:
+    """One start of a run, from its first step to its end.
+
+    Each wake-up commits once, and only then do workers get their verdicts and the strategy its history.
+
+    Args:
+        state: decides.
+        planner: makes proposals; in a thread of its own where `threaded`.
+        engine: runs jobs; closed at the end.
+        store: remembers.
+        epoch: the store's leave to write.
+        jobs: makes jobs of trials.
+        drop: removes weights.
+        watch: is shown every step; None: nobody watches.
+        threaded: whether planning may go on beside the loop.
+        elapsed: seconds of this start's time that are over already.
+    """
+
+    def __init__(
+        self,
+        state: SearchState,
+        planner: Planner,
+        engine: ExecutionEngine,
+        store: Store,
+        epoch: int,
+        jobs: Jobs,
+        drop: Callable[[str], None],
+        watch: Callable[[Loop], None] | None = None,
+        threaded: bool = False,
+        elapsed: float = 0.0,
+    ) -> None:
+        self.state = state
+        self._engine = engine
+        self._store = store
+        self._epoch = epoch
+        self._jobs = jobs
+        self._drop = drop
+        self._watch = watch
+        self._begun = time.monotonic() - elapsed
+        self._done_before = state.done
+        self._plans: SimpleQueue[Planned] = SimpleQueue()
+        self._stops: SimpleQueue[bool] = SimpleQueue()
+        self._sources: dict[str, str] = {}
+        self._inside = False
+        self._slots = 0
+        self._planner = (ThreadPlanner if threaded else InlinePlanner)(planner.plan, self._planned)
+
+    def run(self) -> Ending:
+        """Search until the end; `StaleEpochError` where a newer start has taken over."""
+        try:
+            self._step([])
+            while self.state.ending is None:
+                self._engine.wait(self._step, self.state.time_left(self.elapsed))
+            return self.state.ending
+        except KeyboardInterrupt:
+            if not self._inside:  # else the state may be ahead of the store, which is what the next start goes by
+                self.state.stop(now=True)
+                self._step([])
+            raise
+        finally:
+            self._planner.close()
+            self._engine.close()
+
+    def stop(self, now: bool = False) -> None:
+        """Have the search end: when what runs has ended, or at once; from any thread."""
+        self._stops.put(now)
+        self._engine.wake()
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds since this start."""
+        return time.monotonic() - self._begun
+
+    def progress(self) -> Progress:
+        """Where the search stands; for `watch`, on the loop's thread."""
+        return progress(self.state, self.elapsed, self._done_before, self._slots)
+
+    def _planned(self, plan: Planned) -> None:
+        self._plans.put(plan)
+        self._engine.wake()
+
+    def _step(self, events: Sequence[Event]) -> None:
+        self._inside = True
+        for now in _drained(self._stops):
+            self.state.stop(now)
+        plans = _drained(self._plans)
+        for plan in plans:
+            if plan.source is not None and plan.key is not None:
+                self._sources[plan.key.fingerprint] = plan.source
+        self._slots = self._engine.slots()
+        decisions = self.state.take(time.time(), self.elapsed, events, plans, self._slots, self._engine.capacity())
+        for decision in decisions:
+            self._act(decision)
+        self._sources.clear()
+        self._inside = False
+        if self._watch is not None:
+            self._watch(self)
+
+    def _act(self, decision: Decision) -> None:
+        match decision:
+            case Commit(trials=trials):
+                self._store.commit(self._epoch, trials, self._sources_of(trials))
+            case Submit(trial=trial):
+                self._engine.submit(self._jobs(decision, self._source(trial)))
+            case Verdict(trial=number, attempt=attempt, stop=stop):
+                self._engine.answer(number, attempt, stop)
+            case Cancel(trial=number):
+                self._engine.cancel(number)
+            case Ask(number=number, history=history):
+                self._planner.ask(number, history)
+            case Drop(path=path):
+                self._drop(path)
+            case End(ending=ending):
+                self._store.finish(self._epoch, f"{ending.kind}: {ending.message}")
+
+    def _sources_of(self, trials: Sequence[Trial]) -> dict[str, str]:
+        """The texts of new trials that are trained, or will be if the one they wait for is lost."""
+        open_ = (trial.key.fingerprint for trial in trials if trial.state in (TrialState.QUEUED, TrialState.WAITING))
+        return {fingerprint: self._sources[fingerprint] for fingerprint in open_ if fingerprint in self._sources}
+
+    def _source(self, trial: Trial) -> str:
+        source = self._sources.get(trial.key.fingerprint) or self._store.source(trial.key.fingerprint)
+        assert source is not None, f"trial {trial.number} was committed without its source"
+        return source
+
+
+def _drained(queue: SimpleQueue[T]) -> list[T]:
+    found: list[T] = []
+    while True:
+        try:
+            found.append(queue.get_nowait())
+        except Empty:
+            return found
