@@ -10,7 +10,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from raynas.errors import ConfigError, RaynasError
     from raynas.evaluator import Context, Evaluator
+    from raynas.graph import Graph, GraphSpace
+    from raynas.nn import InputChoice, LayerChoice, ModelSpace, Repeat, ValueChoice, basic_unit, recording
+    from raynas.pytorch import load_module, to_source, trace
     from raynas.search_space import Sample, SearchSpace
+    from raynas.serializer import dumps, loads, serialize, serialize_cls
     from raynas.strategy import Proposal, Stopper, Strategy
     from raynas.trial import History, Trial, TrialState
 
@@ -18,21 +22,41 @@ __all__ = [
     "ConfigError",
     "Context",
     "Evaluator",
+    "Graph",
+    "GraphSpace",
     "History",
+    "InputChoice",
+    "LayerChoice",
+    "ModelSpace",
     "Proposal",
     "RaynasError",
+    "Repeat",
     "Sample",
     "SearchSpace",
     "Stopper",
     "Strategy",
     "Trial",
     "TrialState",
+    "ValueChoice",
+    "basic_unit",
+    "dumps",
+    "load_module",
+    "loads",
+    "recording",
+    "serialize",
+    "serialize_cls",
+    "to_source",
+    "trace",
 ]
 
 _ROOMS = {
     "raynas.errors": ("ConfigError", "RaynasError"),
     "raynas.evaluator": ("Context", "Evaluator"),
+    "raynas.graph": ("Graph", "GraphSpace"),
+    "raynas.nn": ("InputChoice", "LayerChoice", "ModelSpace", "Repeat", "ValueChoice", "basic_unit", "recording"),
+    "raynas.pytorch": ("load_module", "to_source", "trace"),
     "raynas.search_space": ("Sample", "SearchSpace"),
+    "raynas.serializer": ("dumps", "loads", "serialize", "serialize_cls"),
     "raynas.strategy": ("Proposal", "Stopper", "Strategy"),
     "raynas.trial": ("History", "Trial", "TrialState"),
 }

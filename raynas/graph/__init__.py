@@ -1,0 +1,25 @@
+"""The IR: a model as a hierarchy of graphs, with or without choices in it. Knows neither torch nor ray."""
+
+from raynas.graph.graph import Graph
+from raynas.graph.member import Apply, Choice, Make, Member, Path, Pick, Repeated, Set, Shared, Tensor, Unit
+from raynas.graph.node import Node
+from raynas.graph.simplify import simplify
+from raynas.graph.space import GraphSpace
+
+__all__ = [
+    "Apply",
+    "Choice",
+    "Graph",
+    "GraphSpace",
+    "Make",
+    "Member",
+    "Node",
+    "Path",
+    "Pick",
+    "Repeated",
+    "Set",
+    "Shared",
+    "Tensor",
+    "Unit",
+    "simplify",
+]

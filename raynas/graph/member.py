@@ -1,0 +1,123 @@
+"""Members: what a graph's module is made of, in the order in which it was registered."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, Union
+
+from raynas.search_space import Expression, Leaf, Value
+
+if TYPE_CHECKING:
+    from raynas.graph.graph import Graph
+
+
+@dataclass(frozen=True, eq=False)
+class Unit:
+    """A basic unit: a class and the arguments of its constructor.
+
+    Attributes:
+        target: the class's qualified name: `torch.nn.Conv2d`.
+        args, kwargs: plain values, choice expressions, other units, and containers of these.
+    """
+
+    target: str
+    args: tuple[Any, ...] = ()
+    kwargs: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False)
+class Tensor:
+    """A tensor that an opened module owns.
+
+    Attributes:
+        value: the call that creates its value, as a unit: `torch.zeros`.
+        kind: `parameter`, `buffer`, or `attribute`, which is neither.
+        requires_grad: of a parameter.
+        persistent: of a buffer: whether it stands in the state dict.
+    """
+
+    value: Unit
+    kind: Literal["parameter", "buffer", "attribute"]
+    requires_grad: bool = True
+    persistent: bool = True
+
+
+@dataclass(frozen=True, eq=False)
+class Shared:
+    """A module that stands elsewhere, too.
+
+    Attributes:
+        name: its key in `Graph.shared` of the nearest graph above that has it.
+    """
+
+    name: str
+
+
+@dataclass(frozen=True, eq=False)
+class Choice:
+    """One of several members: a `LayerChoice`."""
+
+    pick: Leaf
+    candidates: Mapping[Value, Member]
+
+
+@dataclass(frozen=True, eq=False)
+class Pick:
+    """Some of several inputs, reduced to one: an `InputChoice`.
+
+    Attributes:
+        pick: the candidates' tokens are a position, or a tuple of positions.
+        reduction: `sum`, `mean`, `concat` (along dimension 1) or `none` (a tuple).
+    """
+
+    pick: Leaf
+    reduction: str
+
+
+@dataclass(frozen=True, eq=False)
+class Repeated:
+    """The first `depth` of several members, one after the other: a `Repeat`."""
+
+    depth: Expression
+    blocks: tuple[Member, ...]
+
+
+Member: TypeAlias = Union[Unit, "Graph", Tensor, Shared, Choice, Pick, Repeated]
+
+
+@dataclass(frozen=True)
+class Path:
+    """Something below the module, by its dotted path: `embed.weight`."""
+
+    path: str
+
+
+@dataclass(frozen=True)
+class Make:
+    """A constructor's step: the member of this name is made here."""
+
+    name: str
+
+
+@dataclass(frozen=True, eq=False)
+class Set:
+    """A constructor's step: `self.path = value`; the value may be a `Path`."""
+
+    path: str
+    value: Any
+
+
+@dataclass(frozen=True, eq=False)
+class Apply:
+    """A constructor's step: `target(*args, **kwargs)` with `Path`s among the arguments, under `torch.no_grad`.
+
+    A target that begins with a dot is a method of the first argument.
+    """
+
+    target: str
+    args: tuple[Any, ...] = ()
+    kwargs: Mapping[str, Any] = field(default_factory=dict)
+
+
+Step: TypeAlias = Make | Set | Apply

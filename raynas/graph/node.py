@@ -1,0 +1,94 @@
+"""Node: one step of a forward pass, in torch.fx's vocabulary."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Literal
+
+Op = Literal["input", "module", "graph", "function", "method", "attribute", "choice", "output"]
+
+OPS: tuple[Op, ...] = ("input", "module", "graph", "function", "method", "attribute", "choice", "output")
+
+
+class Node:
+    """One step; an edge is a node that stands in another's arguments, and there is no other record of it.
+
+    | op          | target                                     | what it gives                                    |
+    |-------------|--------------------------------------------|--------------------------------------------------|
+    | `input`     | the parameter's name                       | the argument (`args`: its default, if it has one)|
+    | `module`    | path of a unit below the graph             | what calling the unit gives                      |
+    | `graph`     | path of an opened module below the graph   | what calling it gives                            |
+    | `function`  | qualified name: `torch.flatten`            | what the function returns                        |
+    | `method`    | the method's name                          | what it returns on `args[0]`                     |
+    | `attribute` | path of a parameter, buffer or `training`  | its value when the model runs                    |
+    | `choice`    | path of a choice below the graph           | what the chosen candidate gives                  |
+    | `output`    | `output`                                   | the forward pass returns `args[0]`               |
+
+    Attributes:
+        name: unique in its graph; a hint for the generated code.
+        op: one of the table's first column.
+        target: see the table.
+        args, kwargs: nodes, plain values, choice expressions, and tuples, lists, dicts and slices of these.
+    """
+
+    __slots__ = ("args", "kwargs", "name", "op", "target")
+
+    def __init__(
+        self, name: str, op: Op, target: str, args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None
+    ) -> None:
+        self.name = name
+        self.op: Op = op
+        self.target = target
+        self.args = args
+        self.kwargs: dict[str, Any] = dict(kwargs or {})
+
+    def inputs(self) -> Iterator[Node]:
+        """The nodes in its arguments, in order, each as often as it stands there."""
+        yield from nodes_in(self.args)
+        yield from nodes_in(self.kwargs)
+
+    def replace_input(self, old: Node, new: Any) -> None:
+        """Put `new` wherever `old` stands in the arguments."""
+        self.args, self.kwargs = map_nodes((self.args, self.kwargs), lambda node: new if node is old else node)
+
+    def __repr__(self) -> str:
+        arguments = [shown(arg) for arg in self.args] + [f"{key}={shown(arg)}" for key, arg in self.kwargs.items()]
+        return f"{self.name} = {self.op} {self.target}({', '.join(arguments)})"
+
+
+def shown(value: Any) -> str:
+    """`value` with its nodes by name."""
+    if isinstance(value, Node):
+        return value.name
+    if isinstance(value, tuple | list):
+        return f"[{', '.join(map(shown, value))}]"
+    return repr(value)
+
+
+def nodes_in(value: Any) -> Iterator[Node]:
+    """The nodes in a value, looking into tuples, lists, dicts and slices."""
+    if isinstance(value, Node):
+        yield value
+    elif isinstance(value, tuple | list):
+        for item in value:
+            yield from nodes_in(item)
+    elif isinstance(value, dict):
+        for item in value.values():
+            yield from nodes_in(item)
+    elif isinstance(value, slice):
+        yield from nodes_in((value.start, value.stop, value.step))
+
+
+def map_nodes(value: Any, of: Callable[[Node], Any]) -> Any:
+    """`value` with each node replaced."""
+    if isinstance(value, Node):
+        return of(value)
+    if isinstance(value, tuple):
+        return tuple(map_nodes(item, of) for item in value)
+    if isinstance(value, list):
+        return [map_nodes(item, of) for item in value]
+    if isinstance(value, dict):
+        return {key: map_nodes(item, of) for key, item in value.items()}
+    if isinstance(value, slice):
+        return slice(*(map_nodes(item, of) for item in (value.start, value.stop, value.step)))
+    return value

@@ -1,0 +1,114 @@
+"""The rules of the IR, enforced: identifiers, order, and targets that exist."""
+
+from __future__ import annotations
+
+import keyword
+from collections.abc import Mapping
+
+from raynas.errors import GraphError
+from raynas.graph.graph import Graph, children, find
+from raynas.graph.member import Apply, Choice, Make, Member, Path, Set, Shared, Step, Tensor, Unit
+from raynas.graph.node import Node
+
+
+def verify(graph: Graph, shared: Mapping[str, Member] | None = None, path: str = "") -> None:
+    """Raise `GraphError` for the first node or member that breaks a rule, naming it."""
+    where = path or f"graph '{graph.name}'"
+    scope = {**(shared or {}), **graph.shared}
+    if not graph.name.isidentifier():
+        raise GraphError(f"{where} has the name {graph.name!r}, which is not an identifier")
+    _qualified(graph.base, where)
+    for name, member in [*graph.members.items(), *graph.shared.items()]:
+        _member(name, member, scope, f"{where}.{name}")
+    if graph.init is not None:
+        _unit(graph.init, where)
+    for step in graph.setup:
+        _step(graph, step, where)
+    seen: set[int] = set()
+    for position, node in enumerate(graph.nodes):
+        at = f"node '{node.name}' of {where}"
+        if not node.name.isidentifier():
+            raise GraphError(f"{at} has a name that is not an identifier")
+        for earlier in node.inputs():
+            if id(earlier) not in seen:
+                raise GraphError(f"{at} uses '{earlier.name}', which does not come before it")
+        if node.op == "output" and position != len(graph.nodes) - 1:
+            raise GraphError(f"{at} is an output and not the last node")
+        _target(graph, node, scope, at)
+        seen.add(id(node))
+    if graph.nodes and graph.nodes[-1].op != "output":
+        raise GraphError(f"{where} has no output")
+
+
+def _step(graph: Graph, step: Step, where: str) -> None:
+    if isinstance(step, Make):
+        if step.name not in graph.members:
+            raise GraphError(f"{where} makes '{step.name}', which is not a member of it")
+        return
+    if isinstance(step, Apply):
+        _qualified(step.target.removeprefix("."), where)
+    values = (step.value,) if isinstance(step, Set) else (*step.args, *step.kwargs.values())
+    for path in [*(v.path for v in values if isinstance(v, Path)), *([step.path] if isinstance(step, Set) else [])]:
+        if not all(attribute(part) for part in path.split(".")):
+            raise GraphError(f"{where} sets up {path!r}, which is not a path of attributes")
+
+
+def _target(graph: Graph, node: Node, scope: Mapping[str, Member], at: str) -> None:
+    if node.op == "input" and not identifier(node.target.lstrip("*")):
+        raise GraphError(f"{at} is an input named {node.target!r}, which is not an identifier")
+    if node.op == "method" and not identifier(node.target):
+        raise GraphError(f"{at} calls the method {node.target!r}, which is not an identifier")
+    if node.op == "function":
+        _qualified(node.target, at)
+    if node.op in ("module", "graph", "choice"):
+        try:
+            member, _ = find(graph, node.target, scope)
+        except GraphError as error:
+            raise GraphError(f"{at} calls '{node.target}': {error}") from None
+        is_unit, is_graph = isinstance(member, Unit), isinstance(member, Graph)
+        if (node.op == "module") != is_unit or (node.op == "graph") != is_graph:
+            raise GraphError(f"{at} calls '{node.target}' as a {node.op}, and it is a {type(member).__name__}")
+    if node.op == "attribute":
+        for part in node.target.split("."):
+            if not attribute(part):
+                raise GraphError(f"{at} reads {node.target!r}, which is not a path of identifiers")
+
+
+def _member(name: str, member: Member, scope: Mapping[str, Member], where: str) -> None:
+    if not attribute(name):
+        raise GraphError(f"{where} has a name that is no attribute name")
+    if isinstance(member, Graph):
+        verify(member, scope, where)
+        return
+    if isinstance(member, Unit):
+        _unit(member, where)
+    if isinstance(member, Tensor):
+        _unit(member.value, where)
+    if isinstance(member, Shared) and member.name not in scope:
+        raise GraphError(f"{where} is shared under '{member.name}', which no graph above it holds")
+    for child, item in children(member).items():
+        _member("0" if isinstance(member, Choice) else child, item, scope, f"{where}.{child}")
+
+
+def _unit(unit: Unit, where: str) -> None:
+    _qualified(unit.target, where)
+    for key in unit.kwargs:
+        if not identifier(key):
+            raise GraphError(f"{where} passes an argument named {key!r}, which is not an identifier")
+    for item in (*unit.args, *unit.kwargs.values()):
+        if isinstance(item, Unit):
+            _unit(item, where)
+
+
+def identifier(text: str) -> bool:
+    return text.isidentifier() and not keyword.iskeyword(text)
+
+
+def attribute(text: str) -> bool:
+    """Whether `text` can name a child of a module: an identifier, or what `add_module` takes beside."""
+    return bool(text) and "." not in text and text.isprintable()
+
+
+def _qualified(name: str, where: str) -> None:
+    if not all(identifier(part) for part in name.split(".")):
+        raise GraphError(f"{where} names {name!r}, which is not a qualified name")

@@ -1,0 +1,79 @@
+"""InputChoice: some of several inputs, made one."""
+
+from __future__ import annotations
+
+from itertools import combinations
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+
+from raynas.errors import SpaceError
+from raynas.search_space import Leaf
+
+REDUCTIONS = ("sum", "mean", "concat", "none")
+
+
+class InputChoice(nn.Module):
+    """Chooses among its inputs; call it with the inputs, or with one list of them.
+
+    Called outside a search it takes the first inputs.
+
+    Args:
+        n_candidates: how many inputs there are.
+        n_chosen: how many to take: a number, a range `(least, most)`, or None for any number from one.
+        reduction: what becomes of several: `sum`, `mean`, `concat` along dimension 1, or `none`, a tuple.
+        label: the choice's name; by default the path at which it stands in the model.
+    """
+
+    def __init__(
+        self,
+        n_candidates: int,
+        n_chosen: int | tuple[int, int] | None = 1,
+        reduction: Literal["sum", "mean", "concat", "none"] = "sum",
+        label: str | None = None,
+    ) -> None:
+        super().__init__()
+        if reduction not in REDUCTIONS:
+            raise SpaceError(
+                f"InputChoice '{label}' has the reduction {reduction!r}: use one of {', '.join(REDUCTIONS)}"
+            )
+        least, most = (n_chosen, n_chosen) if isinstance(n_chosen, int) else n_chosen or (1, n_candidates)
+        if not 1 <= least <= most <= n_candidates:
+            raise SpaceError(
+                f"InputChoice '{label}' cannot take {n_chosen} of {n_candidates} inputs: take from 1 to {n_candidates}"
+            )
+        self.n_candidates = n_candidates
+        self.reduction = reduction
+        one = least == most == 1
+        picks = [pick for count in range(least, most + 1) for pick in combinations(range(n_candidates), count)]
+        self.pick = Leaf([pick[0] for pick in picks] if one and reduction != "none" else picks, label)
+
+    def inputs(self, args: tuple[Any, ...]) -> tuple[Any, ...]:
+        """The inputs among the arguments of a call; `SpaceError` where their number is not `n_candidates`."""
+        given = tuple(args[0]) if len(args) == 1 and isinstance(args[0], list | tuple) else args
+        if len(given) != self.n_candidates:
+            raise SpaceError(
+                f"InputChoice '{self.pick.label}' was called with {len(given)} inputs: it is for {self.n_candidates}"
+            )
+        return given
+
+    def forward(self, *args: Any) -> Any:
+        """The first inputs, reduced."""
+        default = self.pick.default()
+        inputs = self.inputs(args)
+        return reduced([inputs[i] for i in (default if isinstance(default, tuple) else (default,))], self.reduction)
+
+
+def reduced(chosen: list[Tensor], reduction: str) -> Any:
+    """Several inputs as one."""
+    if reduction == "none":
+        return tuple(chosen)
+    if len(chosen) == 1:
+        return chosen[0]
+    if reduction == "concat":
+        return torch.cat(chosen, 1)
+    total = chosen[0]
+    for item in chosen[1:]:
+        total = total + item
+    return total / len(chosen) if reduction == "mean" else total

@@ -1,0 +1,81 @@
+"""Repeat: a block several times, one after the other."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from typing import Any
+
+from torch import nn
+
+from raynas.errors import SpaceError
+from raynas.search_space import Expression, Leaf
+from raynas.search_space.expression import defaults
+
+
+class Repeat(nn.Module):
+    """The same kind of block, `depth` times in a row; each block takes what the one before it returns.
+
+    Called outside a search it runs at the default depth, which is the smallest.
+
+    Args:
+        block: a module, of which every position gets a copy with weights of its own and the same choices; or a function
+            of the position (from 0) that builds the block there, with choices of its own.
+        depth: a number, a range `(least, most)`, both included, or a choice.
+        label: the depth's name as a choice; by default the path at which the Repeat stands.
+    """
+
+    def __init__(
+        self,
+        block: nn.Module | Callable[[int], nn.Module],
+        depth: int | tuple[int, int] | Expression,
+        label: str | None = None,
+    ) -> None:
+        super().__init__()
+        self.depth = _depth(depth, label)
+        for position in range(max(_values(self.depth, label))):
+            made = copy.deepcopy(block) if isinstance(block, nn.Module) else block(position)
+            if not isinstance(made, nn.Module):
+                raise SpaceError(
+                    f"Repeat '{label}' got {made!r} for position {position}: its function must build a module"
+                )
+            self.add_module(str(position), made)
+
+    @property
+    def blocks(self) -> list[nn.Module]:
+        """The blocks, as many as the largest depth."""
+        return [module for module in self._modules.values() if module is not None]
+
+    def forward(self, x: Any) -> Any:
+        """What the blocks of the default depth make of `x`, one after the other."""
+        for block in self.blocks[: defaults(self.depth)]:
+            x = block(x)
+        return x
+
+
+def _depth(depth: int | tuple[int, int] | Expression, label: str | None) -> Expression:
+    if isinstance(depth, Expression):
+        return depth
+    least, most = (depth, depth) if isinstance(depth, int) else depth
+    if not 0 <= least <= most:
+        raise SpaceError(f"Repeat '{label}' has the depth {depth}: give a number from 0, or a range (least, most)")
+    return Leaf(range(least, most + 1), label)
+
+
+def _values(depth: Expression, label: str | None) -> list[int]:
+    leaves = {id(leaf): leaf for leaf in depth.leaves()}
+    if len(leaves) != 1:
+        raise SpaceError(f"Repeat '{label}' has a depth that hangs on {len(leaves)} choices: make it one ValueChoice")
+    (leaf,) = leaves.values()
+
+    def at(candidate: Any, item: Any) -> Any:
+        if item is leaf:
+            return candidate
+        if isinstance(item, Expression):
+            return defaults(Expression(item.function, *(at(candidate, arg) for arg in item.args)))
+        return item
+
+    values = [at(candidate, depth) for candidate in leaf.candidates]
+    if not all(isinstance(value, int) and value >= 0 for value in values):
+        raise SpaceError(f"Repeat '{label}' has the depths {values}: give whole numbers from 0")
+    return values

@@ -1,0 +1,70 @@
+"""ValueChoice: one of several values, usable as if it were the value."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from raynas.search_space import Expression, Leaf
+
+T = TypeVar("T")
+
+if TYPE_CHECKING:
+
+    class ValueChoice:
+        """See below: to a type checker, a choice is one of its candidates."""
+
+        def __new__(cls, candidates: Sequence[T], label: str | None = None) -> T: ...  # type: ignore[misc]  # on purpose
+
+        @staticmethod
+        def condition(test: Any, yes: T, no: T) -> T: ...
+        @staticmethod
+        def max(first: T, *others: T) -> T: ...
+        @staticmethod
+        def min(first: T, *others: T) -> T: ...
+        @staticmethod
+        def to_int(value: Any) -> int: ...
+        @staticmethod
+        def to_float(value: Any) -> float: ...
+
+else:
+
+    class ValueChoice(Leaf):
+        """One of several values: an argument of a layer or of a call in `forward`, or of an evaluator.
+
+        Arithmetic, comparison, indexing and `round` work on it and give expressions. A choice is one choice wherever it
+        stands, as an object or by its label.
+
+        Args:
+            candidates: the values; the first is the default.
+            label: the choice's name; by default it is named after where it stands first (`stem.kernel_size`).
+
+        >>> width = ValueChoice([8, 16], label="width")
+        >>> (width * 2 + 1).evaluate({"width": 16})
+        33
+        """
+
+        @staticmethod
+        def condition(test: Any, yes: Any, no: Any) -> Any:
+            """`yes` where `test` holds, else `no`."""
+            return Expression("if", test, yes, no)
+
+        @staticmethod
+        def max(first: Any, *others: Any) -> Any:
+            """The largest of several."""
+            return Expression("max", first, *others)
+
+        @staticmethod
+        def min(first: Any, *others: Any) -> Any:
+            """The smallest of several."""
+            return Expression("min", first, *others)
+
+        @staticmethod
+        def to_int(value: Any) -> Any:
+            """`int(value)`."""
+            return Expression("int", value)
+
+        @staticmethod
+        def to_float(value: Any) -> Any:
+            """`float(value)`."""
+            return Expression("float", value)

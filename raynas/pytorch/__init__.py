@@ -1,0 +1,7 @@
+"""The doors between torch and the IR: trace in, source and modules out."""
+
+from raynas.pytorch.codegen import to_source
+from raynas.pytorch.load import load_module
+from raynas.pytorch.trace import trace
+
+__all__ = ["load_module", "to_source", "trace"]

@@ -1,0 +1,254 @@
+"""The forward pass as statements, in program order."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+from raynas.errors import GraphError
+from raynas.graph import Graph, Node
+from raynas.graph.node import nodes_in
+from raynas.graph.verify import identifier
+from raynas.pytorch.codegen.literals import Imports, literal
+from raynas.pytorch.codegen.text import Listed, Slot, Text, call
+
+INFIX = {
+    "add": "+",
+    "sub": "-",
+    "mul": "*",
+    "truediv": "/",
+    "floordiv": "//",
+    "mod": "%",
+    "pow": "**",
+    "matmul": "@",
+    "and_": "&",
+    "or_": "|",
+    "xor": "^",
+    "lshift": "<<",
+    "rshift": ">>",
+    "eq": "==",
+    "ne": "!=",
+    "lt": "<",
+    "le": "<=",
+    "gt": ">",
+    "ge": ">=",
+}
+PREFIX = {"neg": "-", "pos": "+", "invert": "~"}
+IN_PLACE = {f"i{name.rstrip('_')}": f"{sign}=" for name, sign in INFIX.items() if sign not in ("==", "!=", "<", ">")}
+READS = ("operator.getitem", "builtins.getattr")
+
+
+class Forward:
+    """Writes the body of one forward pass.
+
+    Args:
+        graph: the opened module.
+        imports: collects what the statements need.
+        path: how a path below the module is written: `self.blocks[0].conv`.
+    """
+
+    def __init__(self, graph: Graph, imports: Imports, path: Callable[[str], str]) -> None:
+        self.graph = graph
+        self.imports = imports
+        self.path = path
+        self.users = Counter(id(earlier) for node in graph.nodes for earlier in node.inputs())
+        self.last = {id(earlier): position for position, node in enumerate(graph.nodes) for earlier in node.inputs()}
+        self.names: dict[int, str] = {}
+        self.inline: dict[int, Text] = {}
+        self.busy: dict[str, int] = {}
+
+    def lines(self) -> tuple[list[str], list[Text]]:
+        """The parameters of `forward`, and its statements."""
+        parameters: list[str] = []
+        statements: list[Text] = []
+        nested = self._nested()
+        for position, node in enumerate(self.graph.nodes):
+            if node.op == "input":
+                name = self._fresh(node.target.lstrip("*"))
+                parameters.append(name + (f"={literal(node.args[0], self.imports)}" if node.args else ""))
+                self._bind(node, name)
+                continue
+            if node.op == "output":
+                statements.append(("return ", self._returned(node.args[0])))
+                continue
+            text = self._statement(node, position, nested)
+            if text is not None:
+                statements.append(text)
+        return parameters, statements
+
+    def _statement(self, node: Node, position: int, nested: set[int]) -> Text | None:
+        if node.target == "operator.setitem" and node.op == "function":
+            target, key, value = node.args
+            return (self._operand(target), "[", self._index(key), "] = ", self._value(value))
+        sign = IN_PLACE.get(node.target.removeprefix("operator.")) if node.op == "function" else None
+        first = node.args[0] if node.args else None
+        if (
+            sign is not None
+            and isinstance(first, Node)
+            and id(first) in self.names
+            and self.last[id(first)] == position
+        ):
+            name = self.names[id(first)]
+            text = (name, f" {sign} ", self._value(node.args[1]))
+            self._bind(node, name)
+            return text
+        text = self._expression(node)
+        if id(node) in nested:
+            self.inline[id(node)] = text
+            return None
+        if not self.users[id(node)]:
+            return text
+        name = self._name(node, position)
+        self._bind(node, name)
+        return (name, " = ", text)
+
+    def _nested(self) -> set[int]:
+        """Nodes that stand inside the one statement that uses them: what only reads, and arithmetic just before it."""
+        found: set[int] = set()
+        nodes = self.graph.nodes
+        place = {id(node): position for position, node in enumerate(nodes)}
+        for position in range(len(nodes) - 1, -1, -1):
+            node = nodes[position]
+            if self.users[id(node)] != 1 or node.op in ("input", "output"):
+                continue
+            user = nodes[self.last[id(node)]]
+            if user.op == "output" and user.args[0] is node and place[id(user)] == position + 1:
+                found.add(id(node))
+                continue
+            if node.op == "attribute" or (node.op == "function" and node.target in READS and not _steps(node)):
+                found.add(id(node))
+            elif node.op == "function" and node.target.removeprefix("operator.") in {**INFIX, **PREFIX}:
+                between = nodes[position + 1 : place[id(user)]]
+                if all(id(other) in found for other in between) and not _in_place(user) and not between:
+                    found.add(id(node))
+        return found
+
+    def _name(self, node: Node, position: int) -> str:
+        """The variable of an argument that ends here, where there is one; else a name of its own."""
+        if node.op in ("module", "graph", "method") or (node.op == "function" and node.target not in READS):
+            for earlier in node.inputs():
+                name = self.names.get(id(earlier))
+                if name is not None and self.last[id(earlier)] == position and not _shape_like(node):
+                    return name
+        return self._fresh(_wanted(node))
+
+    def _fresh(self, wanted: str) -> str:
+        base = wanted if identifier(wanted) else "value"
+        name, count = base, 2
+        taken = self.imports.taken()
+        while name in taken or name in self.busy:
+            name, count = f"{base}_{count}", count + 1
+        return name
+
+    def _bind(self, node: Node, name: str) -> None:
+        self.names[id(node)] = name
+        self.busy[name] = self.last.get(id(node), -1)
+
+    def _expression(self, node: Node) -> Text:
+        if node.op == "attribute":
+            return self.path(node.target)
+        if node.op in ("module", "graph"):
+            return call(self.path(node.target), self._arguments(node.args, node.kwargs))
+        if node.op == "method":
+            head = (self._operand(node.args[0]), f".{_checked(node.target)}")
+            return call(head, self._arguments(node.args[1:], node.kwargs))
+        if node.op != "function":
+            raise GraphError(f"node '{node.name}' is a {node.op}: its choice is not made yet")
+        return self._function(node)
+
+    def _function(self, node: Node) -> Text:
+        short = node.target.removeprefix("operator.")
+        if short != node.target and not node.kwargs:
+            if short in INFIX and len(node.args) == 2:
+                left, right = node.args
+                return (self._operand(left), f" {INFIX[short]} ", self._operand(right))
+            if short in PREFIX:
+                return (PREFIX[short], self._operand(node.args[0]))
+            if short == "getitem":
+                return (self._operand(node.args[0]), "[", self._index(node.args[1]), "]")
+        if node.target == "builtins.getattr" and len(node.args) == 2 and isinstance(node.args[1], str):
+            return (self._operand(node.args[0]), f".{_checked(node.args[1])}")
+        return call(self.imports.name(node.target), self._arguments(node.args, node.kwargs, resolve_hints=True))
+
+    def _arguments(self, args: Any, kwargs: Any, resolve_hints: bool = False) -> list[Text]:
+        for key in kwargs:
+            _checked(key)
+        positional = [self._value(arg) for arg in args]
+        return [*positional, *((f"{key}=", self._value(arg, key)) for key, arg in kwargs.items())]
+
+    def _operand(self, value: Any) -> Text:
+        text = self._value(value)
+        if isinstance(value, Node) and id(value) in self.inline and _is_arithmetic(value):
+            return ("(", text, ")")
+        if isinstance(value, int | float) and not isinstance(value, bool) and value < 0:
+            return ("(", text, ")")
+        return text
+
+    def _value(self, value: Any, hint: str = "value") -> Text:
+        if isinstance(value, Node):
+            return self.inline[id(value)] if id(value) in self.inline else self.names[id(value)]
+        if next(nodes_in(value), None) is None:
+            return Slot(literal(value, self.imports), hint, run=True)
+        if isinstance(value, tuple | list):
+            items = tuple(self._value(item) for item in value)
+            if isinstance(value, list):
+                return Listed("[", items, "]")
+            return Listed("(", items, ",)" if len(items) == 1 else ")")
+        if isinstance(value, dict):
+            pairs = tuple((literal(key, self.imports), ": ", self._value(item)) for key, item in value.items())
+            return Listed("{", pairs, "}")
+        return call("slice", [self._value(part) for part in (value.start, value.stop, value.step)])
+
+    def _index(self, key: Any) -> Text:
+        if isinstance(key, slice):
+            start, stop, step = ("" if part is None else self._value(part) for part in (key.start, key.stop, key.step))
+            return (start, ":", stop, *((":", step) if key.step is not None else ()))
+        if isinstance(key, tuple) and key and any(isinstance(part, slice) or part is ... for part in key):
+            parts: list[Text] = []
+            for part in key:
+                parts += [", ", self._index(part)] if parts else [self._index(part)]
+            return (*parts, ",") if len(key) == 1 else tuple(parts)
+        return self._value(key)
+
+    def _returned(self, value: Any) -> Text:
+        if isinstance(value, tuple) and len(value) > 1:
+            parts: list[Text] = []
+            for item in value:
+                parts += [", ", self._value(item)] if parts else [self._value(item)]
+            return tuple(parts)
+        return self._value(value)
+
+
+def _steps(node: Node) -> bool:
+    return len(node.args) < 2 or isinstance(node.args[1], Node) or next(nodes_in(node.args[1]), None) is not None
+
+
+def _in_place(node: Node) -> bool:
+    return node.op == "function" and (
+        node.target.removeprefix("operator.") in IN_PLACE or node.target == "operator.setitem"
+    )
+
+
+def _is_arithmetic(node: Node) -> bool:
+    return node.op == "function" and node.target.removeprefix("operator.") in {**INFIX, **PREFIX}
+
+
+def _shape_like(node: Node) -> bool:
+    return node.op == "method" and node.target in ("size", "dim", "numel", "ndimension", "item")
+
+
+def _wanted(node: Node) -> str:
+    if node.target == "builtins.getattr":
+        return str(node.args[1])
+    if node.target == "operator.getitem":
+        return "item"
+    if node.op in ("module", "graph"):
+        return "out"
+    return node.target.rpartition(".")[2].rstrip("_") or "value"
+
+
+def _checked(name: str) -> str:
+    if not identifier(name):
+        raise GraphError(f"{name!r} is not an identifier")
+    return name

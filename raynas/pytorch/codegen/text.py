@@ -1,0 +1,93 @@
+"""Text that is not laid out yet: words, places where a literal stands, and lists that may take several lines."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+WIDTH = 100
+
+
+@dataclass(frozen=True)
+class Slot:
+    """A literal, which becomes a parameter of the class where blocks that are otherwise equal differ in it.
+
+    Attributes:
+        text: the literal as source.
+        hint: what to call the parameter.
+        run: whether it stands in `forward`, so that the constructor has to keep it on `self`.
+    """
+
+    text: str
+    hint: str
+    run: bool = False
+
+
+@dataclass(frozen=True)
+class Listed:
+    """Items between brackets, one a line where they do not fit into one."""
+
+    open: str
+    items: tuple[Text, ...]
+    close: str
+
+
+Text: TypeAlias = str | Slot | Listed | tuple["Text", ...]
+Fill: TypeAlias = Callable[[Slot], str]
+
+
+def call(head: Text, items: Sequence[Text]) -> Text:
+    """`head(items)`."""
+    return (head, Listed("(", tuple(items), ")"))
+
+
+def slots(text: Text) -> Iterator[Slot]:
+    """The literals in a text, in order."""
+    if isinstance(text, Slot):
+        yield text
+    elif isinstance(text, Listed):
+        for item in text.items:
+            yield from slots(item)
+    elif isinstance(text, tuple):
+        for item in text:
+            yield from slots(item)
+
+
+def flat(text: Text, fill: Fill) -> str:
+    """The text in one line."""
+    if isinstance(text, str):
+        return text
+    if isinstance(text, Slot):
+        return fill(text)
+    if isinstance(text, Listed):
+        return text.open + ", ".join(flat(item, fill) for item in text.items) + text.close
+    return "".join(flat(item, fill) for item in text)
+
+
+def laid_out(text: Text, fill: Fill, indent: int = 0, before: int = 0, after: int = 0) -> str:
+    """The text, its lists one item a line where a line would be too long.
+
+    Args:
+        text: what to lay out.
+        fill: gives a slot's text.
+        indent: spaces before further lines.
+        before: characters that stand before it in its first line.
+        after: characters that follow it in its last line.
+    """
+    line = flat(text, fill)
+    if before + len(line) + after <= WIDTH or isinstance(text, str | Slot):
+        return line
+    if isinstance(text, Listed):
+        if not text.items:
+            return line
+        inner = indent + 4
+        items = [laid_out(item, fill, inner, inner, 1) for item in text.items]
+        lines = "".join(f"{' ' * inner}{item},\n" for item in items)
+        return f"{text.open}\n{lines}{' ' * indent}{text.close}"
+    done = ""
+    for position, item in enumerate(text):
+        rest = sum(len(flat(later, fill).partition("\n")[0]) for later in text[position + 1 :])
+        start = before + len(done) if "\n" not in done else len(done) - done.rfind("\n") - 1
+        done += laid_out(item, fill, indent, start, min(rest, 2) + after)
+    return done

@@ -1,0 +1,68 @@
+"""Names under which classes and functions are imported, and back."""
+
+from __future__ import annotations
+
+import builtins
+import importlib
+import math
+import operator
+from functools import lru_cache
+from typing import Any
+
+import torch
+from torch import nn
+
+from raynas.errors import SerializationError
+from raynas.serializer import qualified_name
+from raynas.serializer.values import imported
+
+PUBLIC = (
+    torch,
+    nn,
+    nn.functional,
+    nn.init,
+    torch.special,
+    torch.linalg,
+    torch.fft,
+    torch.utils.checkpoint if hasattr(torch.utils, "checkpoint") else torch.utils,
+    operator,
+    math,
+    builtins,
+)
+"""Where torch's own objects are looked up first: the names people write, not those of the files that define them."""
+
+
+def name_of(target: Any) -> str:
+    """The qualified name that imports `target`; `SerializationError` where there is none."""
+    try:
+        return _name_of(target)
+    except TypeError:  # not hashable
+        return qualified_name(target)
+
+
+@lru_cache(maxsize=4096)
+def _name_of(target: Any) -> str:
+    name = getattr(target, "__name__", "")
+    for module in PUBLIC:
+        if name and getattr(module, name, None) is target:
+            return f"{module.__name__}.{name}"
+    return qualified_name(target)
+
+
+@lru_cache(maxsize=4096)
+def resolve(name: str) -> Any:
+    """What a qualified name imports."""
+    for module in PUBLIC:
+        prefix, _, last = name.rpartition(".")
+        if prefix == module.__name__ and hasattr(module, last):
+            return getattr(module, last)
+    return imported(name)
+
+
+def is_importable(target: Any) -> bool:
+    """Whether another process that has the same files can import `target` by name."""
+    try:
+        name = name_of(target)
+    except SerializationError:
+        return False
+    return bool(importlib.import_module(name.rpartition(".")[0].split(".")[0])) if name else False

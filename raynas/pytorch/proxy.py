@@ -1,0 +1,81 @@
+"""Traced: torch.fx's Proxy, without the places in which it would quietly record something else than what happens."""
+
+from __future__ import annotations
+
+import operator
+import sys
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import fx
+
+TORCH = str(Path(torch.__file__).parent)
+
+
+class Untraceable(Exception):
+    """A forward pass does something that a graph cannot hold; the message says what."""
+
+
+class Traced(fx.Proxy):
+    """A value of a forward pass that is being traced."""
+
+    @property  # type: ignore[misc]  # isinstance reads it on purpose
+    def __class__(self) -> Any:
+        """What `isinstance` sees: torch's own code sees a proxy; the user's would be told something untrue."""
+        caller = sys._getframe(1)
+        if caller.f_code.co_filename.startswith((TORCH, str(Path(__file__).parent))):
+            return Traced
+        raise Untraceable("asks for the type of a value that only the run knows")
+
+    def __getattr__(self, name: str) -> Attribute:
+        return Attribute(self, name)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name not in ("tracer", "node"):
+            raise Untraceable(f"sets the attribute '{name}' of a tensor")
+        object.__setattr__(self, name, value)
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        self.tracer.create_proxy("call_function", operator.setitem, (self, key, value), {})
+
+    def __contains__(self, item: Any) -> bool:
+        raise Untraceable("asks whether a tensor contains a value")
+
+
+class Attribute(Traced):
+    """`value.name`: a node of its own if it is used as a value, a method call if it is called."""
+
+    def __init__(self, root: Traced, name: str) -> None:
+        object.__setattr__(self, "root", root)
+        object.__setattr__(self, "name", name)
+        object.__setattr__(self, "tracer", root.tracer)
+        object.__setattr__(self, "_node", None)
+
+    @property
+    def node(self) -> fx.Node:  # type: ignore[override]  # made when it is asked for
+        if self._node is None:
+            made = self.tracer.create_proxy("call_function", getattr, (self.root, self.name), {})
+            object.__setattr__(self, "_node", made.node)
+        return self._node  # type: ignore[return-value]  # set above
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self.tracer.create_proxy("call_method", self.name, (self.root, *args), kwargs)
+
+
+def is_traced(value: Any) -> bool:
+    """Whether `value` is one that only the run knows."""
+    return issubclass(type(value), Traced)
+
+
+def _in_place(name: str) -> Any:
+    function = getattr(operator, name)
+
+    def method(self: Traced, other: Any) -> Any:
+        return self.tracer.create_proxy("call_function", function, (self, other), {})
+
+    return method
+
+
+for _name in ("iadd", "isub", "imul", "itruediv", "ifloordiv", "imod", "ipow", "iand", "ior", "ixor", "imatmul"):
+    setattr(Traced, f"__{_name}__", _in_place(_name))

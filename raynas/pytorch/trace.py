@@ -1,0 +1,146 @@
+"""trace: the front door, from a model with choices to the space of its graphs."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from torch import nn
+
+from raynas.errors import RaynasError, TraceError
+from raynas.graph import Graph, GraphSpace
+from raynas.graph.verify import verify
+from raynas.nn import ModelSpace, recording
+from raynas.nn.recording import construction
+from raynas.pytorch.codegen import to_source
+from raynas.pytorch.load import load_module
+from raynas.pytorch.members import Builder, Whole, unit_of
+from raynas.pytorch.names import name_of
+from raynas.pytorch.tracer import Tracer, choices_of, reason, refuse_choices
+from raynas.search_space import Leaf
+from raynas.search_space.expression import leaves
+from raynas.serializer import Notice, call_of
+from raynas.serializer.values import parameter
+
+
+def trace(
+    space_or_factory: nn.Module | Callable[[], nn.Module], example_inputs: Sequence[Any] | None = None
+) -> GraphSpace:
+    """The graphs that a model with choices stands for.
+
+    A module that torch.fx cannot follow, or would follow wrongly, is kept whole, the smallest one that holds the
+    trouble; a notice says which, where and why.
+
+    Args:
+        space_or_factory: a `ModelSpace`; or a function that builds a module; or a module that was built under
+            `with raynas.recording()`.
+        example_inputs: arguments of one call, to compare the generated model with the original.
+
+    Raises:
+        TraceError: the model holds choices inside something that cannot be opened, or cannot be written as source.
+        SpaceError: two different choices have one label.
+    """
+    root = _built(space_or_factory)
+    name_labels(root)
+    names = None if example_inputs is None else _given(root, example_inputs)
+    graph, opaque = _opened(root, names)
+    for module, why in opaque.items():
+        path = next((path for path, found in root.named_modules() if found is module), "")
+        warnings.warn(f"{path or 'the model'} ({type(module).__name__}) is kept whole: {why}", Notice, stacklevel=2)
+    verify(graph)
+    space = GraphSpace(graph, build=lambda frozen: load_module(to_source(frozen)))
+    _ = space.search_space  # raises where two choices share a label
+    return space
+
+
+def _built(space_or_factory: Any) -> nn.Module:
+    if isinstance(space_or_factory, nn.Module):
+        root = space_or_factory
+        recorded = isinstance(root, ModelSpace) or construction(root) is not None
+        if not recorded:
+            raise TraceError(
+                f"nobody recorded how this {type(root).__name__} was constructed: pass raynas.trace a function that "
+                "builds it, or build it under `with raynas.recording()`"
+            )
+        return root
+    if not callable(space_or_factory):
+        raise TraceError(f"{space_or_factory!r} is neither a module nor a function that builds one")
+    with recording():
+        root = space_or_factory()
+    if not isinstance(root, nn.Module):
+        raise TraceError(f"{space_or_factory!r} built a {type(root).__name__}: it must build a module")
+    return root
+
+
+def _given(root: nn.Module, example_inputs: Sequence[Any]) -> list[str]:
+    import inspect
+
+    bound = inspect.signature(type(root).forward).bind(root, *example_inputs).arguments
+    names: list[str] = []
+    for name, value in list(bound.items())[1:]:
+        several = inspect.signature(type(root).forward).parameters[name].kind.name == "VAR_POSITIONAL"
+        names += [f"{name}_{i}" for i in range(len(value))] if several else [name]
+    return names
+
+
+def _opened(root: nn.Module, names: list[str] | None) -> tuple[Graph, dict[nn.Module, str]]:
+    """The root's graph; modules that cannot be opened are found one by one, each time from the start."""
+    whole: dict[nn.Module, str] = {}
+    while True:
+        tracer = Tracer(whole, names)
+        try:
+            tracer.run(root)
+            return Builder(root, tracer).graph(root), tracer.opaque
+        except Whole as found:
+            module, why = found.module, found.why
+        except RaynasError:
+            raise
+        except Exception as error:
+            module, why = root, reason(error, root)
+        refuse_choices(module, why)
+        if module is root:
+            return _whole(root, why), {root: why}
+        whole[module] = why
+
+
+def _whole(root: nn.Module, why: str) -> Graph:
+    """The graph of a model that cannot be opened at all: its class, and its constructor call."""
+    call = construction(root) or call_of(root)
+    if call is None:
+        raise TraceError(f"{type(root).__name__} cannot be opened ({why}), and nobody recorded how it was constructed")
+    try:
+        return Graph(type(root).__name__, base=name_of(call.target), init=unit_of(call))
+    except RaynasError as error:
+        raise TraceError(
+            f"{type(root).__name__} can neither be opened ({why}) nor written as source: {error}"
+        ) from None
+
+
+def name_labels(root: nn.Module) -> None:
+    """Name every unlabelled choice after where it stands first: `stem.kernel_size`, `blocks.0.op`."""
+    taken = {leaf.label for leaf, _ in _choices(root)}
+    for leaf, wanted in _choices(root):
+        if leaf.label is None:
+            label, count = wanted or "model", 2
+            while label in taken:
+                label, count = f"{wanted}_{count}", count + 1
+            leaf.label = label
+            taken.add(label)
+
+
+def _choices(root: nn.Module) -> list[tuple[Leaf, str]]:
+    found: list[tuple[Leaf, str]] = []
+    for path, module in root.named_modules():
+        own = choices_of(module)
+        if own:
+            found += [(leaf, path) for leaf in own]
+        elif (call := construction(module)) is not None:
+            named = {parameter(call.target, i): arg for i, arg in enumerate(call.args)} | dict(call.kwargs)
+            for name, arg in named.items():
+                if not isinstance(arg, nn.Module):
+                    found += [(leaf, f"{path}.{name}".lstrip(".")) for leaf in leaves(arg)]
+        for name, value in vars(module).items():
+            if not name.startswith("_") and name not in ("pick", "depth"):
+                found += [(leaf, f"{path}.{name}".lstrip(".")) for leaf in leaves(value)]
+    return found

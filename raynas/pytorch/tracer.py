@@ -1,0 +1,488 @@
+"""Tracer: torch.fx's, with a graph of its own for every module that is opened."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import inspect
+import random
+import types
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import numpy
+import torch
+from torch import fx, nn
+
+from raynas.errors import RaynasError, TraceError
+from raynas.nn import InputChoice, LayerChoice, Repeat, is_basic_unit
+from raynas.nn.recording import construction
+from raynas.pytorch.proxy import TORCH, Traced, Untraceable, is_traced
+from raynas.search_space import Expression, Leaf
+from raynas.search_space.expression import leaves
+
+FACTORIES = (
+    *("arange", "bartlett_window", "blackman_window", "empty", "empty_strided", "eye", "full", "hamming_window"),
+    *("hann_window", "linspace", "logspace", "normal", "ones", "rand", "randint", "randn", "randperm", "tensor"),
+    *("tril_indices", "triu_indices", "zeros", "complex", "as_tensor", "from_numpy"),
+)
+"""Functions of `torch` that make tensors of plain numbers: each call becomes a node, made anew in each run."""
+
+
+@dataclasses.dataclass
+class Body:
+    """The forward pass of one opened module, as traced.
+
+    Attributes:
+        graph: torch.fx's graph; paths in it are relative to the module.
+        inputs: names of the inputs, in the order in which a call passes them.
+        result: what forward returned, with proxies in it.
+    """
+
+    graph: fx.Graph
+    inputs: list[str]
+    result: Any
+
+
+class Tracer(fx.Tracer):
+    """Traces a module and all that it opens.
+
+    Args:
+        opaque: modules to keep whole, and why.
+        example_names: names of the root's inputs that a call passes; by default those without a default value.
+
+    Attributes:
+        bodies: what was traced, by module.
+        opaque: modules that are kept whole though nobody asked for it, and why.
+    """
+
+    proxy_buffer_attributes = True
+
+    def __init__(self, opaque: Mapping[nn.Module, str], example_names: Sequence[str] | None = None) -> None:
+        super().__init__()
+        self.opaque: dict[nn.Module, str] = dict(opaque)
+        self.bodies: dict[nn.Module, Body] = {}
+        self.example_names = example_names
+        self.stack: list[nn.Module] = []
+        self._paths: dict[nn.Module, dict[int, str]] = {}
+        self._modes = _modes()
+        self._cache: dict[tuple[int, str], fx.Proxy] = {}
+        self._strict = False
+
+    def run(self, root: nn.Module) -> None:
+        """Trace `root`; afterwards `bodies` and `opaque` are filled. `Untraceable` where `root` itself cannot be."""
+        self.stack = [root]
+        with _patched(self), self._watched(root):
+            graph = super().trace(root)
+        self.bodies[root] = Body(graph, [n.target for n in graph.nodes if n.op == "placeholder"], None)  # type: ignore[misc]  # str
+
+    def create_args_for_root(
+        self, root_fn: Callable[..., Any], is_module: bool, concrete_args: Any = None
+    ) -> tuple[Callable[..., Any], list[Any]]:
+        """The root's inputs: what a call must pass, or what the example passes; defaults stay what they are."""
+        args, kwargs = [self.root], {}
+        _, *parameters = inspect.signature(root_fn).parameters.values()
+        given = None if self.example_names is None else set(self.example_names)
+        for parameter in parameters:
+            if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
+                for name in self.example_names or ():
+                    if name not in inspect.signature(root_fn).parameters and parameter.kind == parameter.VAR_POSITIONAL:
+                        args.append(self.create_proxy("placeholder", name, (), {}))
+                continue
+            if parameter.default is parameter.empty or (given is not None and parameter.name in given):
+                proxy = self.create_proxy("placeholder", parameter.name, (), {})
+                if parameter.kind == parameter.KEYWORD_ONLY:
+                    kwargs[parameter.name] = proxy
+                else:
+                    args.append(proxy)
+            elif parameter.kind != parameter.KEYWORD_ONLY:
+                args.append(parameter.default)
+
+        def call(*arguments: Any) -> Any:
+            return root_fn(*arguments, **kwargs)
+
+        return call, args
+
+    def proxy(self, node: fx.Node) -> Traced:
+        return Traced(node, self)
+
+    def create_node(
+        self, kind: str, target: Any, args: Any, kwargs: Any, name: Any = None, type_expr: Any = None
+    ) -> Any:
+        if _modes() != self._modes:
+            raise Untraceable("computes under a gradient mode, autocast or a default dtype of its own")
+        return super().create_node(kind, target, args, kwargs, name, type_expr)
+
+    def create_arg(self, a: Any) -> Any:
+        if is_traced(a):
+            if a.node.graph is not self.graph:
+                raise Untraceable("uses a value that another module's forward computed and kept")
+            return a.node
+        if isinstance(a, Expression) or (isinstance(a, type) and not issubclass(a, nn.Module)):
+            return a
+        if isinstance(a, torch.Tensor):
+            return self._tensor(a).node
+        if isinstance(a, torch.device):
+            raise Untraceable(f"fixes the device {a} while it is traced: pass a tensor to follow instead")
+        if isinstance(a, nn.Module | types.FunctionType | types.MethodType):
+            raise Untraceable(f"passes {a!r} to a function of torch")
+        if isinstance(a, types.BuiltinFunctionType):
+            return a
+        try:
+            return super().create_arg(a)
+        except NotImplementedError:
+            raise Untraceable(f"passes a {type(a).__name__} to a function of torch") from None
+
+    def getattr(self, attr: str, attr_val: Any, parameter_proxy_cache: dict[str, Any]) -> Any:
+        return self._tensor(attr_val) if isinstance(attr_val, torch.Tensor) else attr_val
+
+    def _tensor(self, tensor: torch.Tensor) -> fx.Proxy:
+        path = self._below(self.stack[-1]).get(id(tensor))
+        if path is None:
+            raise Untraceable("uses a tensor that is no parameter, buffer or attribute of the module")
+        return self.attribute(path)
+
+    def attribute(self, path: str) -> fx.Proxy:
+        """The value of a parameter, buffer or flag of the module being traced, read when the model runs."""
+        key = (id(self.graph), path)
+        if key not in self._cache:
+            self._cache[key] = self.create_proxy("get_attr", path, (), {})
+        return self._cache[key]
+
+    def path_of_module(self, mod: nn.Module) -> str:
+        """The module's path below the one being traced."""
+        path = self._below(self.stack[-1]).get(id(mod))
+        if path is None:
+            raise Untraceable(f"calls a {type(mod).__name__} that is not among its submodules")
+        return path
+
+    def _below(self, module: nn.Module) -> dict[int, str]:
+        if module not in self._paths:
+            self._paths[module] = paths_below(module)
+        return self._paths[module]
+
+    def to_bool(self, obj: fx.Proxy) -> bool:
+        raise Untraceable("decides by a value that only the run knows")
+
+    def iter(self, obj: fx.Proxy) -> Iterator[Any]:
+        raise Untraceable("loops over a tensor, or unpacks it with *")
+
+    def call_module(
+        self, m: nn.Module, forward: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Any:
+        """A node that calls `m`, whose own forward is traced first, unless it is kept whole."""
+        if id(m) not in self._below(self.stack[0]) and not [*m.parameters(), *m.buffers()]:
+            return forward(*args, **kwargs)  # made in forward, and nothing but functions
+        path = self.path_of_module(m)
+        if isinstance(m, InputChoice):
+            return self._call("choice", path, m.inputs(args), {})
+        if isinstance(m, LayerChoice | Repeat):
+            self._visit(m, forward, args, kwargs)
+            return self._call("choice", path, args, kwargs)
+        body = self._visit(m, forward, args, kwargs)
+        if body is None:
+            return self._call("module", path, args, kwargs)
+        if body is not self.bodies[m]:
+            return forward(*args, **kwargs)  # called in another way than before: its steps become the caller's own
+        passed = list(_proxies((args, kwargs)))
+        call = self._call("graph", path, tuple(passed), {})
+        return _projected(call, body.result)
+
+    def _call(self, op: str, path: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> fx.Proxy:
+        proxy = self.create_proxy("call_module", path, args, kwargs)
+        proxy.node.meta["op"] = op
+        return proxy
+
+    def _visit(
+        self, m: nn.Module, forward: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Body | None:
+        """Trace what is opened when `m` is called like this; None where `m` itself is kept whole."""
+        if isinstance(m, LayerChoice | Repeat):
+            outer, self._strict = self._strict, True
+            try:
+                if isinstance(m, Repeat):
+                    self._scratch(m, lambda x: _chained(m, x), args, kwargs)
+                    return None
+                for candidate in m.candidates.values():
+                    self._visit(candidate, candidate.forward, args, kwargs)
+                return None
+            finally:
+                self._strict = outer
+        if is_basic_unit(type(m)) or m in self.opaque or isinstance(m, InputChoice):
+            return None
+        hooked = _hooked(m)
+        if hooked:
+            return self._whole(m, hooked)
+        try:
+            with self._watched(m):
+                body = self._scratch(m, forward, args, kwargs)
+        except RaynasError:
+            raise
+        except Exception as error:
+            return self._whole(m, reason(error, m))
+        known = self.bodies.setdefault(m, body)
+        if known is body or _alike(known.graph, body.graph):
+            return known
+        if self._strict:
+            raise TraceError(
+                f"{type(m).__name__}, a part of a choice, is called in two ways that compute differently: "
+                "write one choice for each"
+            )
+        return body
+
+    def _whole(self, m: nn.Module, why: str) -> None:
+        refuse_choices(m, why)
+        self.opaque[m] = why
+
+    def _scratch(
+        self, m: nn.Module, forward: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Body:
+        """`m`'s forward in a graph of its own."""
+        outer, self.graph = self.graph, fx.Graph(tracer_cls=type(self))
+        self.stack.append(m)
+        names = iter(_names(m, args, kwargs))
+        inputs: list[str] = []
+
+        def enter(proxy: Any) -> Any:
+            inputs.append(next(names))
+            return self.create_proxy("placeholder", inputs[-1], (), {})
+
+        try:
+            inner_args, inner_kwargs = _mapped((args, kwargs), enter)
+            result = forward(*inner_args, **inner_kwargs)
+            self.create_node("output", "output", (self.create_arg(result),), {})
+            return Body(self.graph, inputs, result)
+        finally:
+            self.graph = outer
+            self.stack.pop()
+
+    @contextmanager
+    def _watched(self, m: nn.Module) -> Iterator[None]:
+        """Refuse a forward that draws random numbers or changes containers outside torch's tensors."""
+        before = _outside(), _containers(m)
+        try:
+            yield
+            if _outside() != before[0]:
+                raise Untraceable("draws random numbers outside a traced function")
+            if _containers(m) != before[1]:
+                raise Untraceable("changes a list, dict or set of its own")
+        finally:
+            _restore(before[0])
+
+
+def _chained(repeat: Repeat, x: Any) -> Any:
+    for block in repeat.blocks:
+        x = block(x)
+    return x
+
+
+def paths_below(module: nn.Module) -> dict[int, str]:
+    """Path by object of all modules, parameters, buffers and tensor attributes below a module."""
+    found: dict[int, str] = {}
+    for path, child in module.named_modules(remove_duplicate=True):
+        found.setdefault(id(child), path)
+        prefix = f"{path}." if path else ""
+        own = {**child._parameters, **child._buffers}
+        own.update({name: value for name, value in child.__dict__.items() if isinstance(value, torch.Tensor)})
+        for name, tensor in own.items():
+            if tensor is not None:
+                found.setdefault(id(tensor), prefix + name)
+    return found
+
+
+def choices_of(module: nn.Module) -> list[Leaf]:
+    """The choice that a module itself is."""
+    if isinstance(module, LayerChoice | InputChoice):
+        return [module.pick]
+    return list(module.depth.leaves()) if isinstance(module, Repeat) else []
+
+
+def refuse_choices(module: nn.Module, why: str) -> None:
+    """`TraceError` where a module that must be kept whole holds choices."""
+    for path, child in module.named_modules():
+        call = construction(child) if child is not module else None
+        inside = choices_of(child) or list(leaves((call.args, dict(call.kwargs))) if call is not None else ())
+        if inside:
+            raise TraceError(
+                f"{type(module).__name__} cannot be opened ({why}), but the choice '{inside[0].label}' stands "
+                f"inside it, at '{path}': rewrite that line, or move the choice out"
+            )
+
+
+def reason(error: BaseException, module: nn.Module) -> str:
+    """What went wrong and where, in one line."""
+    where = ""
+    trace = error.__traceback__
+    while trace is not None:
+        filename = trace.tb_frame.f_code.co_filename
+        if not filename.startswith(TORCH) and "raynas/pytorch" not in filename and "raynas/nn" not in filename:
+            where = f"{filename}:{trace.tb_lineno}: "
+        trace = trace.tb_next
+    what = str(error).partition("\n")[0] if isinstance(error, Untraceable) else f"{type(error).__name__}: {error}"
+    return f"{where}{what.partition(chr(10))[0]}"
+
+
+def _modes() -> tuple[Any, ...]:
+    return (
+        torch.is_grad_enabled(),
+        torch.is_inference_mode_enabled(),
+        torch.is_autocast_enabled("cpu"),
+        torch.is_autocast_enabled("cuda"),
+        torch.get_default_dtype(),
+    )
+
+
+def _outside() -> tuple[Any, ...]:
+    state = numpy.random.get_state()  # the generator that numpy.random's functions share
+    return random.getstate(), state[1].tobytes(), state[2], torch.get_rng_state().numpy().tobytes()  # type: ignore[index,union-attr]  # a tuple by default
+
+
+def _restore(state: tuple[Any, ...]) -> None:
+    if _outside() == state:
+        return
+    random.setstate(state[0])
+    numpy.random.set_state(("MT19937", numpy.frombuffer(state[1], dtype=numpy.uint32), state[2]))
+    torch.set_rng_state(torch.frombuffer(bytearray(state[3]), dtype=torch.uint8))
+
+
+def _containers(module: nn.Module) -> list[Any]:
+    return [
+        [id(item) for item in value] if type(value) is not dict else [(key, id(item)) for key, item in value.items()]
+        for name, value in module.__dict__.items()
+        if type(value) in (list, dict, set) and not name.startswith("_")
+    ]
+
+
+def _hooked(module: nn.Module) -> str:
+    for kind in ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks"):
+        if module.__dict__.get(kind):
+            return f"has {kind.strip('_').replace('_', ' ')}"
+    return "has parametrizations" if "parametrizations" in module._modules else ""
+
+
+def _alike(left: fx.Graph, right: fx.Graph) -> bool:
+    def form(graph: fx.Graph) -> list[Any]:
+        places = {node: position for position, node in enumerate(graph.nodes)}
+
+        def shape(value: Any) -> str:
+            return repr(fx.node.map_aggregate(value, lambda a: ("node", places[a]) if isinstance(a, fx.Node) else a))
+
+        return [(n.op, n.target, shape(n.args), shape(n.kwargs)) for n in graph.nodes]
+
+    return form(left) == form(right)
+
+
+def _names(m: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[str]:
+    """A name for each proxy in a call's arguments: that of the parameter it is passed for."""
+    try:
+        bound = inspect.signature(type(m).forward).bind(m, *args, **kwargs).arguments
+    except (TypeError, ValueError):
+        bound = dict(enumerate((m, *args, *kwargs.values())))  # type: ignore[arg-type]  # names by position
+    names: list[str] = []
+    for parameter, value in list(bound.items())[1:]:
+        flat = [None for _ in _proxies(value)]
+        wanted = str(parameter) if str(parameter).isidentifier() else f"x{parameter}"
+        names += [wanted] if len(flat) == 1 else [f"{wanted}_{i}" for i in range(len(flat))]
+    return names
+
+
+def _proxies(value: Any) -> Iterator[Any]:
+    found: list[Any] = []
+    _mapped(value, lambda proxy: found.append(proxy) or proxy)
+    yield from found
+
+
+def _mapped(value: Any, of: Callable[[Any], Any]) -> Any:
+    """`value` with each proxy in it replaced; containers of every kind that torch.fx can return are kept."""
+    if is_traced(value):
+        return of(value)
+    if isinstance(value, tuple):
+        items = [_mapped(item, of) for item in value]
+        return type(value)(*items) if hasattr(value, "_fields") else tuple(items)
+    if type(value) is list:
+        return [_mapped(item, of) for item in value]
+    if type(value) is dict:
+        return {key: _mapped(item, of) for key, item in value.items()}
+    if isinstance(value, slice):
+        return slice(*(_mapped(item, of) for item in (value.start, value.stop, value.step)))
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        made = copy.copy(value)
+        for item in dataclasses.fields(value):
+            object.__setattr__(made, item.name, _mapped(getattr(value, item.name), of))
+        return made
+    return value
+
+
+def _projected(call: fx.Proxy, result: Any) -> Any:
+    """What calling an opened module gives: the container that its forward returned, with values read from the call."""
+
+    def at(value: Any, here: Callable[[], Any]) -> Any:
+        if is_traced(value):
+            return here()
+        if isinstance(value, tuple):
+            items = [at(item, lambda i=i: here()[i]) for i, item in enumerate(value)]  # type: ignore[misc]  # bound now
+            return type(value)(*items) if hasattr(value, "_fields") else tuple(items)
+        if type(value) is list:
+            return [at(item, lambda i=i: here()[i]) for i, item in enumerate(value)]  # type: ignore[misc]  # bound now
+        if type(value) is dict:
+            return {key: at(item, lambda key=key: here()[key]) for key, item in value.items()}  # type: ignore[misc]  # bound now
+        if dataclasses.is_dataclass(value) and not isinstance(value, type):
+            made = copy.copy(value)
+            for item in dataclasses.fields(value):
+                name = item.name
+                inner = at(getattr(value, name), lambda name=name: getattr(here(), name))  # type: ignore[misc]  # bound now
+                object.__setattr__(made, name, inner)
+            return made
+        return value
+
+    return at(result, lambda: call)
+
+
+@contextmanager
+def _patched(tracer: Tracer) -> Iterator[None]:
+    """While a forward is traced: factories make nodes, `training` is read at run time, attributes cannot be set."""
+    originals = {name: getattr(torch, name) for name in FACTORIES}
+    set_attribute = nn.Module.__setattr__
+
+    def factory(function: Any) -> Any:
+        def make(*args: Any, **kwargs: Any) -> Any:
+            return tracer.create_proxy("call_function", function, args, kwargs)
+
+        return make
+
+    known = tracer._below(tracer.stack[0])
+
+    def training(module: nn.Module) -> Any:
+        if id(module) not in known:
+            return module.__dict__["training"]  # made in forward
+        path = tracer.path_of_module(module)
+        return tracer.attribute(f"{path}.training" if path else "training")
+
+    def set_training(module: nn.Module, value: bool) -> None:
+        module.__dict__["training"] = value
+
+    def assign(module: nn.Module, name: str, value: Any) -> None:
+        if id(module) in known:
+            raise Untraceable(f"sets self.{name} in forward")
+        set_attribute(module, name, value)
+
+    def ask(value: Any) -> Any:
+        if is_traced(value):
+            raise Untraceable("asks for the type of a value that only the run knows")
+        return isinstance(value, torch.Tensor)
+
+    is_tensor = torch.is_tensor
+    try:
+        for name, function in originals.items():
+            setattr(torch, name, factory(function))
+        torch.is_tensor = ask  # type: ignore[assignment]  # put back below
+        nn.Module.__setattr__ = assign  # type: ignore[method-assign,assignment]  # put back below
+        nn.Module.training = property(training, set_training)  # type: ignore[assignment]  # removed below
+        yield
+    finally:
+        for name, function in originals.items():
+            setattr(torch, name, function)
+        torch.is_tensor = is_tensor
+        nn.Module.__setattr__ = set_attribute  # type: ignore[method-assign]  # as it was
+        del nn.Module.training
