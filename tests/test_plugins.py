@@ -194,7 +194,7 @@ def test_what_cannot_be_made(spec: Any, arguments: dict[str, Any], message: str,
 
 def test_a_strategy_s_own_error_is_not_dressed_up() -> None:
     with pytest.raises(
-        ConfigError, match=r"^regularized evolution cannot draw a tournament of 5 from a population of 2"
+        ConfigError, match=r"^regularized evolution cannot draw a tournament of 10 from a population of 2"
     ):
         plugins.make("regularized_evolution", {"population_size": 2})
 

@@ -16,6 +16,8 @@ class GridSearch(Strategy):
     the user's wish; those are left out when their turn comes.
     """
 
+    ends_by_itself = True
+
     def ask(self, space: SearchSpace, history: History, rng: Random) -> Proposal | None:
         continuous = [domain.label for domain in space if domain.size() is None]
         if continuous:
