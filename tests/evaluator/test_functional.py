@@ -69,9 +69,9 @@ def test_nan_and_exceptions_come_out() -> None:
 
 
 def test_a_function_that_cannot_be_called_is_refused_at_once() -> None:
-    with pytest.raises(ConfigError, match="'seeded'.*offset"):
+    with pytest.raises(ConfigError, match=r"'seeded'.*offset"):
         FunctionalEvaluator(seeded)
-    with pytest.raises(ConfigError, match="'weights'.*'depth'"):
+    with pytest.raises(ConfigError, match=r"'weights'.*'depth'"):
         FunctionalEvaluator(weights, depth=3)
     with pytest.raises(ConfigError, match="no arguments"):
         FunctionalEvaluator(lambda: 1)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import difflib
+import inspect
 from collections.abc import Mapping
 from typing import Any
 
 from raynas.errors import ConfigError
-from raynas.evaluator.lightning.packages import exported
+from raynas.evaluator.lightning.packages import DEFAULT, exported
+from raynas.search_space.expression import defaults
 from raynas.serializer import call_of
 
 SPAWNED = "ddp_spawn"
@@ -14,10 +17,16 @@ SPAWNED = "ddp_spawn"
 
 
 def given(trainer: Any) -> dict[str, Any]:
-    """The arguments that a user gave, as a mapping or as a recorded Trainer."""
+    """The arguments that a user gave, as a mapping or as a recorded Trainer; `ConfigError` where it has no such."""
     if trainer is None:
         return {}
     if isinstance(trainer, Mapping):
+        known = inspect.signature(exported(DEFAULT, "Trainer")).parameters
+        for name in trainer:
+            if name not in known:
+                close = difflib.get_close_matches(str(name), known, n=1)
+                cure = f"did you mean '{close[0]}'?" if close else "leave it out"
+                raise ConfigError(f"Lightning's Trainer takes no '{name}': {cure}")
         return dict(trainer)
     call = call_of(trainer)
     if call is None:
@@ -25,7 +34,7 @@ def given(trainer: Any) -> dict[str, Any]:
             f"the trainer is a {type(trainer).__module__}.{type(trainer).__qualname__}, which does not remember its "
             "arguments: make it with raynas.evaluator.lightning.Trainer, or give a mapping of the arguments"
         )
-    return dict(call.kwargs)
+    return dict(defaults(dict(call.kwargs)))
 
 
 def devices_of(user: Mapping[str, Any], device: str) -> dict[str, Any]:
