@@ -8,8 +8,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from raynas.engine.local_engine import LocalEngine
+    from raynas.engine.ray_engine import RayEngine
     from raynas.errors import ConfigError, RaynasError
-    from raynas.evaluator import Context, Evaluator
+    from raynas.evaluator import Context, Evaluator, FunctionalEvaluator
+    from raynas.experiment import Experiment, Result
     from raynas.graph import Graph, GraphSpace
     from raynas.nn import InputChoice, LayerChoice, ModelSpace, Repeat, ValueChoice, basic_unit, recording
     from raynas.pytorch import load_module, to_source, trace
@@ -22,15 +25,20 @@ __all__ = [
     "ConfigError",
     "Context",
     "Evaluator",
+    "Experiment",
+    "FunctionalEvaluator",
     "Graph",
     "GraphSpace",
     "History",
     "InputChoice",
     "LayerChoice",
+    "LocalEngine",
     "ModelSpace",
     "Proposal",
+    "RayEngine",
     "RaynasError",
     "Repeat",
+    "Result",
     "Sample",
     "SearchSpace",
     "Stopper",
@@ -50,8 +58,11 @@ __all__ = [
 ]
 
 _ROOMS = {
+    "raynas.engine.local_engine": ("LocalEngine",),
+    "raynas.engine.ray_engine": ("RayEngine",),
     "raynas.errors": ("ConfigError", "RaynasError"),
-    "raynas.evaluator": ("Context", "Evaluator"),
+    "raynas.evaluator": ("Context", "Evaluator", "FunctionalEvaluator"),
+    "raynas.experiment": ("Experiment", "Result"),
     "raynas.graph": ("Graph", "GraphSpace"),
     "raynas.nn": ("InputChoice", "LayerChoice", "ModelSpace", "Repeat", "ValueChoice", "basic_unit", "recording"),
     "raynas.pytorch": ("load_module", "to_source", "trace"),

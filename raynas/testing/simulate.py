@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+import math
 from collections.abc import Callable, Mapping
 from random import Random
 
@@ -48,7 +49,7 @@ def simulate(
 
     With several workers, trials take times of their own and end out of order. The search ends after `trials`
     trainings, when the strategy has nothing to propose and nothing runs, or after 1,000 proposals in a row that
-    needed no training.
+    needed no training, if the strategy does not end by itself.
 
     Args:
         strategy: what is asked.
@@ -97,8 +98,9 @@ class _Simulation:
 
     def run(self, trials: int) -> History:
         begun = free = 0
+        limit = math.inf if self.strategy.ends_by_itself else FREE
         while True:
-            while len(self.running) < self.workers and begun < trials and free < FREE:
+            while len(self.running) < self.workers and begun < trials and free < limit:
                 number = len(self.ledger)
                 rng = generator(self.seed, number)
                 proposal = consult(self.strategy, self.space, self.ledger.freeze(), rng)

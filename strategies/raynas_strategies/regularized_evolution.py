@@ -29,8 +29,8 @@ class RegularizedEvolution(Strategy):
     Args:
         population_size: P. The paper's 100 is for 20,000 models; 20 leaves half of a 40-trial search to evolution and
             does well for hundreds, while a search of thousands gains a little from 100.
-        tournament_size: S. More is greedier: the paper's quarter of the population (25 of 100) does well in long searches,
-            but in short ones it hardly beats random search, and a half does.
+        tournament_size: S. More is greedier: the paper's quarter of the population (25 of 100) does well in long
+            searches, but in short ones it hardly beats random search, and a half does.
     """
 
     def __init__(self, population_size: int = 20, tournament_size: int = 10) -> None:
