@@ -82,7 +82,7 @@ def parse(url: str) -> URL:
         return URL.create("sqlite", database=url)
     try:
         return make_url(url)
-    except ArgumentError:
+    except (ArgumentError, ValueError):
         raise StoreError(f"'{url}' is no database URL: write a path, or e.g. postgresql://user@host/database") from None
 
 

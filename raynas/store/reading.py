@@ -34,4 +34,4 @@ def read_rows(
 
 def read_words(connection: Connection, run: int) -> dict[int, str]:
     """The run's words: number to text."""
-    return dict(connection.execute(select(words.c.id, words.c.text).where(words.c.run == run)).tuples().all())
+    return dict(connection.execute(select(words.c.id, words.c.text).where(words.c.run == run)).all())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sqlite3
+import time
 import uuid
 from collections.abc import Callable
 from contextlib import closing, suppress
@@ -74,8 +75,8 @@ def check(path: Path) -> int | None:
     if path.is_dir():
         raise StoreError(f"{path} is a folder, not a run's database: name the file in it (search.db, usually)")
     try:
-        if path.stat().st_size == 0:
-            raise StoreError(f"{path} is empty, no run's database: remove it, or name another file")
+        if path.stat().st_size < 512:  # less than the smallest page: SQLite would take it for a new database
+            raise StoreError(f"{path} is empty or cut off, no run's database: restore it from a copy, or remove it")
     except OSError as error:
         raise StoreError(f"{path} cannot be opened: {error.strerror}; check the run's name and folder") from None
     try:
@@ -94,16 +95,33 @@ def check(path: Path) -> int | None:
 
 
 def _look(path: Path) -> tuple[int, int | None]:
-    """Application id and schema version, both of which stay the same while a run is written.
+    """Application id and schema version, both of which stay the same while a run is written."""
+    for pause in (0.05, 0.05, 0.0):
+        growing = Path(f"{path}-wal").exists() or Path(f"{path}-journal").exists()
+        try:
+            return _look_once(path, growing)
+        except sqlite3.DatabaseError as error:
+            # A writer that begins just now makes a sound file look damaged, for the moment of a commit.
+            if not pause or error.sqlite_errorcode == sqlite3.SQLITE_NOTADB:
+                raise
+            time.sleep(pause)
+    raise AssertionError("the last pause is 0")
 
-    `immutable` takes no lock and leaves nothing behind; `writable_schema` keeps a file that just grows from looking
-    damaged. A file that is damaged is noticed by whoever reads it next.
-    """
+
+def _look_once(path: Path, growing: bool) -> tuple[int, int | None]:
+    # `immutable` takes no lock and leaves nothing behind; `writable_schema` lets a file end before its last page, as it
+    # may while a writer is at work or when one was killed: who opens it then will put that right, or notice.
     with closing(sqlite3.connect(f"{path.absolute().as_uri()}?immutable=1", uri=True)) as connection:
-        connection.execute("PRAGMA writable_schema = ON")
+        if growing:
+            connection.execute("PRAGMA writable_schema = ON")
         identity = int(connection.execute("PRAGMA application_id").fetchone()[0])
         if identity != APPLICATION_ID:
             return identity, None
+        page = int(connection.execute("PRAGMA page_size").fetchone()[0])
+        if not growing and path.stat().st_size % page:  # SQLite would take the missing bytes for zeros
+            cut = sqlite3.DatabaseError("database disk image is malformed: it ends within a page")
+            cut.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
+            raise cut
         version = connection.execute(f"SELECT version FROM {schema.name}").fetchone()
         return identity, version[0] if version else None
 
@@ -149,13 +167,13 @@ def _publish(draft: Path, path: Path) -> None:
 def open_file(path: Path, readonly: bool) -> Database:
     """The database in `path`, which `check` has passed."""
     if readonly:
-        # On a disk that cannot be written SQLite cannot make the index of a WAL; where no WAL is left, none is needed.
-        frozen = not os.access(path.parent, os.W_OK) and not Path(f"{path}-wal").exists()
-        if frozen:
-            return _connect(path, "immutable=1", "NORMAL")
-        # A writer without a WAL that was killed leaves half a transaction, which only one who may write can take back.
-        killed = Path(f"{path}-journal").exists()
-        return _connect(path, "mode=rw" if killed else "mode=ro", "NORMAL", "PRAGMA query_only = ON")
+        # A reader who may write takes back what a killed writer left half done, and cleans up after himself. On a disk
+        # that cannot be written SQLite cannot make the index of a WAL; where no WAL is left, it needs none.
+        if os.access(path, os.W_OK) and os.access(path.parent, os.W_OK):
+            options = "mode=rw"
+        else:
+            options = "mode=ro" if Path(f"{path}-wal").exists() else "immutable=1"
+        return _connect(path, options, "NORMAL", "PRAGMA query_only = ON")
     try:
         mode = _set_journal(path)
     except sqlite3.Error as error:

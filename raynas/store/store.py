@@ -100,7 +100,7 @@ class Store:
         """What the run was asked: key to text, as `definition_texts` makes it."""
         with self._database.read() as connection:
             chosen = select(definitions.c.key, definitions.c.text).where(definitions.c.run == self._run)
-            return dict(connection.execute(chosen).tuples().all())
+            return dict(connection.execute(chosen).all())
 
     def update_definition(self, epoch: int, changes: Mapping[str, Any]) -> None:
         """Change what may change when a run goes on; which keys these are is the caller's to decide."""
@@ -165,7 +165,7 @@ class Store:
                 write_sources(connection, self._run, sources)
             self._words.fresh.clear()
         except BaseException:
-            self._words = None  # it may know words that were not written
+            self._words = None  # what of it was written is not known
             raise
 
     def finish(self, epoch: int, reason: str) -> None:
