@@ -53,12 +53,10 @@ class Builder:
         base, init = _base(module, called=body is not None)
         members: dict[str, Member] = {}
         inherited = _inherited(module, init)
-        for name, tensor in module._parameters.items():
-            if tensor is not None and name not in inherited:
-                members[name] = self.tensor(module, name, tensor, "parameter")
-        for name, tensor in module._buffers.items():
-            if tensor is not None and name not in inherited:
-                members[name] = self.tensor(module, name, tensor, "buffer")
+        for kind, own in (("parameter", module._parameters), ("buffer", module._buffers)):
+            for name, tensor in own.items():
+                if tensor is not None and name not in inherited:
+                    members[name] = self.tensor(module, name, tensor, kind)
         for name, tensor in module.__dict__.items():
             if isinstance(tensor, torch.Tensor):
                 members[name] = self.tensor(module, name, tensor, "attribute")

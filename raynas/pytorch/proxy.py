@@ -28,7 +28,7 @@ class Traced(fx.Proxy):
             return Traced
         raise Untraceable("asks for the type of a value that only the run knows")
 
-    def __getattr__(self, name: str) -> Attribute:
+    def __getattr__(self, name: str) -> Any:
         return Attribute(self, name)
 
     def __setattr__(self, name: str, value: Any) -> None:
@@ -53,11 +53,11 @@ class Attribute(Traced):
         object.__setattr__(self, "_node", None)
 
     @property
-    def node(self) -> fx.Node:  # type: ignore[override]  # made when it is asked for
+    def node(self) -> Any:
         if self._node is None:
             made = self.tracer.create_proxy("call_function", getattr, (self.root, self.name), {})
             object.__setattr__(self, "_node", made.node)
-        return self._node  # type: ignore[return-value]  # set above
+        return self._node
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         return self.tracer.create_proxy("call_method", self.name, (self.root, *args), kwargs)

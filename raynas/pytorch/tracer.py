@@ -75,13 +75,14 @@ class Tracer(fx.Tracer):
         self.stack = [root]
         with _patched(self), self._watched(root):
             graph = super().trace(root)
-        self.bodies[root] = Body(graph, [n.target for n in graph.nodes if n.op == "placeholder"], None)  # type: ignore[misc]  # str
+        self.bodies[root] = Body(graph, [n.target for n in graph.nodes if n.op == "placeholder"], None)
 
     def create_args_for_root(
         self, root_fn: Callable[..., Any], is_module: bool, concrete_args: Any = None
     ) -> tuple[Callable[..., Any], list[Any]]:
         """The root's inputs: what a call must pass, or what the example passes; defaults stay what they are."""
-        args, kwargs = [self.root], {}
+        args: list[Any] = [self.root]
+        kwargs: dict[str, Any] = {}
         _, *parameters = inspect.signature(root_fn).parameters.values()
         given = None if self.example_names is None else set(self.example_names)
         for parameter in parameters:
@@ -213,14 +214,16 @@ class Tracer(fx.Tracer):
             return None
         hooked = _hooked(m)
         if hooked:
-            return self._whole(m, hooked)
+            self._whole(m, hooked)
+            return None
         try:
             with self._watched(m):
                 body = self._scratch(m, forward, args, kwargs)
         except RaynasError:
             raise
         except Exception as error:
-            return self._whole(m, reason(error, m))
+            self._whole(m, reason(error, m))
+            return None
         known = self.bodies.setdefault(m, body)
         if known is body or _alike(known.graph, body.graph):
             return known
@@ -335,14 +338,14 @@ def _modes() -> tuple[Any, ...]:
 
 def _outside() -> tuple[Any, ...]:
     state = numpy.random.get_state()  # the generator that numpy.random's functions share
-    return random.getstate(), state[1].tobytes(), state[2], torch.get_rng_state().numpy().tobytes()  # type: ignore[index,union-attr]  # a tuple by default
+    return random.getstate(), state[1].tobytes(), state[2], torch.get_rng_state().numpy().tobytes()  # type: ignore[index]  # a tuple by default
 
 
 def _restore(state: tuple[Any, ...]) -> None:
     if _outside() == state:
         return
     random.setstate(state[0])
-    numpy.random.set_state(("MT19937", numpy.frombuffer(state[1], dtype=numpy.uint32), state[2]))
+    numpy.random.set_state(("MT19937", numpy.frombuffer(state[1], dtype=numpy.uint32), state[2], 0, 0.0))
     torch.set_rng_state(torch.frombuffer(bytearray(state[3]), dtype=torch.uint8))
 
 
@@ -389,7 +392,12 @@ def _names(m: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[
 
 def _proxies(value: Any) -> Iterator[Any]:
     found: list[Any] = []
-    _mapped(value, lambda proxy: found.append(proxy) or proxy)
+
+    def note(proxy: Any) -> Any:
+        found.append(proxy)
+        return proxy
+
+    _mapped(value, note)
     yield from found
 
 

@@ -90,9 +90,9 @@ class Forward:
             and self.last[id(first)] == position
         ):
             name = self.names[id(first)]
-            text = (name, f" {sign} ", self._value(node.args[1]))
+            changed = (name, f" {sign} ", self._value(node.args[1]))
             self._bind(node, name)
-            return text
+            return changed
         text = self._expression(node)
         if id(node) in nested:
             self.inline[id(node)] = text
