@@ -8,7 +8,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from random import Random
-from typing import Any
+from typing import Any, ClassVar
 
 from raynas.errors import PluginError, SampleError
 from raynas.search_space import Sample, SearchSpace
@@ -37,7 +37,13 @@ class Strategy(ABC):
 
     History is the state: `ask` must be a function of its three arguments. What a strategy keeps on itself beside its
     parameters is a cache that it can rebuild from the history; so resume, crashes and many workers need no code in it.
+
+    Attributes:
+        ends_by_itself: whether it comes to an end however many of its proposals cost no training, as a grid does. The
+            search of one that does not is ended after a thousand such proposals in a row.
     """
+
+    ends_by_itself: ClassVar[bool] = False
 
     @abstractmethod
     def ask(self, space: SearchSpace, history: History, rng: Random) -> Sample | Proposal | None:

@@ -10,7 +10,6 @@ import torch
 
 from raynas.engine.engine import Deliver, ExecutionEngine, Job, Workplace
 from raynas.engine.resources import Resources
-from raynas.engine.travel import unpack
 from raynas.engine.worker import work
 from raynas.errors import ResourceError
 from raynas.trial import Reported, Started
@@ -20,7 +19,7 @@ class LocalEngine(ExecutionEngine):
     """One job at a time, run by `wait` itself.
 
     A report is delivered from within the evaluator's own call, and answered there; a cancelled job that runs ends at
-    its next report.
+    its next report. The user's code is here already, so the workplace's pickled code is left alone.
     """
 
     def __init__(self, place: Workplace, resources: Resources | None = None) -> None:
@@ -35,7 +34,6 @@ class LocalEngine(ExecutionEngine):
         self._queue: deque[Job] = deque()
         self._stops: dict[tuple[int, int], bool] = {}
         self._cancelled: set[int] = set()
-        unpack(place.code)
 
     def slots(self) -> int:
         return 1

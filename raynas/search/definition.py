@@ -15,7 +15,7 @@ from raynas.trial.history import Direction
 CHANGEABLE = ("max_trials", "max_time", "max_concurrent", "resources")
 """What may be another when a run goes on."""
 
-OF_THIS_START = ("code", "path", "trust", "started")
+OF_THIS_START = ("code", "path", "trust", "attached", "started")
 """What each start writes anew, and nobody compares."""
 
 SHOWN = 5
@@ -46,6 +46,7 @@ class RunDefinition:
         code: digest of the user's code that a training runs, beside the graph.
         path: the driver's import path.
         trust: the names that the documents may name.
+        attached: names of the pickles that belong to the documents.
         started: when this start began, in seconds since the epoch.
     """
 
@@ -68,6 +69,7 @@ class RunDefinition:
     code: str = ""
     path: tuple[str, ...] = ()
     trust: tuple[str, ...] = ()
+    attached: tuple[str, ...] = ()
     started: float = 0.0
 
     def to_store(self) -> dict[str, str]:
@@ -81,7 +83,7 @@ class RunDefinition:
             values = {item.name: json.loads(texts[item.name]) for item in fields(cls)}
         except (KeyError, ValueError) as error:
             raise StoreError(f"the run's definition cannot be read ({error!r}): was it written by raynas?") from None
-        for name in ("initial_samples", "path", "trust"):
+        for name in ("initial_samples", "path", "trust", "attached"):
             values[name] = tuple(values[name])
         return cls(**values)
 

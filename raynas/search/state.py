@@ -259,11 +259,9 @@ class SearchState:
             self._fail(plan.error, plan.detail)
             return
         if self.rules.keeps_parents:
-            starts = {trial.key.warm_start for trial in self.ledger.freeze().open}
-            needed = {*plan.parents, *starts, plan.key.warm_start if plan.key else None} - {None}
-            self._after.extend(
-                Drop(path) for path in self.kept.without({n for n in needed if n is not None}, plan.seen)
-            )
+            keys = [*(trial.key for trial in self.ledger.freeze().open), *([plan.key] if plan.key else [])]
+            starts = {key.warm_start for key in keys if key.warm_start is not None}
+            self._after.extend(Drop(path) for path in self.kept.without(plan.parents | starts, plan.seen))
         if plan.sample is None or plan.key is None:
             self._vain_at = self._asked_at
             return

@@ -1,0 +1,160 @@
+"""Assembly: a run as its store describes it, made into a loop that can search. The same for every engine."""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, replace
+
+from raynas import serializer
+from raynas.engine import ExecutionEngine, Job, Keep, Resources, Workplace, artifacts
+from raynas.errors import ConfigError, StoreError
+from raynas.graph import Graph, GraphSpace, simplify
+from raynas.plugins import make
+from raynas.pytorch import to_source
+from raynas.search import Designs, Loop, Planner, RunDefinition, SearchState, keeps_parents, training_seed
+from raynas.search.decisions import Submit
+from raynas.search_space import Sample, SearchSpace
+from raynas.store import Store
+from raynas.strategy import Stopper
+
+MakeEngine = Callable[[Workplace, Resources], ExecutionEngine]
+
+WEIGHTS = "weights"
+"""The folder of weights among the artifacts."""
+
+
+@dataclass(frozen=True)
+class Simplified:
+    """A candidate: a simplified graph."""
+
+    graph: Graph
+
+    def fingerprint(self) -> str:
+        return self.graph.fingerprint()
+
+    def source(self) -> str:
+        return to_source(self.graph)
+
+
+def designs_of(definition: RunDefinition) -> Designs:
+    """What the run's samples stand for."""
+    graphs = GraphSpace.from_json(definition.space)
+    labels = {domain.label for domain in graphs.search_space}
+    has_choices = bool('"$choice"' in definition.evaluator)
+
+    def candidate(sample: Sample) -> Simplified:
+        return Simplified(simplify(graphs.freeze(Sample({k: v for k, v in sample.items() if k in labels}))))
+
+    def evaluator(sample: Sample) -> str:
+        return serializer.resolve(definition.evaluator, sample) if has_choices else definition.evaluator
+
+    return Designs(SearchSpace.from_json(definition.choices), candidate, evaluator, definition.code)
+
+
+def attached(store: Store, names: tuple[str, ...]) -> dict[str, bytes]:
+    """The run's pickles by name; `StoreError` where another run wrote one."""
+    found = {name: store.attachment(name) for name in names}
+    stranger = next((name for name, item in found.items() if item.run_id != store.run_id), None)
+    if stranger is not None:
+        raise StoreError(
+            f"{store.label}: the attachment '{stranger}' was written by another run: start the search anew"
+        )
+    return {name: item.data for name, item in found.items()}
+
+
+def belonging_to(document: str, attachments: Mapping[str, bytes]) -> dict[str, bytes]:
+    """A document's own attachments, under the names that it knows."""
+    prefix = f"{document}/"
+    return {name.removeprefix(prefix): data for name, data in attachments.items() if name.startswith(prefix)}
+
+
+def assemble(
+    store: Store,
+    folder: str,
+    make_engine: MakeEngine,
+    watch: Callable[[Loop], None] | None = None,
+    threaded: bool = False,
+    prepare: Callable[[RunDefinition, bytes], None] | None = None,
+) -> Loop:
+    """Take over a run, and make its loop.
+
+    Args:
+        store: the run's, open for writing.
+        folder: URI of its artifacts.
+        make_engine: makes the engine, of what all jobs share and what each takes.
+        watch: is shown every step.
+        threaded: whether planning goes on beside the loop.
+        prepare: is given the definition and the user's pickled code, before anything is read that may need it.
+    """
+    definition = RunDefinition.from_store(store.definition())
+    epoch = store.new_epoch(f"{socket.gethostname()}:{os.getpid()}")
+    pickles = attached(store, definition.attached)
+    code = pickles.get("code", b"")
+    if prepare is not None:
+        prepare(definition, code)
+    arguments = serializer.loads(definition.arguments, belonging_to("arguments", pickles), definition.trust)
+    strategy = make(definition.strategy, arguments)
+    stopper = None
+    if definition.stopper:
+        stopper = serializer.loads(definition.stopper, belonging_to("stopper", pickles), definition.trust)
+        if not isinstance(stopper, Stopper):
+            raise ConfigError(f"the stopper is a {type(stopper).__name__}: give an instance of raynas.Stopper")
+    designs = designs_of(definition)
+    rules = definition.rules(keeps_parents(strategy), strategy.ends_by_itself)
+    present = frozenset(artifacts.names(folder, WEIGHTS))
+    state = SearchState(rules, store.trials(), stopper.should_stop if stopper else None, present)
+    for path in sorted(present - state.kept.paths()):
+        drop(folder, path)
+    resources = Resources.parse(definition.resources)
+    place = Workplace(
+        folder,
+        code,
+        belonging_to("evaluator", pickles),
+        definition.trust,
+        definition.path,
+        resources.threads,
+    )
+    metric = rules.metric
+
+    def job(submit: Submit, source: str) -> Job:
+        trial, attempt = submit.trial, submit.trial.attempts + 1
+        path = f"{WEIGHTS}/{trial.number}-{epoch}-{attempt}.safetensors"
+        return Job(
+            trial.number,
+            attempt,
+            source,
+            designs.evaluator(trial.sample),
+            training_seed(definition.seed, trial.key),
+            trial.budget,
+            submit.warm_start,
+            Keep(path, metric, rules.objectives[metric], submit.better_than) if submit.keep else None,
+        )
+
+    over = max(0.0, time.time() - definition.started)
+    return Loop(
+        state,
+        Planner(strategy, designs, definition.seed, definition.samples(), definition.replicates),
+        make_engine(place, resources),
+        store,
+        epoch,
+        job,
+        lambda path: drop(folder, path),
+        watch,
+        threaded,
+        min(over, definition.max_time) if definition.max_time is not None else 0.0,
+    )
+
+
+def drop(folder: str, path: str) -> None:
+    """Remove weights; what cannot be removed is no reason to end a search."""
+    with suppress(OSError, StoreError):
+        artifacts.remove(folder, path)
+
+
+def here(place: Workplace) -> Workplace:
+    """The workplace for jobs in this very process, which has the user's code already."""
+    return replace(place, code=b"", path=())

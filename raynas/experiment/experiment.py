@@ -1,0 +1,273 @@
+"""Experiment: what a user configures and runs."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import os
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from raynas import plugins, serializer
+from raynas.engine import Resources, artifacts
+from raynas.engine.travel import pack
+from raynas.errors import ConfigError, SampleError
+from raynas.evaluator import Evaluator
+from raynas.experiment.assembly import MakeEngine
+from raynas.experiment.conduct import OnProgress, conduct_here, conduct_in_ray, raise_failure
+from raynas.experiment.place import Place, place
+from raynas.experiment.result import Result
+from raynas.experiment.user_code import code_digest
+from raynas.graph import GraphSpace
+from raynas.pytorch import trace
+from raynas.search import RunDefinition, changes
+from raynas.search_space import SearchSpace
+from raynas.store import Store
+from raynas.strategy import Stopper, Strategy
+from raynas.trial import TrialState
+from raynas.trial.history import Direction
+
+if TYPE_CHECKING:
+    from torch import nn
+
+JOB = "RAY_JOB_CONFIG_JSON_ENV_VAR"
+"""Ray sets this in the process that a submitted job runs."""
+
+
+class Experiment:
+    """A search: what is searched, by what it is judged, and how far it may go.
+
+    Args:
+        space: a `ModelSpace`, a function that builds a model, or what `raynas.trace` returned.
+        evaluator: trains and judges a candidate; choices may stand among its arguments.
+        strategy: a registered name, "module:Class", a strategy, or a strategy class.
+        strategy_arguments: constructor arguments, where `strategy` is a name or a class.
+        objective: the metric to judge by, large is good; or a mapping from metric to "max" or "min", of which the
+            first one decides what is best.
+        max_trials: how many trials may be trained, in all starts of the run; None: no limit.
+        max_time: seconds for this start; None: no limit.
+        resources: what one trial takes: num_cpus (1), num_gpus (0), custom.
+        max_concurrent: how many trials run at once at most; None: as many as there is room for.
+        name: the run's. The same name again goes on where that run stopped, and may change max_trials, max_time,
+            max_concurrent and resources. None: a new name that tells the time.
+        storage_path: the folder in which the run's folder is made.
+        store: URL of a database; None: an SQLite file in the run's folder.
+        seed: of the strategy's choices and of all trainings.
+        engine: "ray"; "local" for this process, one trial after the other; or a function that makes an engine.
+        initial_samples: tried before the strategy is asked.
+        replicates: how often every candidate is trained, each time with another seed.
+        dedup: whether a candidate that was trained before shares that result, also when its samples differ.
+        stopper: ends trials between their reports.
+        keep_weights: of how many best trials the weights stay.
+        verbose: whether Ray and the workers may print.
+
+    Raises:
+        ConfigError: an argument cannot be used.
+    """
+
+    def __init__(
+        self,
+        space: nn.Module | Callable[[], nn.Module] | GraphSpace,
+        evaluator: Evaluator,
+        strategy: str | Strategy | type[Strategy] = "regularized_evolution",
+        *,
+        strategy_arguments: Mapping[str, Any] | None = None,
+        objective: str | Mapping[str, Direction] = "val_accuracy",
+        max_trials: int | None = None,
+        max_time: float | None = None,
+        resources: Mapping[str, Any] | None = None,
+        max_concurrent: int | None = None,
+        name: str | None = None,
+        storage_path: str | os.PathLike[str] = "runs",
+        store: str | None = None,
+        seed: int = 0,
+        engine: str | MakeEngine = "ray",
+        initial_samples: Sequence[Mapping[str, Any]] = (),
+        replicates: int = 1,
+        dedup: bool = True,
+        stopper: Stopper | None = None,
+        keep_weights: int = 1,
+        verbose: bool = False,
+    ) -> None:
+        self._space = space
+        self.evaluator = _instance(evaluator, Evaluator, "evaluator")
+        self.strategy = plugins.make(strategy, strategy_arguments)
+        self._strategy = (strategy, dict(strategy_arguments or {})) if isinstance(strategy, str) else None
+        self.objectives = _objectives(objective)
+        self.max_trials = _at_least(max_trials, 1, "max_trials", whole=True)
+        self.max_time = _at_least(max_time, 0, "max_time")
+        self.resources = Resources.parse(resources or {})
+        self.max_concurrent = _at_least(max_concurrent, 1, "max_concurrent", whole=True)
+        self.place: Place = place(name, storage_path, store, engine == "ray" and JOB in os.environ)
+        self.seed = _at_least(seed, -math.inf, "seed", whole=True, required=True)
+        if isinstance(engine, str) and engine not in ("ray", "local"):
+            raise ConfigError(f"engine is '{engine}': use 'ray' or 'local'")
+        self.engine = engine
+        self.initial_samples = tuple(dict(sample) for sample in initial_samples)
+        self.replicates = _at_least(replicates, 1, "replicates", whole=True, required=True)
+        self.dedup = dedup
+        self.stopper = None if stopper is None else _instance(stopper, Stopper, "stopper")
+        self.keep_weights = _at_least(keep_weights, 0, "keep_weights", whole=True, required=True)
+        self.verbose = verbose
+
+    @property
+    def name(self) -> str:
+        """The run's."""
+        return self.place.name
+
+    @cached_property
+    def graph_space(self) -> GraphSpace:
+        """The model, traced; with the evaluator's first batch, where it gives one."""
+        if isinstance(self._space, GraphSpace):
+            return self._space
+        return trace(self._space, self.evaluator.example_inputs())
+
+    @cached_property
+    def search_space(self) -> SearchSpace:
+        """All choices: the model's and the evaluator's."""
+        serializer.name_choices(self.evaluator)
+        leaves = {leaf.named(): leaf for leaf in serializer.choices(self.evaluator)}
+        return self.graph_space.search_space.merged(SearchSpace([leaf.domain() for leaf in leaves.values()]))
+
+    def run(self, on_progress: OnProgress | None = None) -> Result:
+        """Search, or go on with the run of this name, to the end.
+
+        Args:
+            on_progress: is shown where the search stands, about ten times a second.
+
+        Returns:
+            What was found. Where the run had ended before, nothing is trained.
+
+        Raises:
+            RunMismatchError: a run of this name was begun otherwise; it is left untouched.
+            ResourceError: no node can give what a trial takes.
+            SearchError: the search cannot go on; with the traceback as a note.
+            KeyboardInterrupt: after Ctrl-C, when what has been trained is stored.
+        """
+        if not self._prepared():
+            return self.result()
+        show = on_progress or _nobody
+        if self.engine == "ray":
+            ending = conduct_in_ray(self.place, self.resources, self.verbose, show)
+        else:
+            ending = conduct_here(self.place, None if isinstance(self.engine, str) else self.engine, show)
+        raise_failure(ending)
+        return self.result()
+
+    def result(self) -> Result:
+        """What the run has found so far."""
+        return Result(self.place)
+
+    def definition(self, pickles: dict[str, bytes]) -> RunDefinition:
+        """What the store is to know of this experiment; `pickles` takes what has no form in JSON."""
+        space = self.search_space
+        for number, sample in enumerate(self.initial_samples):
+            try:
+                space.validate(sample)
+            except SampleError as error:
+                raise SampleError(f"initial_samples[{number}]: {error}") from None
+        spec, arguments = self._strategy or plugins.recipe(self.strategy)
+        documents = {
+            "evaluator": _document(self.evaluator, "evaluator", pickles),
+            "arguments": _document(arguments, "arguments", pickles),
+            "stopper": _document(self.stopper, "stopper", pickles) if self.stopper is not None else "",
+        }
+        trust = sorted({name for text in documents.values() if text for name in serializer.trusted_modules(text)})
+        units = self.graph_space.units()
+        code = pack([*units, *trust, f"{type(self.strategy).__module__}.{type(self.strategy).__qualname__}"])
+        if code:
+            pickles["code"] = code
+        return RunDefinition(
+            space=self.graph_space.to_json(),
+            choices=space.to_json(),
+            evaluator=documents["evaluator"],
+            strategy=spec,
+            arguments=documents["arguments"],
+            objectives=self.objectives,
+            stopper=documents["stopper"],
+            seed=self.seed,
+            replicates=self.replicates,
+            dedup=self.dedup,
+            keep_weights=self.keep_weights,
+            initial_samples=self.initial_samples,
+            max_trials=self.max_trials,
+            max_time=self.max_time,
+            max_concurrent=self.max_concurrent,
+            resources=dataclasses.asdict(self.resources),
+            code=code_digest([*units, *trust], [self.evaluator]),
+            path=tuple(os.path.abspath(folder) for folder in sys.path if os.path.isdir(folder or ".")),
+            trust=tuple(trust),
+            attached=tuple(sorted(pickles)),
+            started=time.time(),
+        )
+
+    def _prepared(self) -> bool:
+        """Have the store know this start; False where there is nothing left to do."""
+        pickles: dict[str, bytes] = {}
+        definition = self.definition(pickles)
+        if not self.place.exists:
+            self.place.make()
+            Store.create(self.place.store, definition.to_store(), self.name, pickles).close()
+            artifacts.write(self.place.folder, "space.json", self.graph_space.to_json().encode())
+            return True
+        with Store.open(self.place.store, readonly=True, name=self.name) as store:
+            before = RunDefinition.from_store(store.definition())
+            changed = changes(before, definition, self.name)
+            if self._has_ended(store, before):
+                return False
+        with Store.open(self.place.store, name=self.name) as store:
+            epoch = store.new_epoch(f"starting:{os.getpid()}")
+            for name, data in pickles.items():
+                store.attach(name, data)
+            store.update_definition(epoch, changed)
+        return True
+
+    def _has_ended(self, store: Store, before: RunDefinition) -> bool:
+        kind = (store.ended() or "").partition(":")[0]
+        if kind == "exhausted":
+            return True
+        if kind != "enough":
+            return False
+        trained = (TrialState.FINISHED, TrialState.STOPPED, TrialState.FAILED)
+        done = sum(trial.state in trained and trial.twin is None for trial in store.trials(brief=True))
+        return self.max_trials is not None and done >= self.max_trials
+
+
+def _document(value: Any, name: str, pickles: dict[str, bytes]) -> str:
+    own: dict[str, bytes] = {}
+    text = serializer.dumps(value, own)
+    pickles.update({f"{name}/{key}": data for key, data in own.items()})
+    return text
+
+
+def _instance(value: Any, kind: type, name: str) -> Any:
+    if not isinstance(value, kind):
+        raise ConfigError(f"{name} is a {type(value).__name__}: give an instance of raynas.{kind.__name__}")
+    return value
+
+
+def _objectives(objective: str | Mapping[str, Direction]) -> dict[str, Direction]:
+    given: dict[str, Direction] = {objective: "max"} if isinstance(objective, str) else dict(objective)
+    for name, direction in given.items():
+        if not isinstance(name, str) or not name or direction not in ("max", "min"):
+            raise ConfigError(f"objective {name!r}: {direction!r} is no direction: write {{'{name}': 'max'}} or 'min'")
+    if not given:
+        raise ConfigError("objective is empty: name the metric to judge by")
+    return given
+
+
+def _at_least(value: Any, least: float, name: str, whole: bool = False, required: bool = False) -> Any:
+    if value is None and not required:
+        return None
+    good = isinstance(value, int) if whole else isinstance(value, int | float) and math.isfinite(value)
+    if isinstance(value, bool) or not good or value < least:
+        kind = "a whole number" if whole else "a number"
+        raise ConfigError(f"{name} is {value!r}: give {kind}{f' from {least:g}' if least > -math.inf else ''}")
+    return value
+
+
+def _nobody(_: Any) -> None:
+    """Nobody looks."""

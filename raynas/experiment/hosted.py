@@ -1,0 +1,113 @@
+"""HostedSearch: the search as an object that a Ray actor hosts."""
+
+from __future__ import annotations
+
+import threading
+import traceback
+from concurrent.futures import Future
+from dataclasses import dataclass
+
+from raynas.engine import ExecutionEngine, Resources, Workplace
+from raynas.engine.travel import extend_path, unpack
+from raynas.errors import RaynasError, SearchError, StaleEpochError
+from raynas.experiment.assembly import assemble
+from raynas.search import Ending, EndKind, Loop, Progress, RunDefinition
+from raynas.store import Store
+
+
+@dataclass(frozen=True)
+class News:
+    """What a watcher is told.
+
+    Attributes:
+        version: grows with every change.
+        progress: where the search stands; None before its first step.
+        ending: how it ended; None while it goes on.
+    """
+
+    version: int
+    progress: Progress | None = None
+    ending: Ending | None = None
+
+
+class HostedSearch:
+    """One start of a run. All that it is follows from the arguments, so that it can be started again anywhere.
+
+    Args:
+        store: path or URL of the run's database.
+        name: the run's.
+        artifacts: URI of the folder of its files.
+    """
+
+    def __init__(self, store: str, name: str, artifacts: str) -> None:
+        self._store, self._name, self._artifacts = store, name, artifacts
+        self._lock = threading.Lock()
+        self._news = News(0)
+        self._watchers: list[Future[News]] = []
+        self._loop: Loop | None = None
+        self._stops: list[bool] = []
+        self.engine: ExecutionEngine | None = None
+
+    def run(self) -> None:
+        """Search until the end, whatever that is; it never raises."""
+        ending = self._searched()
+        self._tell(self._news.progress, ending)
+
+    def watch(self, seen: int) -> Future[News]:
+        """The news, as soon as they are newer than version `seen`."""
+        future: Future[News] = Future()
+        with self._lock:
+            if self._news.version > seen:
+                future.set_result(self._news)
+            else:
+                self._watchers.append(future)
+        return future
+
+    def stop(self, now: bool = False) -> None:
+        """Have the search end: when what runs has ended, or at once."""
+        with self._lock:
+            self._stops.append(now)
+            loop = self._loop
+        if loop is not None:
+            loop.stop(now)
+
+    def _searched(self) -> Ending:
+        try:
+            with Store.open(self._store, name=self._name) as store:
+                loop = assemble(store, self._artifacts, self._engine, self._stepped, threaded=True, prepare=_prepare)
+                with self._lock:
+                    self._loop, earlier = loop, list(self._stops)
+                for now in earlier:
+                    loop.stop(now)
+                return loop.run()
+        except StaleEpochError:
+            error: RaynasError = SearchError(
+                f"another start of the run '{self._name}' has taken over, so this one has ended: watch that one"
+            )
+            return Ending(EndKind.FAILED, str(error), error)
+        except RaynasError as known:
+            return Ending(EndKind.FAILED, str(known), known, traceback.format_exc())
+        except BaseException as unknown:
+            error = SearchError(f"the search failed with {type(unknown).__name__}: {unknown}")
+            return Ending(EndKind.FAILED, str(error), error, traceback.format_exc())
+
+    def _engine(self, place: Workplace, resources: Resources) -> ExecutionEngine:
+        from raynas.engine.ray_engine import RayEngine
+
+        self.engine = RayEngine(place, resources)
+        return self.engine
+
+    def _stepped(self, loop: Loop) -> None:
+        self._tell(loop.progress(), None)
+
+    def _tell(self, progress: Progress | None, ending: Ending | None) -> None:
+        with self._lock:
+            self._news = News(self._news.version + 1, progress, ending)
+            waiting, self._watchers = self._watchers, []
+        for future in waiting:
+            future.set_result(self._news)
+
+
+def _prepare(definition: RunDefinition, code: bytes) -> None:
+    extend_path(definition.path)
+    unpack(code)

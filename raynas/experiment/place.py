@@ -1,0 +1,76 @@
+"""Place: where a run lies."""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from dataclasses import dataclass
+
+from raynas.errors import ConfigError
+
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a run's store and files are.
+
+    Attributes:
+        name: the run's.
+        folder: URI or absolute path of `<storage_path>/<name>`.
+        store: path or URL of its database.
+    """
+
+    name: str
+    folder: str
+    store: str
+
+    @property
+    def artifacts(self) -> str:
+        return f"{self.folder}/artifacts"
+
+    @property
+    def exists(self) -> bool:
+        """Whether a run may be there already; for a database server only opening it tells."""
+        return "://" in self.store or os.path.exists(self.store)
+
+    def make(self) -> None:
+        """Make the folder, where it is one of this machine."""
+        if "://" in self.folder:
+            return
+        try:
+            os.makedirs(self.folder, exist_ok=True)
+        except OSError as error:
+            raise ConfigError(f"the run's folder {self.folder} cannot be made: {error.strerror}") from None
+
+
+def place(name: str | None, storage_path: str | os.PathLike[str], store: str | None, in_job: bool) -> Place:
+    """The place of a run.
+
+    Args:
+        name: the run's; None: one that tells the time.
+        storage_path: the folder of all runs, or a URI that fsspec knows.
+        store: URL of a database; None: a file in the run's folder.
+        in_job: whether this is a Ray job's driver, whose working directory does not last.
+    """
+    if name is not None and not NAME.fullmatch(name):
+        raise ConfigError(f"'{name}' cannot name a run: use letters, digits, '.', '-' and '_', at most 100")
+    root = os.fspath(storage_path)
+    remote = "://" in root
+    if in_job and not remote and not os.path.isabs(root):
+        raise ConfigError(
+            f"storage_path '{root}' is relative, and a Ray job's folder goes with the job: give an absolute path, "
+            'or a URI and a store="postgresql://…"'
+        )
+    if remote and store is None:
+        raise ConfigError(
+            f'storage_path {root} is no folder of this machine: give the run a store="postgresql://…", too'
+        )
+    root = root.rstrip("/") if remote else os.path.abspath(root)
+    if name is None:
+        stem = time.strftime("%Y%m%d-%H%M%S")
+        name, count = stem, 2
+        while not remote and os.path.exists(f"{root}/{name}"):
+            name, count = f"{stem}-{count}", count + 1
+    return Place(name, f"{root}/{name}", store or f"{root}/{name}/search.db")

@@ -1,0 +1,185 @@
+"""Result: what a run has found, read from its store."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from raynas.engine import artifacts
+from raynas.engine.weights import load_weights
+from raynas.errors import ConfigError, SearchError, StoreError
+from raynas.experiment.place import Place
+from raynas.pytorch import load_module
+from raynas.search import RunDefinition
+from raynas.store import Store
+from raynas.trial import History, Trial, TrialState
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+class Result:
+    """A run as it stood when this was made.
+
+    Args:
+        place: where the run lies.
+    """
+
+    def __init__(self, place: Place) -> None:
+        self.place = place
+        with Store.open(place.store, readonly=True, name=place.name) as store:
+            self.definition = RunDefinition.from_store(store.definition())
+            self.trials = store.trials()
+            self._ended = store.ended()
+
+    @property
+    def name(self) -> str:
+        """The run's."""
+        return self.place.name
+
+    @property
+    def ending(self) -> str:
+        """How the run ended, in a line; empty while it goes on, or after a crash."""
+        return (self._ended or "").partition(": ")[2]
+
+    @cached_property
+    def history(self) -> History:
+        """Every proposal and what became of it."""
+        return History.of(self.trials, self.definition.objectives)
+
+    @property
+    def best(self) -> TrialResult:
+        """The best trial; `SearchError` where none has a result."""
+        found = self.history.top(1)
+        if not found:
+            raise SearchError(f"run '{self.name}' has no result: {self._why_nothing()}")
+        return TrialResult(self, found[0])
+
+    def top(self, k: int = 5) -> list[TrialResult]:
+        """The k best trained trials, best first."""
+        return [TrialResult(self, trial) for trial in self.history.top(k)]
+
+    def trial(self, number: int) -> TrialResult:
+        """The trial with this number."""
+        try:
+            return TrialResult(self, self.history[number])
+        except KeyError:
+            raise StoreError(f"run '{self.name}' has no trial {number}: it has {len(self.trials)}, from 0") from None
+
+    def to_pandas(self) -> Any:
+        """A data frame with one row for each proposal: number, state, metrics, choices, times."""
+        try:
+            import pandas  # type: ignore[import-untyped]  # it comes without types, and raynas without it
+        except ModuleNotFoundError:
+            raise ConfigError("a table needs pandas: pip install pandas") from None
+        return pandas.DataFrame(
+            [
+                {
+                    "number": trial.number,
+                    "state": str(trial.state),
+                    **trial.metrics,
+                    **{f"sample.{label}": value for label, value in trial.sample.items()},
+                    "twin": trial.twin,
+                    "attempts": trial.attempts,
+                    "seconds": trial.seconds,
+                    "cause": None if trial.cause is None else str(trial.cause),
+                }
+                for trial in self.trials
+            ]
+        )
+
+    def _why_nothing(self) -> str:
+        failed = Counter(trial.message for trial in self.trials if trial.state is TrialState.FAILED)
+        if failed:
+            message, count = failed.most_common(1)[0]
+            return f"{sum(failed.values())} trials failed, {count} of them with {message}"
+        return "no trial has ended" if self.trials else "no trial has begun"
+
+
+class TrialResult:
+    """One trial of a run.
+
+    Attributes:
+        trial: all that is recorded of it.
+    """
+
+    def __init__(self, result: Result, trial: Trial) -> None:
+        self._result = result
+        self.trial = trial
+
+    def __repr__(self) -> str:
+        return f"TrialResult({self.number}, {self.metrics}, {dict(self.sample)})"
+
+    @property
+    def number(self) -> int:
+        return self.trial.number
+
+    @property
+    def sample(self) -> Any:
+        return self.trial.sample
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        return dict(self.trial.metrics)
+
+    @cached_property
+    def source(self) -> str:
+        """The generated text that was trained."""
+        place = self._result.place
+        with Store.open(place.store, readonly=True, name=place.name) as store:
+            source = store.source(self.trial.key.fingerprint)
+        if source is None:
+            raise StoreError(f"trial {self.number} has no source, because it was never trained ({self.trial.state})")
+        return source
+
+    @property
+    def has_weights(self) -> bool:
+        """Whether its trained weights were kept."""
+        path = self.trial.weights
+        return path is not None and artifacts.exists(self._result.place.artifacts, path)
+
+    def load(self) -> nn.Module:
+        """The trained model; `StoreError` where its weights were not kept."""
+        weights = self._weights()
+        model = load_module(self.source)
+        model.load_state_dict(weights, strict=True)
+        return model
+
+    def export(self, path: str | os.PathLike[str], weights: str | os.PathLike[str] | None = None) -> None:
+        """Write the candidate as a Python file, and its trained weights as a safetensors file.
+
+        Args:
+            path: of the Python file, whose class is `Model`.
+            weights: of the weights' file; None: they are not written.
+        """
+        trained = None if weights is None else self._bytes()
+        source = exported(self.source)
+        try:
+            with open(path, "w", encoding="utf-8") as file:
+                file.write(source)
+            if weights is not None and trained is not None:
+                with open(weights, "wb") as data:
+                    data.write(trained)
+        except OSError as error:
+            raise ConfigError(f"trial {self.number} cannot be written to {error.filename}: {error.strerror}") from None
+
+    def _path(self) -> str:
+        if self.trial.weights is None or not self.has_weights:
+            kept = self._result.definition.keep_weights
+            raise StoreError(
+                f"the weights of trial {self.number} were not kept (those of the best {kept} are): "
+                "set keep_weights higher, or train its source"
+            )
+        return self.trial.weights
+
+    def _weights(self) -> dict[str, Any]:
+        return load_weights(self._result.place.artifacts, self._path())
+
+    def _bytes(self) -> bytes:
+        return artifacts.read(self._result.place.artifacts, self._path())
+
+
+def exported(source: str) -> str:
+    return source

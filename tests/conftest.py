@@ -1,0 +1,34 @@
+"""What all tests share: one start of Ray for the whole session, and the modules that its workers import."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+SUPPORT = str(Path(__file__).parent / "support")
+
+# A cluster that someone has left running on this machine is none of the tests' business.
+os.environ["RAY_ADDRESS"] = "local"
+os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [SUPPORT, os.environ.get("PYTHONPATH")]))
+sys.path.insert(0, SUPPORT)
+
+
+@pytest.fixture(scope="session")
+def ray_session() -> Iterator[None]:
+    """Ray with two CPUs, however many there are; ended with the session."""
+    import ray
+
+    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
+    yield
+    ray.shutdown()
+
+
+@pytest.fixture(autouse=True)
+def _ray_where_marked(request: pytest.FixtureRequest) -> None:
+    if request.node.get_closest_marker("ray") is not None:
+        request.getfixturevalue("ray_session")

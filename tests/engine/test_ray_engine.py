@@ -1,0 +1,124 @@
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import ray_jobs
+from hosted_engine import Shadow
+
+from raynas.engine import ExecutionEngine, Resources, Workplace
+from raynas.engine.travel import pack
+from raynas.errors import ConfigError, ResourceError
+from raynas.testing.engine_contract import EngineContract, job, measure
+from raynas.trial import Cause, Failed, Finished
+
+pytestmark = pytest.mark.ray
+
+Host = Any
+
+
+@pytest.fixture(scope="module")
+def host(ray_session: None) -> Iterator[Host]:
+    """One actor for all engines of this file: the start of one takes seconds."""
+    from raynas.engine.ray_engine import RaySession
+
+    with RaySession() as session:
+        made = session.host("hosted_engine:HostedEngine", {})
+        yield made
+        made.end()
+
+
+@contextmanager
+def opened(host: Host, place: Workplace, resources: Resources = Resources()) -> Iterator[Shadow]:
+    host.call("open", replace(place, trust=("ray_jobs",)), resources)
+    engine = Shadow(host)
+    yield engine
+    engine.close()
+
+
+class TestRayEngine(EngineContract):
+    @pytest.fixture(autouse=True)
+    def _host(self, host: Host) -> None:
+        self.host = host
+
+    @contextmanager
+    def engine(self, place: Workplace) -> Iterator[ExecutionEngine]:
+        with opened(self.host, place) as engine:
+            yield engine
+
+    @pytest.mark.parametrize("death", [ray_jobs.die, ray_jobs.killed])
+    def test_a_dead_worker_is_a_failure_of_its_trial_only(self, death: Any, tmp_path: Path) -> None:
+        with self.engine(Workplace(str(tmp_path))) as engine:
+            events = self.collect(engine, [job(death, 0), job(measure, 1)])
+        failed = events[0][-1]
+        assert isinstance(failed, Failed) and failed.cause is Cause.WORKER_DIED
+        assert isinstance(events[1][-1], Finished)
+
+    def test_workers_stay_warm_and_have_the_threads_they_are_given(self, tmp_path: Path) -> None:
+        with opened(self.host, Workplace(str(tmp_path), threads=1), Resources(num_cpus=2)) as engine:
+            assert (engine.slots(), engine.capacity()) == (1, 1)
+            events = self.collect(engine, [job(ray_jobs.who, trial) for trial in range(4)])
+        metrics = [happened[-1].metrics for happened in events.values()]  # type: ignore[attr-defined]  # they finished
+        assert len({each["pid"] for each in metrics}) == 1
+        assert {each["threads"] for each in metrics} == {1}
+
+    def test_jobs_run_side_by_side_where_there_is_room(self, tmp_path: Path) -> None:
+        with self.engine(Workplace(str(tmp_path))) as engine:
+            assert (engine.slots(), engine.capacity()) == (2, 3)
+            self.collect(engine, [job(measure, trial) for trial in range(2)])
+            events = self.collect(engine, [job(ray_jobs.nap, trial) for trial in range(2)])
+        first, second = (happened[-1].metrics for happened in events.values())  # type: ignore[attr-defined]  # as above
+        assert first["began"] < second["ended"] and second["began"] < first["ended"]
+
+    def test_half_a_cpu_makes_room_for_twice_as_many(self, tmp_path: Path) -> None:
+        with opened(self.host, Workplace(str(tmp_path)), Resources(num_cpus=0.5)) as engine:
+            assert engine.slots() == 4
+        with opened(self.host, Workplace(str(tmp_path)), Resources(num_cpus=3)) as engine:
+            assert engine.slots() == 0
+
+    def test_code_from_main_arrives(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        main = sys.modules["__main__"]
+        exec("def helper():\n    return 0.125\n\ndef travelled():\n    return helper()", main.__dict__)
+        try:
+            code = pack(["__main__.travelled", "torch.nn.Linear"])
+        finally:
+            del main.travelled, main.helper  # type: ignore[attr-defined]  # made above
+        with self.engine(Workplace(str(tmp_path), code=code)) as engine:
+            finished = self.collect(engine, [job(ray_jobs.from_main)])[0][-1]
+        assert isinstance(finished, Finished), finished
+        assert finished.metrics == {"score": 0.125}
+
+    def test_a_trial_without_a_gpu_is_told_to_use_the_cpu(self, tmp_path: Path) -> None:
+        assert self.outcome(job(ray_jobs.where), tmp_path).metrics == {"cpu": 1.0}
+
+    def test_a_job_that_cannot_be_read_is_a_failure(self, tmp_path: Path) -> None:
+        item = job(measure)
+        failed = self.outcome(replace(item, evaluator=item.evaluator.replace("measure", "gone")), tmp_path)
+        assert isinstance(failed, Failed) and failed.cause is Cause.EXCEPTION and "gone" in failed.message
+
+
+def test_resources_that_nothing_can_give_are_an_error_that_says_what_there_is(ray_session: None) -> None:
+    from raynas.engine.ray_engine import RaySession
+
+    with RaySession() as session:
+        session.check(Resources(num_cpus=2))
+        with pytest.raises(ResourceError, match=r"needs num_cpus=64, and no node has that \(there is: num_cpus=2"):
+            session.check(Resources(num_cpus=64))
+        with pytest.raises(ResourceError, match=r"needs num_cpus=1, tpu=1, .*there is: num_cpus=2, .*tpu=0"):
+            session.check(Resources(custom={"tpu": 1}))
+
+
+def test_rays_client_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    import ray
+
+    from raynas.engine.ray_engine import RaySession
+
+    monkeypatch.setattr(ray, "is_initialized", lambda: False)
+    monkeypatch.setenv("RAY_ADDRESS", "ray://head:10001")
+    with pytest.raises(ConfigError, match="--submit ADDRESS"):
+        RaySession().__enter__()
