@@ -91,6 +91,15 @@ def test_any_trial_comes_back(kept: tuple[Store, int, Iterator[int]], trial: Tri
     assert same(store.trial(trial.number), trial)
 
 
+@pytest.mark.parametrize("text", ["\0", "a\0b", "\udcff", "\ud800 half a pair", "\U0001f600", "line\r\nline\x1b[0m"])
+def test_any_output_of_a_program_comes_back(kept: tuple[Store, int, Iterator[int]], text: str) -> None:
+    store, epoch, numbers = kept
+    sample = Sample({text: (text, 1)})
+    trial = Trial(next(numbers), sample, TrialKey("f"), note={text: [text]}, message=text, detail=text)
+    store.commit(epoch, [trial])
+    assert same(store.trial(trial.number), trial)
+
+
 events: dict[str, Any] = {
     "started": lambda n, a, m: Started(n, 1.5 * a, a + 1),
     "reported": lambda n, a, m: Reported(n, 0.0, a, 2, m),
