@@ -10,7 +10,7 @@ import pytest
 
 from raynas.errors import StaleEpochError, StoreError
 from raynas.store import Store, definition_texts
-from raynas.trial import Trial, TrialState
+from raynas.trial import Report, Trial, TrialState
 
 Make = Callable[..., Trial]
 
@@ -196,6 +196,13 @@ def test_a_note_that_is_not_json_is_refused_by_name_and_writes_nothing(store: St
     good = replace(bad, note={})
     store.commit(epoch, [make(0), good])
     assert store.trials() == [make(0), good]
+
+
+def test_a_report_that_is_no_number_is_refused_by_name(store: Store, make: Make) -> None:
+    for value in ("high", 10**400):
+        with pytest.raises(StoreError, match=r"trial 1's report cannot be stored: .*; report numbers"):
+            store.commit(store.new_epoch("me"), [make(1, reports=(Report(0, {"loss": value}),))])
+    assert store.trials() == []
 
 
 def test_a_value_that_no_column_holds_is_refused_and_writes_nothing(store: Store, make: Make) -> None:
