@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from raynas.errors import GraphError, SampleError, SpaceError
 from raynas.graph.graph import Graph
+from raynas.graph.kinds import ZEROS
 from raynas.graph.member import Apply, Choice, Member, Pick, Repeated, Tensor, Unit
 from raynas.graph.node import Node, Op, nodes_in
 from raynas.search_space import Condition, Domain, Expression, Leaf, Sample, SearchSpace, Value
@@ -139,10 +140,23 @@ def _frozen_graph(graph: Graph, sample: Mapping[str, Value]) -> Graph:
             op = called_as(frozen.member(node.target))
             if op == "graph":  # an opened candidate takes the values only; what was fixed is in its steps
                 args, kwargs = tuple(map(value, nodes_in((node.args, node.kwargs)))), {}
-        made[id(node)] = copy = Node(node.name, op, node.target, args, kwargs)
+        copy = Node(node.name, op, node.target, args, kwargs)
+        if op == "module" and _is_zero(frozen, node.target):
+            copy = Node(node.name, "function", "torch.zeros_like", args, kwargs)
+        made[id(node)] = copy
         frozen.nodes.append(copy)
-    frozen.members = {name: member for name, member in members.items() if not isinstance(member, Pick)}
+    dissolved = (name for name, member in members.items() if isinstance(member, Pick) or _zero(member))
+    for name in list(dissolved):
+        del frozen.members[name]
     return frozen
+
+
+def _zero(member: Member) -> bool:
+    return isinstance(member, Unit) and member.target in ZEROS
+
+
+def _is_zero(graph: Graph, path: str) -> bool:
+    return "." not in path and path in graph.members and _zero(graph.members[path])
 
 
 def called_as(member: Member) -> Op:
@@ -192,8 +206,12 @@ def _chain(blocks: Sequence[Member]) -> Graph:
     """Modules one after the other, as `nn.Sequential` runs them."""
     graph = Graph("Sequential", {str(i): block for i, block in enumerate(blocks)}, [], "torch.nn.Sequential")
     last = graph.add("input", "x", name="x")
-    for name, block in graph.members.items():
-        last = graph.add(called_as(block), name, (last,), name=f"x_{name}")
+    for name, block in list(graph.members.items()):
+        if _zero(block):
+            last = graph.add("function", "torch.zeros_like", (last,), name=f"x_{name}")
+            del graph.members[name]
+        else:
+            last = graph.add(called_as(block), name, (last,), name=f"x_{name}")
     graph.add("output", "output", (last,))
     return graph
 

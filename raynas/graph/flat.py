@@ -1,0 +1,282 @@
+"""Flat: a hierarchy of graphs as one list of steps, modules dissolved: what a fingerprint compares."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from raynas.graph import kinds
+from raynas.graph.abstract import Abstract
+from raynas.graph.graph import Graph, find
+from raynas.graph.member import Apply, Make, Member, Path, Set, Tensor, Unit
+from raynas.graph.node import Node
+from raynas.serializer import Encoder
+
+SUM = "sum"
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step of a flat graph.
+
+    Attributes:
+        label: all that is fixed about it: kind, target, plain arguments; `#` where an operand stands.
+        operands: positions of the steps whose values it uses, in the order of its arguments.
+        free: whether the order of its operands makes no difference.
+        owner: what it shares with other steps: a unit with parameters, or a parameter itself; None where nothing.
+    """
+
+    label: str
+    operands: tuple[int, ...]
+    free: bool = False
+    owner: int | None = None
+
+
+@dataclass(frozen=True)
+class Flat:
+    """Steps in program order, the last of which is the result; and links between owners (tied parameters)."""
+
+    steps: tuple[Step, ...]
+    links: tuple[tuple[int, str, int, str], ...] = ()
+
+
+def flatten(graph: Graph) -> Flat:
+    """The steps of a frozen graph and of all that it calls."""
+    return _Flattener().run(graph)
+
+
+class _Flattener:
+    def __init__(self) -> None:
+        self.steps: list[Step] = []
+        self.owners: dict[int, int] = {}
+        self.labels: dict[int, str] = {}
+        self.notes: dict[int, list[str]] = {}
+        self.links: list[tuple[int, str, int, str]] = []
+        self.kept: list[Any] = []
+        self.encode = Encoder({})
+        self.ordered = False
+
+    def run(self, graph: Graph) -> Flat:
+        if not graph.nodes:
+            return Flat((Step(f"whole {graph.base} {self.shown(graph.init)}", ()),))
+        abstract = Abstract(graph, graph.shared)
+        self.ordered = abstract.writes_in_place
+        inputs = [self.add(Step(f"input {position}", ())) for position, _ in enumerate(graph.inputs)]
+        self.setup(graph, graph.shared)
+        result = self.body(graph, graph.shared, inputs)
+        self.add(self.step("output", result))
+        if self.ordered:  # a write may be seen by any step after it, so that the order of all steps counts
+            self.steps = [Step(f"{i} {s.label}", s.operands, False, s.owner) for i, s in enumerate(self.steps)]
+            last = self.steps[-1]
+            everything = tuple(range(len(self.steps) - 1))
+            self.steps[-1] = Step(last.label, (*last.operands, *everything), False, None)
+        return Flat(tuple(_reached(_sums(self._noted(step) for step in self.steps))), tuple(self.links))
+
+    def _noted(self, step: Step) -> Step:
+        notes = self.notes.get(step.owner) if step.owner is not None else None
+        return (
+            step if not notes else Step(f"{step.label} with {'; '.join(notes)}", step.operands, step.free, step.owner)
+        )
+
+    def add(self, step: Step) -> _At:
+        self.steps.append(step)
+        return _At(len(self.steps) - 1)
+
+    def body(self, graph: Graph, scope: Mapping[str, Member], inputs: list[Any]) -> Any:
+        """Dissolve one forward pass; returns its result, positions in place of nodes."""
+        abstract = Abstract(graph, scope)
+        values: dict[int, Any] = {}
+        given = iter(inputs)
+        for node in graph.nodes:
+            if node.op == "output":
+                return self.value(node.args[0], values)
+            values[id(node)] = next(given) if node.op == "input" else self.node(node, abstract, scope, values)
+        return None
+
+    def node(self, node: Node, abstract: Abstract, scope: Mapping[str, Member], values: dict[int, Any]) -> Any:
+        args = self.value((node.args, node.kwargs), values)
+        if node.op == "graph":
+            member, inner = abstract.member(node)
+            assert isinstance(member, Graph)
+            self.setup(member, inner)
+            return self.body(member, inner, list(args[0]))
+        if node.op == "module":
+            unit = abstract.unit(node)
+            assert unit is not None
+            owner = None if unit.target in kinds.STATELESS else self.owner(unit)
+            return self.add(self.step(self.unit_label(unit), args, owner=owner))
+        if node.op == "attribute":
+            return self.attribute(node.target, abstract, scope)
+        if node.op == "function" and node.target == "operator.getitem" and isinstance(args[0][0], tuple | list | dict):
+            taken = _taken(args[0][0], args[0][1])
+            if taken is not None:
+                return taken
+        free = node.op == "function" and self.is_free(node, abstract)
+        head = SUM if free and node.target in kinds.SUMS else f"{node.op} {node.target}"
+        return self.add(self.step(head, args, free))
+
+    def is_free(self, node: Node, abstract: Abstract) -> bool:
+        """Whether the operands can be swapped: both of them, where one is surely a tensor or a number."""
+        if node.target not in kinds.COMMUTATIVE or len(node.args) != 2 or node.kwargs:
+            return False
+        if not all(isinstance(arg, Node) for arg in node.args):
+            return False
+        return node.target not in kinds.SUMS or any(abstract[arg].tensor for arg in node.args)
+
+    def attribute(self, path: str, abstract: Abstract, scope: Mapping[str, Member]) -> _At:
+        above, _, name = path.rpartition(".")
+        if name == "training":
+            return self.add(Step("training", ()))
+        holder: Member = find(abstract.graph, above, scope)[0] if above else abstract.graph
+        if isinstance(holder, Unit):
+            return self.add(Step(f"{name} of {self.unit_label(holder)}", (), owner=self.owner(holder)))
+        member = holder.members.get(name) if isinstance(holder, Graph) else None
+        if isinstance(member, Tensor):
+            label = f"{member.kind} {self.unit_label(member.value)} {member.requires_grad}"
+            return self.add(Step(label, (), owner=self.owner(member)))
+        return self.add(
+            Step(
+                f"{name} of a {getattr(holder, 'base', '')} {self.shown(getattr(holder, 'init', None))}",
+                (),
+                owner=self.owner(holder),
+            )
+        )
+
+    def owner(self, thing: Any) -> int:
+        if id(thing) not in self.owners:
+            self.owners[id(thing)] = len(self.owners)
+            self.kept.append(thing)
+        return self.owners[id(thing)]
+
+    def unit_label(self, unit: Unit) -> str:
+        if id(unit) not in self.labels:
+            self.kept.append(unit)
+            self.labels[id(unit)] = self.shown(unit)
+        return self.labels[id(unit)]
+
+    def setup(self, graph: Graph, scope: Mapping[str, Member]) -> None:
+        """Note what a constructor does to its members, once."""
+        if not graph.setup or id(graph) in self.owners:
+            return
+        self.owner(graph)
+        for step in graph.setup:
+            if isinstance(step, Make):
+                continue
+            paths = (
+                [v for v in (step.value,) if isinstance(v, Path)]
+                if isinstance(step, Set)
+                else [v for v in (*step.args, *step.kwargs.values()) if isinstance(v, Path)]
+            )
+            target = Path(step.path) if isinstance(step, Set) else paths[0] if paths else None
+            if target is None:
+                continue
+            owner, last = self.held(graph, target.path, scope)
+            if isinstance(step, Set) and isinstance(step.value, Path):
+                self.links.append((owner, last, *self.held(graph, step.value.path, scope)))
+                self.notes.setdefault(owner, []).append(f"tied {last}")
+                continue
+            what = self.shown(step.value) if isinstance(step, Set) else self.shown(_without_paths(step))
+            self.notes.setdefault(owner, []).append(f"{last} {what}")
+
+    def held(self, graph: Graph, path: str, scope: Mapping[str, Member]) -> tuple[int, str]:
+        """What a path leads to: the unit or tensor that owns it, and the rest of the path."""
+        parts = path.split(".")
+        for cut in range(1, len(parts) + 1):
+            member, _ = find(graph, ".".join(parts[:cut]), scope)
+            if not isinstance(member, Graph) or cut == len(parts):
+                return self.owner(member), ".".join(parts[cut:])
+        raise AssertionError("a path has parts")
+
+    def step(self, head: str, value: Any, free: bool = False, owner: int | None = None) -> Step:
+        operands: list[int] = []
+
+        def note(item: Any) -> str:
+            if isinstance(item, _At):
+                operands.append(item.position)
+                return "#"
+            return self.shown(item)
+
+        text = _text(value, note)
+        return Step(f"{head} {text}", tuple(operands), free, owner)
+
+    def value(self, value: Any, values: dict[int, Any]) -> Any:
+        """`value` with positions in place of nodes; what a dissolved graph returned is put in whole."""
+        if isinstance(value, Node):
+            return values[id(value)]
+        if isinstance(value, tuple):
+            return tuple(self.value(item, values) for item in value)
+        if isinstance(value, list):
+            return [self.value(item, values) for item in value]
+        if isinstance(value, dict):
+            return {key: self.value(item, values) for key, item in value.items()}
+        if isinstance(value, slice):
+            return slice(*(self.value(part, values) for part in (value.start, value.stop, value.step)))
+        return value
+
+    def shown(self, value: Any) -> str:
+        if isinstance(value, Unit):
+            return f"{value.target}({self.shown(value.args)}{self.shown(dict(value.kwargs))})"
+        if isinstance(value, tuple | list):
+            return f"{type(value).__name__}[{','.join(map(self.shown, value))}]"
+        if isinstance(value, dict):
+            return "{" + ",".join(f"{key}={self.shown(value[key])}" for key in sorted(value, key=repr)) + "}"
+        if value is None or isinstance(value, bool | int | float | str):
+            return repr(value)
+        return repr(self.encode(value))
+
+
+def _sums(steps: Iterable[Step]) -> list[Step]:
+    """The steps with every chain of additions as one sum of many terms."""
+    found = list(steps)
+    uses = Counter(operand for step in found for operand in step.operands)
+    for position, step in enumerate(found):
+        if step.free and step.label.startswith(SUM):
+            terms: list[int] = []
+            for operand in step.operands:
+                inner = found[operand]
+                joined = inner.free and inner.label.startswith(SUM) and uses[operand] == 1
+                terms += inner.operands if joined else [operand]
+            found[position] = replace(step, label=f"{SUM} of {len(terms)}", operands=tuple(terms))
+    return found
+
+
+def _reached(steps: Sequence[Step]) -> list[Step]:
+    """The steps that the last one hangs on, and no others."""
+    needed = {len(steps) - 1}
+    for position in range(len(steps) - 1, -1, -1):
+        if position in needed:
+            needed.update(steps[position].operands)
+    places = {position: place for place, position in enumerate(sorted(needed))}
+    return [replace(steps[p], operands=tuple(places[o] for o in steps[p].operands)) for p in sorted(needed)]
+
+
+@dataclass(frozen=True)
+class _At:
+    """A step's value, by its position."""
+
+    position: int
+
+
+def _taken(container: Any, key: Any) -> Any:
+    """An item of what a dissolved graph returned; None where it cannot be told."""
+    try:
+        return container[key]
+    except (TypeError, KeyError, IndexError):
+        return None
+
+
+def _text(value: Any, note: Any) -> str:
+    if isinstance(value, tuple | list):
+        return f"{type(value).__name__}[{','.join(_text(item, note) for item in value)}]"
+    if isinstance(value, dict):
+        return "{" + ",".join(f"{key}={_text(value[key], note)}" for key in sorted(value, key=repr)) + "}"
+    if isinstance(value, slice):
+        return f"slice[{','.join(_text(part, note) for part in (value.start, value.stop, value.step))}]"
+    return str(note(value))
+
+
+def _without_paths(step: Apply) -> tuple[Any, ...]:
+    plain = [arg for arg in step.args if not isinstance(arg, Path)]
+    return step.target, plain, {key: value for key, value in step.kwargs.items() if not isinstance(value, Path)}

@@ -1,0 +1,195 @@
+"""Simplify changes how much graph there is, and never what it computes."""
+
+import random
+
+import pytest
+import torch
+from torch import nn
+
+from raynas import LayerChoice, ModelSpace, Repeat, load_module, to_source, trace
+from raynas.graph import simplify
+from raynas.nn import Zero
+
+
+def filled(module):
+    """The module with weights that depend on their shapes alone, in `eval` mode."""
+    for tensor in module.parameters():
+        generator = torch.Generator().manual_seed(sum(k * (i + 1) for i, k in enumerate(tensor.shape)))
+        tensor.data = torch.randn(tensor.shape, generator=generator) * 0.3
+    return module.eval()
+
+
+def frozen(factory):
+    return trace(factory).freeze()
+
+
+def both(factory, *inputs):
+    """The graph before and after; what both compute must be equal."""
+    before = frozen(factory)
+    after = simplify(before)
+    made = [filled(load_module(to_source(graph))) for graph in (before, after)]
+    assert torch.equal(made[0](*inputs), made[1](*inputs))
+    return before, after
+
+
+X = torch.randn(2, 4, 6, 6, generator=torch.Generator().manual_seed(0))
+
+
+class Sum(nn.Module):
+    """Adds what two branches make of one input."""
+
+    def __init__(self, left, right):
+        super().__init__()
+        self.left, self.right = left, right
+
+    def forward(self, x):
+        return self.left(x) + self.right(x)
+
+
+def conv(stride=1):
+    return nn.Conv2d(4, 4, 3, stride=stride, padding=1)
+
+
+def test_identities_go_and_a_sequence_is_numbered_anew():
+    _, after = both(lambda: nn.Sequential(nn.Identity(), conv(), nn.Identity(), nn.ReLU(), nn.Identity()), X)
+    assert [m.target for m in after.members.values()] == ["torch.nn.Conv2d", "torch.nn.ReLU"]
+    assert list(after.members) == ["0", "1"]
+
+
+def test_a_zero_goes_from_a_sum_that_keeps_its_shape():
+    _, after = both(lambda: Sum(conv(), Zero()), X)
+    assert "zeros_like" not in to_source(after)
+    assert "+" not in to_source(after)
+
+
+def test_a_zero_stays_where_it_would_change_the_shape():
+    class Wide(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.zero, self.pool = Zero(), nn.AdaptiveAvgPool2d(1)
+
+        def forward(self, x):
+            return self.zero(x) + self.pool(x)
+
+    _, after = both(Wide, X)
+    assert "zeros_like" in to_source(after)
+
+
+def test_zeros_pass_through_what_keeps_them_and_stop_at_parameters():
+    class Net(nn.Module):
+        def __init__(self, inner):
+            super().__init__()
+            self.zero, self.inner, self.conv = Zero(), inner, conv()
+
+        def forward(self, x):
+            return self.conv(x) + self.inner(self.zero(x))
+
+    _, after = both(lambda: Net(nn.Sequential(nn.ReLU(), nn.AvgPool2d(3, 1, 1))), X)
+    assert "+" not in to_source(after)
+    _, after = both(lambda: Net(nn.Sequential(nn.ReLU(), nn.BatchNorm2d(4))), X)
+    assert "+" in to_source(after)
+    _, after = both(lambda: Net(nn.Sigmoid()), X)
+    assert "+" in to_source(after)
+
+
+def test_equal_deterministic_steps_become_one_and_random_or_trained_ones_do_not():
+    class Twice(nn.Module):
+        def __init__(self, make):
+            super().__init__()
+            self.a, self.b, self.c, self.d = make(), make(), conv(), conv()
+
+        def forward(self, x):
+            return self.c(self.a(x)) * self.d(self.b(x))
+
+    def calls(make):
+        _, after = both(lambda: Twice(make), X)
+        return sum(node.op == "module" for node in after.nodes)
+
+    assert calls(lambda: nn.MaxPool2d(3, 1, 1)) == 3
+    assert calls(lambda: nn.Dropout(0.5)) == 4
+    assert calls(conv) == 4
+
+
+def test_what_nobody_uses_goes_with_its_members():
+    class Dead(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.used, self.unused, self.never = conv(), conv(), conv()
+
+        def forward(self, x):
+            self.unused(x)
+            return self.used(x)
+
+    _, after = both(Dead, X)
+    assert list(after.members) == ["used"]
+
+
+def test_a_write_in_place_is_kept_in_its_place():
+    class InPlace(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv = conv()
+
+        def forward(self, x):
+            a = self.conv(x)
+            b = torch.relu(a)
+            a.add_(1.0)
+            c = torch.relu(a)
+            return b - c
+
+    _, after = both(InPlace, X)
+    assert sum(node.target == "torch.relu" for node in after.nodes) == 2
+
+
+class Space(ModelSpace):
+    """Two parallel chains in which everything that simplify knows can meet."""
+
+    def __init__(self):
+        super().__init__()
+
+        def block(name):
+            return Repeat(
+                lambda i: LayerChoice(
+                    {
+                        "zero": Zero(),
+                        "skip": nn.Identity(),
+                        "pool": nn.AvgPool2d(3, 1, 1),
+                        "relu": nn.ReLU(),
+                        "conv": conv(),
+                    },
+                    label=f"{name}{i}",
+                ),
+                depth=(0, 3),
+                label=f"{name}_depth",
+            )
+
+        self.left, self.right, self.last = block("left"), block("right"), block("last")
+
+    def forward(self, x):
+        return self.last(self.left(x) + self.right(x)) + x
+
+
+@pytest.fixture(scope="module")
+def space():
+    return trace(Space())
+
+
+def test_samples_of_a_space_compute_the_same_and_equal_fingerprints_mean_equal_outputs(space):
+    rng = random.Random(0)
+    outputs = {}
+    for _ in range(150):
+        before = space.freeze(space.search_space.random(rng))
+        after = simplify(before)
+        made = [filled(load_module(to_source(graph)))(X) for graph in (before, after)]
+        assert torch.equal(*made)
+        assert simplify(after).fingerprint() == after.fingerprint()
+        known = outputs.setdefault(after.fingerprint(), made[1])
+        assert torch.allclose(known, made[1], atol=1e-5)
+    assert len(outputs) < 150
+
+
+def test_the_original_is_left_alone(space):
+    graph = space.freeze()
+    text = graph.to_json()
+    simplify(graph)
+    assert graph.to_json() == text
