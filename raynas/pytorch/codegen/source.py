@@ -78,7 +78,9 @@ class _Writer:
         for unit in _units(self.root):
             self.imports.name(unit.target)
         heights: dict[int, list[Graph]] = {}
-        _height(self.root, heights)
+        top = _height(self.root, heights)
+        if _is_inline(self.root):
+            heights[top] = [self.root]
         for height in sorted(heights):
             self._resolve(heights[height])
         body = "\n\n\n".join(self._written(item) for item in self.classes)
@@ -128,12 +130,13 @@ class _Writer:
         return name
 
     def _draft(self, graph: Graph) -> _Draft:
-        base = self.imports.name(graph.base if graph.init is not None else "torch.nn.Module")
+        inherits = graph.init is not None or _is_inline(graph)
+        base = self.imports.name(graph.base if inherits else "torch.nn.Module")
         members = _Members(self, graph)
         init = members.lines()
         parameters: list[str] = []
         forward: list[Text] = []
-        if graph.nodes:
+        if graph.nodes and not _is_inline(graph):
             parameters, forward = Forward(graph, self.imports, lambda path: _path(graph, path)).lines()
         return _Draft(graph, base, init, parameters, forward, members.borrowed)
 
@@ -150,10 +153,10 @@ class _Writer:
         kept = [f"self.{name} = {name}" for name in made.kept]
         super_init, *rest = init_lines
         body = [super_init, *kept, *rest]
-        if len(body) > 1 or made.parameters or draft.graph.init is not None:
+        if len(body) > 1 or made.parameters or draft.graph.init is not None or _is_inline(draft.graph):
             lines.append(f"    def __init__({', '.join(['self', *made.parameters])}):")
             lines += [f"        {line}" for line in body]
-        if draft.graph.nodes:
+        if draft.forward:
             if len(lines) > 1:
                 lines.append("")
             lines.append(f"    def forward({', '.join(['self', *draft.parameters])}):")
@@ -184,6 +187,8 @@ class _Members:
 
     def lines(self) -> list[Text]:
         graph = self.graph
+        if _is_inline(graph):
+            return [("super().__init__", self._inline(graph)[1])]
         init = graph.init
         lines: list[Text] = [call("super().__init__", constructor(init, self.imports)[1].items if init else [])]  # type: ignore[index,union-attr]  # a call's list
         made = [step.name for step in graph.setup if isinstance(step, Make)]
@@ -245,18 +250,22 @@ class _Members:
             raise GraphError(
                 f"a {type(member).__name__} of '{self.graph.name}' is not chosen yet: freeze the graph first"
             )
-        if not _is_inline(member):
-            return self.writer.instance(member, self.at)
+        return self._inline(member) if _is_inline(member) else self.writer.instance(member, self.at)
+
+    def _inline(self, member: Graph) -> tuple[Text, Text]:
+        """A container as the call that makes it: its name, and its arguments."""
+        name = self.imports.name(member.base)
         items = tuple(self._expression(child) for child in member.members.values())
         if member.base == "torch.nn.ModuleDict":
             pairs = tuple((repr(key), ": ", item) for key, item in zip(member.members, items, strict=True))
-            return call(self.imports.name(member.base), [Listed("{", pairs, "}")])
+            return name, Listed("(", (Listed("{", pairs, "}"),), ")")
         if member.base == "torch.nn.ModuleList":
-            return call(self.imports.name(member.base), [Listed("[", items, "]")])
+            return name, Listed("(", (Listed("[", items, "]"),), ")")
         if list(member.members) == [str(i) for i in range(len(items))]:
-            return call(self.imports.name(member.base), items)
+            return name, Listed("(", items, ")")
         named = tuple(("(", repr(key), ", ", item, ")") for key, item in zip(member.members, items, strict=True))
-        return call(self.imports.name(member.base), [call(self.imports.word("OrderedDict"), [Listed("[", named, "]")])])
+        ordered = call(self.imports.word("OrderedDict"), [Listed("[", named, "]")])
+        return name, Listed("(", (ordered,), ")")
 
 
 def _fixed(text: Text, fill: Mapping[int, str], order: Any) -> Text:
@@ -285,9 +294,7 @@ def _height(member: Member, heights: dict[int, list[Graph]]) -> int:
     """How many classes stand below; each graph that becomes a class is noted under its own."""
     inside = list(children(member).values()) + (list(member.shared.values()) if isinstance(member, Graph) else [])
     below = max((_height(child, heights) for child in inside), default=0)
-    if not isinstance(member, Graph) or (_is_inline(member) and heights is not None and member.name != "\0"):
-        if isinstance(member, Graph) and not _is_inline(member):
-            heights.setdefault(below, []).append(member)
+    if not isinstance(member, Graph) or _is_inline(member):
         return below
     heights.setdefault(below, []).append(member)
     return below + 1
@@ -328,7 +335,7 @@ def _path(graph: Graph, path: str) -> str:
     parts = path.split(".")
     for position, part in enumerate(parts):
         base = here.base if isinstance(here, Graph) else ""
-        if base in LISTS and part.isdigit():
+        if base in LISTS and part.isdigit() and isinstance(here, Graph) and _is_inline(here):
             text += f"[{part}]"
         elif base == "torch.nn.ModuleDict" and isinstance(here, Graph) and part in here.members:
             text += f"[{part!r}]"
