@@ -118,8 +118,8 @@ class StrategyContract(ABC):
     def test_everything_fails(self) -> None:
         """A search in which no trial ever has a result goes on until its end."""
         for space in self.spaces().values():
-            simulate(self.make(), space, failing, trials=60, workers=3)
-            simulate(self.make(), space, infeasible, trials=60)
+            simulate(Recorder(self.make), space, failing, trials=60, workers=3)
+            simulate(Recorder(self.make), space, infeasible, trials=60)
 
     def test_small_spaces_end(self) -> None:
         """Where all has been tried there is nothing to propose: `history.distinct` and `space.size()` tell."""
@@ -128,7 +128,8 @@ class StrategyContract(ABC):
             if size is None or size > 1000:
                 continue
             for workers in (1, 4):
-                history = simulate(self.make(), space, landscape, trials=2 * size + 10, workers=workers)
+                recorder = Recorder(self.make, limit=2 * FREE + size)
+                history = simulate(recorder, space, landscape, trials=2 * size + 10, workers=workers)
                 assert len(history) < size + FREE, (
                     f"on the space '{name}', which has {size} samples, proposals went on for {len(history)} trials: "
                     "return None where history.distinct reaches space.size()"
@@ -137,7 +138,9 @@ class StrategyContract(ABC):
     def test_one_sample_is_not_proposed_for_ever(self) -> None:
         """A proposal that was answered without training has entered the history; another one is due."""
         for name, space in self.spaces().items():
-            history = simulate(self.make(), space, landscape, trials=300, fingerprint=lambda sample: "all the same")
+            # The recorder, which does not end by itself, is stopped where a grid would go on to the last sample.
+            recorder = Recorder(self.make, limit=2 * FREE)
+            history = simulate(recorder, space, landscape, trials=300, fingerprint=lambda sample: "all the same")
             last = [trial.sample for trial in history.trials[-FREE:]]
             assert len(last) < FREE or len(set(last)) > 1, (
                 f"on the space '{name}', only {last[0]!r} was proposed in the end"

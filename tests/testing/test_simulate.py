@@ -111,6 +111,14 @@ def test_a_thousand_proposals_for_nothing_end_it() -> None:
     assert 1000 < len(history) <= 1010
 
 
+def test_a_strategy_that_ends_by_itself_is_let_alone() -> None:
+    class Patient(Draw):
+        ends_by_itself = True
+
+    history = simulate(Patient(1500), SearchSpace([Categorical("x", candidates=(1, 2))]), lambda trial: 0.0, trials=10)
+    assert len(history) == 1500
+
+
 def test_budget_warm_start_and_note_arrive() -> None:
     class Promoting(Strategy):
         def ask(self, space: SearchSpace, history: History, rng: Random) -> Proposal:
