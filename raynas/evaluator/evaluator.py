@@ -96,3 +96,7 @@ class Evaluator(ABC):
     def example_inputs(self) -> tuple[Any, ...] | None:
         """Arguments for one call of the model (a batch of the training data, without its targets); None: not known."""
         return None
+
+    def epochs(self) -> int | None:
+        """How many epochs a full training has, for estimates; None: not known."""
+        return None

@@ -76,3 +76,6 @@ class Classification(Evaluator):
 
     def example_inputs(self) -> tuple[Any, ...] | None:
         return self._source.example_inputs()
+
+    def epochs(self) -> int:
+        return self._plan.max_epochs

@@ -102,3 +102,6 @@ class Lightning(Evaluator):
         self._datamodule.prepare_data()
         self._datamodule.setup("fit")
         return first_inputs(self._datamodule.train_dataloader())
+
+    def epochs(self) -> int:
+        return self._plan.max_epochs

@@ -61,3 +61,6 @@ class Regression(Evaluator):
 
     def example_inputs(self) -> tuple[Any, ...] | None:
         return self._source.example_inputs()
+
+    def epochs(self) -> int:
+        return self._plan.max_epochs
