@@ -20,6 +20,7 @@ from raynas.trial import Cause, Failed, Finished
 pytestmark = pytest.mark.ray
 
 Host = Any
+ONE_CPU = Resources()
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +35,7 @@ def host(ray_session: None) -> Iterator[Host]:
 
 
 @contextmanager
-def opened(host: Host, place: Workplace, resources: Resources = Resources()) -> Iterator[Shadow]:
+def opened(host: Host, place: Workplace, resources: Resources = ONE_CPU) -> Iterator[Shadow]:
     host.call("open", replace(place, trust=("ray_jobs",)), resources)
     engine = Shadow(host)
     yield engine

@@ -1,0 +1,103 @@
+"""A space of 64 samples that trains in no time, and evaluators for it."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from raynas import Context, History, LayerChoice, ModelSpace, Stopper, Trial, ValueChoice, basic_unit
+
+
+@basic_unit
+class Scale(nn.Module):
+    """A user's own unit."""
+
+    def __init__(self, factor: float = 2.0) -> None:
+        super().__init__()
+        self.factor = factor
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x * self.factor
+
+
+class Tiny(ModelSpace):
+    def __init__(self) -> None:
+        super().__init__()
+        width = ValueChoice([1, 2, 3, 4, 5, 6, 7, 8], label="width")
+        self.first = nn.Linear(4, width)
+        self.act = LayerChoice(
+            {"relu": nn.ReLU(), "tanh": nn.Tanh(), "sigmoid": nn.Sigmoid(), "scale": Scale()}, label="act"
+        )
+        self.last = nn.Linear(width, 2, bias=ValueChoice([True, False], label="bias"))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.last(self.act(self.first(x)))
+
+
+def score(model: nn.Module) -> dict[str, float]:
+    """A number that depends on the candidate and the seed."""
+    with torch.no_grad():
+        value = model(torch.linspace(-1, 1, 12).reshape(3, 4)).square().mean() + torch.rand(()) / 10
+    return {"score": float(value), "parameters": float(sum(p.numel() for p in model.parameters()))}
+
+
+def judge(model: nn.Module, scale: float = 1.0) -> Mapping[str, float]:
+    return {name: scale * value for name, value in score(model).items()}
+
+
+def judge_slowly(model: nn.Module, seconds: float = 0.1) -> Mapping[str, float]:
+    time.sleep(seconds)
+    return score(model)
+
+
+def judge_and_tell(model: nn.Module, context: Context, log: str = "") -> Mapping[str, float]:
+    """Leaves a line for each training in a file."""
+    with Path(log).open("a", encoding="utf-8") as file:
+        file.write(f"{context.trial} {context.attempt} {os.getpid()}\n")
+    time.sleep(0.05)
+    return score(model)
+
+
+def judge_with_reports(model: nn.Module, context: Context) -> Mapping[str, float]:
+    final = score(model)
+    for step in range(4):
+        context.report({"score": final["score"] * (step + 1) / 4}, step)
+    return final
+
+
+def judge_or_fail(model: nn.Module) -> Mapping[str, float]:
+    if any(isinstance(module, nn.Tanh) for module in model.modules()):
+        raise ArithmeticError("no tanh, please")
+    return score(model)
+
+
+def always_fail(model: nn.Module) -> Mapping[str, float]:
+    raise KeyError("x")
+
+
+def not_a_number(model: nn.Module) -> Mapping[str, float]:
+    return {"score": float("nan")}
+
+
+class StopBelow(Stopper):
+    """Ends trials whose second report is below a threshold."""
+
+    def __init__(self, threshold: float) -> None:
+        self.threshold = threshold
+
+    def should_stop(self, trial: Trial, history: History) -> bool:
+        return len(trial.reports) == 2 and trial.reports[-1].metrics["score"] < self.threshold
+
+
+def judge_or_die(model: nn.Module, context: Context, log: str = "") -> Mapping[str, float]:
+    """A candidate with a tanh takes its worker with it."""
+    with Path(log).open("a", encoding="utf-8") as file:
+        file.write(f"{context.trial} {context.attempt} {os.getpid()}\n")
+    if any(isinstance(module, nn.Tanh) for module in model.modules()):
+        os._exit(1)
+    return score(model)
