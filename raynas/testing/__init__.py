@@ -5,6 +5,9 @@ A plug-in's test subclasses the contract and says how the plug-in is made::
     class TestMyStrategy(StrategyContract):
         def make(self) -> Strategy:
             return MyStrategy()
+
+The contract of engines is in `raynas.testing.engine_contract`, because it needs torch and pytest, and a strategy's
+test should not.
 """
 
 from raynas.testing.simulate import simulate

@@ -120,5 +120,5 @@ def _story(trial: Trial) -> str:
     if trial.order is not None:
         parts.append(f"number {trial.order} to end")
     if trial.cause is not None:
-        parts.append(f"by {trial.cause}")
+        parts.append(f"by {trial.cause}" if trial.state.ended else f"an attempt ended by {trial.cause}")
     return f"trial {trial.number} is {trial.state} ({', '.join(parts)})"

@@ -152,6 +152,28 @@ def test_a_lost_attempt_leaves_nothing_behind() -> None:
     assert final.metrics == {"score": 0.4}
 
 
+@pytest.mark.parametrize(
+    ("lost", "remembered"),
+    [
+        ([None], None),
+        ([Cause.NODE_LOST], Cause.NODE_LOST),
+        ([Cause.NODE_LOST, None], Cause.NODE_LOST),
+        ([Cause.NODE_LOST, Cause.WORKER_DIED], Cause.WORKER_DIED),
+        ([Cause.WORKER_DIED, Cause.NODE_LOST], Cause.WORKER_DIED),
+        ([Cause.WORKER_DIED, None, Cause.TIMEOUT], Cause.WORKER_DIED),
+    ],
+)
+def test_an_open_trial_remembers_what_its_attempts_died_of(lost: list[Cause | None], remembered: Cause | None) -> None:
+    trial = NEW
+    for attempt, cause in enumerate(lost, start=1):
+        trial = advance(advance(trial, Started(7, 2.0, attempt)), Requeued(7, 2.0, cause))
+    assert trial.cause == remembered
+    trial = advance(trial, Started(7, 3.0, len(lost) + 1))
+    assert advance(trial, Finished(7, 4.0, trial.attempts, {"score": 1.0}), order=0).cause is None
+    assert advance(trial, Failed(7, 4.0, trial.attempts, Cause.TIMEOUT, "no"), order=0).cause is Cause.TIMEOUT
+    assert advance(advance(trial, Requeued(7, 4.0)), Rejected(7, 5.0, "no"), order=0).cause is None
+
+
 def test_a_waiting_trial_may_take_over_from_its_twin() -> None:
     taken_over = advance(advance(trial_in(TrialState.WAITING), EVENTS[Requeued]), EVENTS[Started])
     assert advance(taken_over, EVENTS[Finished], order=0).trained
