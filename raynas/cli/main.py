@@ -1,0 +1,103 @@
+"""main: from a command line to an exit status."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+
+from jsonargparse import ArgumentError, ArgumentParser, Namespace
+
+from raynas.cli import runs, search, spaces, trying
+from raynas.cli.command import Command, Request
+from raynas.cli.console import notices, say
+from raynas.config import KEYS, one_line, split
+from raynas.errors import ConfigError, RaynasError, SearchError
+
+COMMANDS: dict[str, Command] = {
+    "try": trying.TRY,
+    "search": search.SEARCH,
+    "status": runs.STATUS,
+    "top": runs.TOP,
+    "export": runs.EXPORT,
+    "report": runs.REPORT,
+    "space": spaces.SPACE,
+    "strategies": spaces.STRATEGIES,
+}
+
+USAGE = 2
+INTERRUPTED = 130
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Args:
+        argv: the command line behind the program's name; None: the process's own.
+
+    Returns:
+        0; 2 after an error, which stderr names in a line; 130 after Ctrl-C.
+    """
+    arguments = tuple(sys.argv[1:] if argv is None else argv)
+    verbose = "--verbose" in arguments
+    if os.getcwd() not in sys.path:  # what a configuration names lies in the project's folder
+        sys.path.insert(0, os.getcwd())
+    with notices(verbose):
+        try:
+            command, request = parsed(arguments)
+            return command.run(request)
+        except RaynasError as error:
+            complain(error, verbose)
+            return USAGE
+        except KeyboardInterrupt:
+            say("interrupted")
+            return INTERRUPTED
+        except BrokenPipeError:  # as in `raynas top RUN | head -1`
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return 0
+
+
+def parsed(arguments: Sequence[str]) -> tuple[Command, Request]:
+    """The command that a command line asks for; `ConfigError` where it asks for none."""
+    rest, overrides = split(arguments, KEYS)
+    try:
+        given = parser().parse_args(rest, defaults=False)
+    except ArgumentError as error:
+        raise ConfigError(f"{one_line(error)} (raynas --help lists what there is)") from None
+    name: str = given.command
+    own: Namespace = given[name]
+    if overrides and not hasattr(own, "config"):
+        raise ConfigError(f"raynas {name} reads no configuration: leave out --{'.'.join(overrides[0].keys)}")
+    return COMMANDS[name], Request(tuple(arguments), own, overrides)
+
+
+def parser() -> ArgumentParser:
+    """The parser of all commands."""
+    from importlib.metadata import version
+
+    top = ArgumentParser(
+        prog="raynas",
+        description="Searches neural architectures in parallel, from a laptop to a Ray cluster.",
+        exit_on_error=False,
+        version=version("raynas"),
+    )
+    words = top.add_subcommands(dest="command", title="commands", description="raynas COMMAND --help tells more")
+    for name, command in COMMANDS.items():
+        inner = ArgumentParser(description=command.help, exit_on_error=False)
+        command.fill(inner)
+        inner.add_argument(
+            "--verbose", action="store_true", help="show what Ray, Lightning and workers print, and tracebacks"
+        )
+        words.add_subcommand(name, inner, help=command.help)
+    return top
+
+
+def complain(error: RaynasError, verbose: bool) -> None:
+    """Say on stderr what is wrong: a line; behind it the traceback of the user's own code that ended a search."""
+    say(f"error: {' '.join(str(error).split())}")
+    if verbose:
+        traceback.print_exception(error)
+    elif isinstance(error, SearchError):
+        for note in getattr(error, "__notes__", ()):
+            say(note.rstrip())

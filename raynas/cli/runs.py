@@ -1,0 +1,133 @@
+"""`raynas status`, `top`, `export` and `report`: what a run has found."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from jsonargparse import ArgumentParser
+from rich import box
+from rich.table import Table as Rendered
+
+from raynas.cli.command import Command, Request
+from raynas.cli.console import out
+from raynas.cli.display import duration
+from raynas.errors import ConfigError, StoreError
+from raynas.report import Table, page, ranking, states
+from raynas.store import Store
+
+if TYPE_CHECKING:
+    from raynas.experiment import Result
+    from raynas.experiment.place import Place
+
+
+def fill_run(parser: ArgumentParser) -> None:
+    """Add the run and where to look for it."""
+    parser.add_argument("run", type=str, help="a run's name, or the path of its folder")
+    parser.add_argument("--storage_path", type=str, default="runs", help="the folder of all runs")
+    parser.add_argument("--store", type=str | None, default=None, help="URL of the run's database, if it has one")
+
+
+def found(request: Request) -> Place:
+    """Where the named run lies; `ConfigError` where there is none."""
+    from raynas.experiment.place import place
+
+    given = request.given
+    storage, store = given.get("storage_path", "runs"), given.get("store")
+    name = given.run.rstrip("/")
+    if store is not None:
+        return place(name, storage, store, False)
+    for folder in (Path(storage, name), Path(name)):
+        if (folder / "search.db").is_file():
+            return place(folder.resolve().name, folder.resolve().parent, None, False)
+    there = sorted(path.parent.name for path in Path(storage).glob("*/search.db"))
+    has = f"there is {', '.join(there[-5:])}" if there else f"{storage} holds none"
+    raise ConfigError(f"there is no run '{given.run}': {has}; name one of those, or give the path of its folder")
+
+
+def opened(request: Request) -> Result:
+    """The named run's result so far."""
+    from raynas.experiment import Result
+
+    return Result(found(request))
+
+
+def render(table: Table) -> Rendered:
+    """A table for a terminal."""
+    made = Rendered(title=table.title, title_justify="left", box=box.SIMPLE_HEAD, caption=table.note or None)
+    for column in table.columns:
+        made.add_column(column, overflow="fold")
+    for row in table.rows:
+        made.add_row(*row)
+    return made
+
+
+def status(request: Request) -> int:
+    result, console = opened(request), out()
+    with Store.open(result.place.store, readonly=True, name=result.name) as store:
+        epoch = store.current_epoch()
+    age = "never begun" if epoch is None else f"last written {duration(max(0.0, time.time() - epoch.heartbeat))} ago"
+    ending = f"ended: {result.ending}" if result.ending else f"going on, or cut off: {age}"
+    console.print(f"run '{result.name}', {ending}", soft_wrap=True)
+    console.print(render(states(result.trials)))
+    if result.history.completed:
+        best = result.best
+        metric = next(iter(result.definition.objectives))
+        console.print(f"best {metric}: {best.metrics[metric]:.4f} (trial {best.number})")
+    return 0
+
+
+def top(request: Request) -> int:
+    k = request.given.get("k", 5)
+    if k < 1:
+        raise ConfigError(f"-k is {k}: give a whole number from 1")
+    result = opened(request)
+    _ = result.best  # says why, where there is none
+    out().print(render(ranking(result.history, k)))
+    return 0
+
+
+def fill_top(parser: ArgumentParser) -> None:
+    fill_run(parser)
+    parser.add_argument("-k", type=int, default=5, help="how many")
+
+
+def export(request: Request) -> int:
+    result, given = opened(request), request.given
+    number, target, weights = given.get("trial"), given.output, given.get("weights")
+    trial = result.best if number is None else result.trial(number)
+    trial.export(target, weights)
+    text = f"trial {trial.number} is in {target}, class Model"
+    out().print(f"{text}; its trained weights are in {weights}" if weights else text, soft_wrap=True)
+    return 0
+
+
+def fill_export(parser: ArgumentParser) -> None:
+    fill_run(parser)
+    parser.add_argument("--trial", type=int | None, default=None, help="its number; by default the best")
+    parser.add_argument("-o", "--output", type=str, required=True, help="the Python file to write")
+    parser.add_argument("--weights", type=str | None, default=None, help="a safetensors file to write, too")
+
+
+def report(request: Request) -> int:
+    result = opened(request)
+    target = request.given.get("output") or os.path.join(result.place.folder, "report.md")
+    try:
+        Path(target).write_text(page(result), encoding="utf-8")
+    except OSError as error:
+        raise StoreError(f"the report cannot be written to {target}: {error.strerror}; name another file") from None
+    out().print(f"run '{result.name}' is described in {target}", soft_wrap=True)
+    return 0
+
+
+def fill_report(parser: ArgumentParser) -> None:
+    fill_run(parser)
+    parser.add_argument("-o", "--output", type=str | None, default=None, help="a file; by default in the run's folder")
+
+
+STATUS = Command("say how a run stands", fill_run, status)
+TOP = Command("list a run's best trials", fill_top, top)
+EXPORT = Command("write a trial as a Python file that needs torch only", fill_export, export)
+REPORT = Command("write a run's tables into a Markdown file", fill_report, report)

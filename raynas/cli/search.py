@@ -1,0 +1,102 @@
+"""`raynas search`."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from raynas.cli.command import Command, Request, fill_config
+from raynas.cli.console import out, say
+from raynas.cli.display import Display, duration
+from raynas.config import dump, settings
+from raynas.engine import artifacts
+
+if TYPE_CHECKING:
+    from raynas.experiment import Experiment, Result
+    from raynas.search import Progress
+
+
+def run(request: Request) -> int:
+    values = request.values()
+    if request.verbose:
+        os.environ["RAYNAS_VERBOSE"] = "1"  # workers read it, too
+    experiment = settings(values).experiment(request.verbose)
+    size = experiment.search_space.size()
+    say(
+        f"run '{experiment.name}' in {_shown(experiment.place.folder)}: "
+        f"{'endless' if size is None else f'{size:,}'} samples, {type(experiment.strategy).__name__}"
+    )
+    with Display() as display, _announced(display):
+        record = _Record(experiment, values, display)
+        try:
+            result = experiment.run(record.show)
+        except KeyboardInterrupt:
+            record.interrupted(request)
+            return 130
+    if display.latest is None:
+        say(
+            f"run '{result.name}' has ended before ({result.ending}), so nothing was trained: "
+            "raise --max_trials to go on, or give another --name"
+        )
+    _conclude(result, display.latest)
+    return 0
+
+
+class _Record:
+    """Shows progress, and keeps the configuration in the run's folder from the moment on at which there is one."""
+
+    def __init__(self, experiment: Experiment, values: dict[str, Any], display: Display) -> None:
+        self._experiment, self._values, self._display = experiment, values, display
+
+    def show(self, progress: Progress) -> None:
+        if self._display.latest is None:
+            text = dump({**self._values, "name": self._experiment.name})
+            artifacts.write(self._experiment.place.folder, "config.yaml", text.encode())
+        self._display.show(progress)
+
+    def interrupted(self, request: Request) -> None:
+        command = shlex.join(["raynas", *request.arguments])
+        if not self._values.get("name"):
+            command += f" --name {self._experiment.name}"
+        self._display.tell(f"interrupted; to go on: {command}")
+
+
+@contextmanager
+def _announced(display: Display) -> Iterator[None]:
+    """Within it, Ctrl-C is answered at once, as what runs is given the time to end."""
+
+    def interrupt(number: int, frame: Any) -> None:
+        display.tell("stopping when the running trials have ended; Ctrl-C again stops at once")
+        raise KeyboardInterrupt
+
+    try:
+        before = signal.signal(signal.SIGINT, interrupt)
+    except ValueError:  # not the main thread, which alone hears signals
+        yield
+        return
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _conclude(result: Result, progress: Progress | None) -> None:
+    best = result.best
+    metric = next(iter(result.definition.objectives))
+    took = "" if progress is None else f" in {duration(progress.elapsed)}"
+    trained = sum(trial.attempts > 0 for trial in result.trials)
+    out().print(f"{trained} trials{took}, best {metric} {best.metrics[metric]:.4f} (trial {best.number})")
+    say(f"see them: raynas top {result.name}; take the best: raynas export {result.name} -o best.py")
+
+
+def _shown(folder: str) -> str:
+    """A folder as people know it: relative, where it lies below this one."""
+    relative = os.path.relpath(folder) if "://" not in folder else folder
+    return folder if relative.startswith("..") else relative
+
+
+SEARCH = Command("search, or go on with the run of this name", fill_config, run)

@@ -1,0 +1,168 @@
+"""Building: what a class path and its arguments stand for."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Callable, Iterable, Mapping
+from difflib import get_close_matches
+from functools import partial
+from importlib import import_module
+from typing import Any
+
+from raynas.errors import ConfigError, RaynasError
+from raynas.search_space import Expression
+from raynas.serializer import serialize
+
+TAKES_CODE = re.compile(r"\b(Callable|[Tt]ype)\b")
+"""Annotations of parameters for which a name in a file means what can be imported under it."""
+
+
+def build(spec: Any, path: str) -> Any:
+    """The value that a part of a configuration stands for.
+
+    Args:
+        spec: a mapping with `class_path` and perhaps `init_args`, in which others may stand; or any plain value.
+        path: names it in errors, as in "evaluator".
+
+    Raises:
+        ConfigError: a class path cannot be imported, or does not take its arguments.
+    """
+    if isinstance(spec, Mapping):
+        if "class_path" not in spec:
+            return {key: build(value, f"{path}.{key}") for key, value in spec.items()}
+        target, arguments = opened(spec, path)
+        return _called(target, spec["class_path"], arguments, path)
+    if isinstance(spec, list):
+        return [build(value, f"{path}[{place}]") for place, value in enumerate(spec)]
+    return spec
+
+
+def build_space(spec: Any, path: str = "space") -> Any:
+    """A `ModelSpace` instance, or a function without arguments that builds a model.
+
+    Args:
+        spec: a class path by itself, or with `init_args`.
+        path: names it in errors.
+    """
+    from raynas.nn import ModelSpace
+
+    if isinstance(spec, str):
+        spec = {"class_path": spec}
+    if not isinstance(spec, Mapping) or "class_path" not in spec:
+        raise ConfigError(f"{path} is {spec!r}: write class_path: module.Class, and init_args if it needs some")
+    target, arguments = opened(spec, path)
+    if isinstance(target, type) and issubclass(target, ModelSpace):
+        return _tried(partial(target, **arguments), spec["class_path"], path)
+    return partial(target, **arguments)
+
+
+def opened(spec: Mapping[str, Any], path: str) -> tuple[Callable[..., Any], dict[str, Any]]:
+    """The class or function that a class path names, and the arguments built for it."""
+    strange = next((key for key in spec if key not in ("class_path", "init_args")), None)
+    if strange is not None:
+        raise ConfigError(f"{path}: unknown key '{strange}' beside class_path: put it under init_args")
+    target = imported(spec["class_path"], path)
+    if not callable(target):
+        raise ConfigError(f"{path}: '{spec['class_path']}' is a {type(target).__name__}: name a class or a function")
+    given = spec.get("init_args") or {}
+    if not isinstance(given, Mapping):
+        raise ConfigError(f"{path}: init_args is {given!r}: write name: value for each argument")
+    known = _parameters(target)
+    _check(given, known, spec["class_path"], path)
+    arguments = {key: build(value, f"{path}.{key}") for key, value in given.items()}
+    for key, value in arguments.items():
+        if isinstance(value, str) and known is not None and key in known:
+            arguments[key] = _meant(value, known[key], f"{path}.{key}")
+    return target, arguments
+
+
+def imported(name: Any, path: str) -> Any:
+    """What can be imported as `name`, "module.Class" with any number of dots."""
+    if not isinstance(name, str) or not all(part.isidentifier() for part in name.split(".")) or "." not in name:
+        raise ConfigError(f"{path}: {name!r} is no class path: write module.Class")
+    parts = name.split(".")
+    for cut in range(len(parts) - 1, 0, -1):
+        module = ".".join(parts[:cut])
+        try:
+            found: Any = import_module(module)
+        except ModuleNotFoundError as error:
+            if error.name and (module == error.name or module.startswith(f"{error.name}.")):
+                continue
+            raise _does_not_import(path, name, error) from error
+        except (Exception, SystemExit) as error:  # whatever a user's module does while it is imported
+            raise _does_not_import(path, name, error) from error
+        for part in parts[cut:]:
+            if not hasattr(found, part):
+                raise ConfigError(
+                    f"{path}: there is no '{name}', as {_named(found)} has no '{part}'{_hint(part, dir(found))}"
+                )
+            found = getattr(found, part)
+        return found
+    raise ConfigError(
+        f"{path}: there is no '{name}', as no module '{parts[0]}' is found: "
+        "install it, or start raynas in the folder that holds it"
+    )
+
+
+def _called(target: Callable[..., Any], name: str, arguments: Mapping[str, Any], path: str) -> Any:
+    if isinstance(target, type) and issubclass(target, Expression):  # a choice is written down by itself
+        return _tried(partial(target, **arguments), name, path)
+    return _tried(partial(serialize, target, **arguments), name, path)
+
+
+def _tried(make: Callable[[], Any], name: str, path: str) -> Any:
+    try:
+        return make()
+    except RaynasError as error:
+        raise type(error)(f"{path}: {error}") from error
+    except Exception as error:
+        raise ConfigError(f"{path}: {name} refuses its init_args with {_line(error)}") from error
+
+
+def _parameters(target: Callable[..., Any]) -> Mapping[str, inspect.Parameter] | None:
+    """What can be given by name; None where that cannot be told."""
+    try:
+        found = inspect.signature(target).parameters
+    except (TypeError, ValueError):
+        return None
+    return {name: p for name, p in found.items() if p.kind not in (p.POSITIONAL_ONLY, p.VAR_POSITIONAL)}
+
+
+def _check(given: Iterable[str], known: Mapping[str, inspect.Parameter] | None, name: str, path: str) -> None:
+    if known is None:
+        return
+    open_ended = any(p.kind is p.VAR_KEYWORD for p in known.values())
+    named = [key for key, p in known.items() if p.kind is not p.VAR_KEYWORD]
+    unknown = next((key for key in given if key not in named), None)
+    if unknown is not None and not open_ended:
+        cure = _hint(unknown, named) or f": it takes {', '.join(named) or 'none'}"
+        raise ConfigError(f"{path}: {name} takes no argument '{unknown}'{cure}")
+    missing = next((key for key in named if known[key].default is inspect.Parameter.empty and key not in given), None)
+    if missing is not None:
+        raise ConfigError(f"{path}: {name} needs the argument '{missing}': give it under init_args")
+
+
+def _meant(value: str, parameter: inspect.Parameter, path: str) -> Any:
+    """A text, or, where the parameter takes a class or a function, the one that it names."""
+    annotation = parameter.annotation if isinstance(parameter.annotation, str) else str(parameter.annotation)
+    if not TAKES_CODE.search(annotation) or (re.search(r"\bstr\b", annotation) and "." not in value):
+        return value
+    return imported(value, path)
+
+
+def _does_not_import(path: str, name: str, error: BaseException) -> ConfigError:
+    return ConfigError(f"{path}: '{name}' does not import, because of {_line(error)}; correct its module")
+
+
+def _named(found: Any) -> str:
+    return f"{'module' if inspect.ismodule(found) else 'class'} {getattr(found, '__name__', found)}"
+
+
+def _line(error: BaseException) -> str:
+    return f"{type(error).__name__}: {' '.join(str(error).split())}"
+
+
+def _hint(name: str, known: Iterable[str]) -> str:
+    close = get_close_matches(name, list(known), n=1)
+    return f": did you mean '{close[0]}'?" if close else ""
