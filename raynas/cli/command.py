@@ -60,5 +60,8 @@ def fill_config(parser: ArgumentParser) -> None:
     parser.add_argument("config", type=str, help="a YAML file; configs/digits.yaml is one")
     parser.add_class_arguments(Settings, None, as_group=False)
     parser.add_argument(
-        "--evaluator.NAME", dest="_override", help="sets one of the evaluator's init_args; so for space, strategy, …"
+        "--evaluator.NAME",
+        dest="_override",
+        metavar="VALUE",
+        help="sets one of the evaluator's init_args; so for space, strategy, …",
     )

@@ -6,6 +6,7 @@ import os
 import sys
 import traceback
 from collections.abc import Sequence
+from difflib import get_close_matches
 
 from jsonargparse import ArgumentError, ArgumentParser, Namespace
 
@@ -60,16 +61,26 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def parsed(arguments: Sequence[str]) -> tuple[Command, Request]:
     """The command that a command line asks for; `ConfigError` where it asks for none."""
-    rest, overrides = split(arguments, KEYS)
+    rest, overrides = split(arguments or ["--help"], KEYS)
+    _check_command(rest[0])
     try:
         given = parser().parse_args(rest, defaults=False)
     except ArgumentError as error:
-        raise ConfigError(f"{one_line(error)} (raynas --help lists what there is)") from None
+        text = one_line(error).replace(f"required: {rest[0]}.", "required: ")
+        raise ConfigError(f"{text}; raynas {rest[0]} --help lists what there is") from None
     name: str = given.command
     own: Namespace = given[name]
     if overrides and not hasattr(own, "config"):
         raise ConfigError(f"raynas {name} reads no configuration: leave out --{'.'.join(overrides[0].keys)}")
     return COMMANDS[name], Request(tuple(arguments), own, overrides)
+
+
+def _check_command(word: str) -> None:
+    if word in COMMANDS or word.startswith("-"):
+        return
+    close = get_close_matches(word, COMMANDS, n=1)
+    cure = f"did you mean '{close[0]}'?" if close else f"there is {', '.join(COMMANDS)}"
+    raise ConfigError(f"there is no command '{word}': {cure}")
 
 
 def parser() -> ArgumentParser:

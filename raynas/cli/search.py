@@ -21,10 +21,12 @@ if TYPE_CHECKING:
 
 
 def run(request: Request) -> int:
+    from raynas.config.making import make
+
     values = request.values()
     if request.verbose:
         os.environ["RAYNAS_VERBOSE"] = "1"  # workers read it, too
-    experiment = settings(values).experiment(request.verbose)
+    experiment = make(settings(values), request.verbose)
     size = experiment.search_space.size()
     say(
         f"run '{experiment.name}' in {_shown(experiment.place.folder)}: "

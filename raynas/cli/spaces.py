@@ -14,7 +14,9 @@ from raynas.search_space.domain import Domain
 
 
 def space(request: Request) -> int:
-    experiment = request.settings().experiment(request.verbose)
+    from raynas.config.making import make
+
+    experiment = make(request.settings(), request.verbose)
     console = out()
     console.print(render(choices(experiment.search_space)))
     size = experiment.search_space.size()

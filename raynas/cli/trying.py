@@ -31,9 +31,10 @@ if TYPE_CHECKING:
 def run(request: Request) -> int:
     import torch
 
+    from raynas.config.making import make
     from raynas.pytorch import load_module, to_source
 
-    experiment, console = request.settings().experiment(request.verbose), out()
+    experiment, console = make(request.settings(), request.verbose), out()
     torch.set_num_threads(experiment.resources.threads)
     space = experiment.search_space
     sample = chosen(request.given.get("sample", "default"), space, Random(experiment.seed))

@@ -1,4 +1,4 @@
-"""Configuration files: YAML in, an `Experiment` out.
+"""Configuration files: YAML in, an `Experiment` out (`raynas.config.making`, which needs torch).
 
 A file gives `Experiment`'s arguments by name. Objects stand in it as a class (or function) and its arguments, as in
 LightningCLI; a choice is such an object, too::

@@ -1,4 +1,7 @@
-"""Settings: what a configuration file and the command line say, and the experiment that it means."""
+"""Settings: what a configuration file and the command line say.
+
+jsonargparse imports what this module imports for type checkers, so it imports nothing heavy.
+"""
 
 from __future__ import annotations
 
@@ -6,17 +9,13 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import yaml
 from jsonargparse import ArgumentError, ArgumentParser, get_loader
 
-from raynas.config.build import build, build_space
 from raynas.config.overrides import Override
 from raynas.errors import ConfigError
-
-if TYPE_CHECKING:
-    from raynas.experiment import Experiment
 
 
 @dataclass(frozen=True)
@@ -63,28 +62,6 @@ class Settings:
     dedup: bool = True
     stopper: Any = None
     keep_weights: int = 1
-
-    def experiment(self, verbose: bool = False) -> Experiment:
-        """The experiment that these settings mean.
-
-        Raises:
-            ConfigError: a class path, an argument or a strategy is not what it should be; it says where.
-        """
-        from raynas.experiment import Experiment
-
-        for key in ("space", "evaluator"):
-            if getattr(self, key) is None:
-                raise ConfigError(f"the configuration has no {key}: add {key}: with its class_path")
-        strategy, arguments = _strategy(self.strategy)
-        given = {item.name: getattr(self, item.name) for item in fields(self)}
-        built = {
-            "space": build_space(self.space),
-            "evaluator": build(self.evaluator, "evaluator"),
-            "strategy": strategy,
-            "strategy_arguments": arguments,
-            "stopper": build(self.stopper, "stopper"),
-        }
-        return Experiment(**{**given, **built}, verbose=verbose)
 
 
 KEYS = tuple(item.name for item in fields(Settings))
@@ -141,23 +118,6 @@ def one_line(error: ArgumentError) -> str:
     names = {"int": "a whole number", "float": "a number", "str": "a text", "bool": "true or false"}
     wanted = " or ".join(dict.fromkeys(names.get(kind, f"a {kind}") for kind in kinds)) or "another value"
     return f"{key[1]} is {value[1]}: give {wanted}"
-
-
-def _strategy(spec: Any) -> tuple[Any, dict[str, Any] | None]:
-    """What `raynas.plugins.make` takes for it."""
-    if isinstance(spec, str):
-        name, arguments = spec, None
-    elif isinstance(spec, Mapping) and isinstance(spec.get("class_path"), str):
-        strange = next((key for key in spec if key not in ("class_path", "init_args")), None)
-        if strange is not None:
-            raise ConfigError(f"strategy: unknown key '{strange}' beside class_path: put it under init_args")
-        name, arguments = spec["class_path"], build(spec.get("init_args") or {}, "strategy")
-    else:
-        raise ConfigError(f"strategy is {spec!r}: write its name, or class_path and init_args")
-    if "." in name and ":" not in name:
-        module, _, last = name.rpartition(".")
-        name = f"{module}:{last}"
-    return name, arguments
 
 
 def _mapping(file: str) -> dict[str, Any]:

@@ -1,0 +1,54 @@
+"""Making: the experiment that settings mean."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import fields
+from typing import Any
+
+from raynas.config.build import build, build_space
+from raynas.config.settings import Settings
+from raynas.errors import ConfigError
+from raynas.experiment import Experiment
+
+
+def make(settings: Settings, verbose: bool = False) -> Experiment:
+    """The experiment that these settings mean.
+
+    Args:
+        settings: what the configuration says.
+        verbose: whether Ray and the workers may print.
+
+    Raises:
+        ConfigError: a class path, an argument or a strategy is not what it should be; it says where.
+    """
+    for key in ("space", "evaluator"):
+        if getattr(settings, key) is None:
+            raise ConfigError(f"the configuration has no {key}: add {key}: with its class_path")
+    strategy, arguments = _strategy(settings.strategy)
+    given = {item.name: getattr(settings, item.name) for item in fields(settings)}
+    built = {
+        "space": build_space(settings.space),
+        "evaluator": build(settings.evaluator, "evaluator"),
+        "strategy": strategy,
+        "strategy_arguments": arguments,
+        "stopper": build(settings.stopper, "stopper"),
+    }
+    return Experiment(**{**given, **built}, verbose=verbose)
+
+
+def _strategy(spec: Any) -> tuple[Any, dict[str, Any] | None]:
+    """What `raynas.plugins.make` takes for it."""
+    if isinstance(spec, str):
+        name, arguments = spec, None
+    elif isinstance(spec, Mapping) and isinstance(spec.get("class_path"), str):
+        strange = next((key for key in spec if key not in ("class_path", "init_args")), None)
+        if strange is not None:
+            raise ConfigError(f"strategy: unknown key '{strange}' beside class_path: put it under init_args")
+        name, arguments = spec["class_path"], build(spec.get("init_args") or {}, "strategy")
+    else:
+        raise ConfigError(f"strategy is {spec!r}: write its name, or class_path and init_args")
+    if "." in name and ":" not in name:
+        module, _, last = name.rpartition(".")
+        name = f"{module}:{last}"
+    return name, arguments
