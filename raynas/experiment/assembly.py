@@ -42,7 +42,7 @@ class Simplified:
 
 def designs_of(definition: RunDefinition) -> Designs:
     """What the run's samples stand for."""
-    graphs = GraphSpace.from_json(definition.space)
+    graphs = GraphSpace.from_json(definition.space, trust=definition.trust)
     labels = {domain.label for domain in graphs.search_space}
     has_choices = bool('"$choice"' in definition.evaluator)
 

@@ -175,9 +175,9 @@ class Experiment:
             "arguments": _document(arguments, "arguments", pickles),
             "stopper": _document(self.stopper, "stopper", pickles) if self.stopper is not None else "",
         }
-        trust = sorted({name for text in documents.values() if text for name in serializer.trusted_modules(text)})
-        units = self.graph_space.units()
-        code = pack([*units, *trust, f"{type(self.strategy).__module__}.{type(self.strategy).__qualname__}"])
+        named = {name for text in documents.values() if text for name in serializer.trusted_modules(text)}
+        trust = sorted(named.union(self.graph_space.units()))
+        code = pack([*trust, f"{type(self.strategy).__module__}.{type(self.strategy).__qualname__}"])
         if code:
             pickles["code"] = code
         return RunDefinition(
@@ -197,7 +197,7 @@ class Experiment:
             max_time=self.max_time,
             max_concurrent=self.max_concurrent,
             resources=dataclasses.asdict(self.resources),
-            code=code_digest([*units, *trust], [self.evaluator]),
+            code=code_digest(trust, [self.evaluator]),
             path=tuple(os.path.abspath(folder) for folder in sys.path if os.path.isdir(folder or ".")),
             trust=tuple(trust),
             attached=tuple(sorted(pickles)),

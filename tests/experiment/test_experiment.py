@@ -205,12 +205,12 @@ def test_a_search_whose_first_trials_all_fail_alike_stops_and_shows_the_tracebac
 def test_a_search_without_any_result_says_why(make: Make) -> None:
     result = make(tiny.not_a_number).run()
     assert {t.cause for t in result.trials} == {Cause.NON_FINITE}
-    with pytest.raises(SearchError, match="6 trials failed, 6 of them with NonFiniteError.*'score'"):
+    with pytest.raises(SearchError, match=r"6 trials failed, 6 of them with NonFiniteError.*'score'"):
         _ = result.best
 
 
 def test_an_unknown_objective_is_an_error_that_names_the_metrics(make: Make) -> None:
-    with pytest.raises(ConfigError, match="'accuracy' is not among .*score, parameters"):
+    with pytest.raises(ConfigError, match=r"'accuracy' is not among .*score, parameters"):
         make(objective="accuracy").run()
 
 
@@ -329,7 +329,7 @@ def test_a_gpu_that_is_not_there_is_an_error_that_leaves_the_run_to_be_started_a
 
 def test_a_relative_path_is_refused_in_a_ray_job(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RAY_JOB_CONFIG_JSON_ENV_VAR", "{}")
-    with pytest.raises(ConfigError, match="storage_path 'runs' is relative.*absolute path"):
+    with pytest.raises(ConfigError, match=r"storage_path 'runs' is relative.*absolute path"):
         make(storage_path="runs", engine="ray")
 
 

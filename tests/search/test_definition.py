@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from raynas.errors import RunMismatchError, StoreError
+from raynas.search.definition import RunDefinition, changes
+from raynas.search_space import Categorical, SearchSpace
+from raynas.serializer import dumps
+
+
+def space(*domains: tuple[str, Any]) -> str:
+    return SearchSpace([Categorical(label, candidates=candidates) for label, candidates in domains]).to_json()
+
+
+BEFORE = RunDefinition(
+    space="{}",
+    choices=space(("x", (1, 2)), ("y", (1, 2))),
+    evaluator=dumps({"epochs": 3, "rate": 0.1}),
+    strategy="random",
+    arguments=dumps({}),
+    objectives={"score": "max"},
+    initial_samples=({"x": 1, "y": 2},),
+    max_trials=10,
+    resources={"num_cpus": 1},
+    path=("/here",),
+)
+
+
+def test_it_comes_back_from_the_store_as_it_went() -> None:
+    assert RunDefinition.from_store(BEFORE.to_store()) == BEFORE
+    assert BEFORE.samples()[0]["y"] == 2
+
+
+def test_one_that_is_not_there_is_an_error() -> None:
+    texts = BEFORE.to_store()
+    with pytest.raises(StoreError, match="'seed'"):
+        RunDefinition.from_store({key: text for key, text in texts.items() if key != "seed"})
+
+
+def test_what_may_change_is_what_is_to_be_written() -> None:
+    after = replace(BEFORE, max_trials=20, max_time=5.0, resources={"num_cpus": 2}, path=("/there",), code="new")
+    assert set(changes(BEFORE, after, "run")) == {"max_trials", "max_time", "resources", "path", "code"}
+    assert changes(BEFORE, BEFORE, "run") == {}
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"seed": 3}, "seed: 0 → 3"),
+        ({"space": "{}", "choices": space(("x", (1, 2)), ("z", (1, 2)))}, "choice 'y' is gone; choice 'z' is new"),
+        ({"choices": space(("x", (1, 2, 3)), ("y", (1, 2)))}, "choice 'x' is another"),
+        ({"space": '{"nodes": 1}'}, "space: the model itself is another"),
+        ({"evaluator": dumps({"epochs": 4, "rate": 0.1})}, "evaluator.epochs: 3 → 4"),
+        ({"arguments": dumps({"size": 4})}, "strategy.size: null → 4"),
+        ({"objectives": {"loss": "min"}}, 'objectives.score: "max" → null; objectives.loss: null → "min"'),
+        ({"replicates": 2, "dedup": False}, "replicates: 1 → 2; dedup: true → false"),
+        ({"initial_samples": ({"x": 2, "y": 2},)}, "initial_samples[0].x: 1 → 2"),
+    ],
+)
+def test_any_other_difference_is_an_error_that_lists_it(change: dict[str, Any], message: str) -> None:
+    with pytest.raises(RunMismatchError) as caught:
+        changes(BEFORE, replace(BEFORE, max_trials=99, **change), "digits")
+    assert str(caught.value).startswith(f"run 'digits' was begun otherwise ({message})")
+    assert "max_trials" not in str(caught.value) and "\n" not in str(caught.value)
