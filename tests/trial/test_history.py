@@ -7,7 +7,7 @@ from random import Random
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from raynas.errors import ConfigError, TransitionError
@@ -96,6 +96,7 @@ def _legal(trial: Trial, ledger: Ledger, time: int, rng: Random) -> list[Event]:
     return [Started(number, time, attempt + 1), Rejected(number, time, "too large"), *answers]
 
 
+@settings(deadline=None)
 @given(st.integers())
 def test_frozen_while_the_ledger_grows(seed: int) -> None:
     moments: list[tuple[History, dict[str, Any]]] = []
@@ -107,6 +108,7 @@ def test_frozen_while_the_ledger_grows(seed: int) -> None:
         assert told(history) == said
 
 
+@settings(deadline=None)
 @given(st.integers())
 def test_a_history_can_be_rebuilt_from_its_trials(seed: int) -> None:
     for ledger, _ in random_events(seed):
@@ -116,6 +118,7 @@ def test_a_history_can_be_rebuilt_from_its_trials(seed: int) -> None:
         assert told(History.of(shuffled, SCORE)) == told(history)
 
 
+@settings(deadline=None)
 @given(st.integers())
 def test_it_says_what_its_trials_say(seed: int) -> None:
     for ledger, _ in random_events(seed):
@@ -193,6 +196,7 @@ def test_a_number_that_is_not_there() -> None:
     assert ledger.freeze()[0].metrics == {"score": 1}
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers()), st.lists(st.integers()), st.slices(10), st.integers(-12, 12))
 def test_prefix_is_the_list_as_it_was(start: list[int], more: list[int], cut: slice, index: int) -> None:
     items = list(start)
