@@ -10,9 +10,9 @@ from functools import partial
 from importlib import import_module
 from typing import Any
 
-from raynas.errors import ConfigError, RaynasError
-from raynas.search_space import Expression
-from raynas.serializer import serialize
+from raynas.errors import ConfigError, RaynasError, SerializationError
+from raynas.search_space import Expression, expression
+from raynas.serializer import record
 
 TAKES_CODE = re.compile(r"\b(Callable|[Tt]ype)\b")
 """Annotations of parameters for which a name in a file means what can be imported under it."""
@@ -108,7 +108,13 @@ def imported(name: Any, path: str) -> Any:
 def _called(target: Callable[..., Any], name: str, arguments: Mapping[str, Any], path: str) -> Any:
     if isinstance(target, type) and issubclass(target, Expression):  # a choice is written down by itself
         return _tried(partial(target, **arguments), name, path)
-    return _tried(partial(serialize, target, **arguments), name, path)
+    made = _tried(partial(target, **expression.defaults(arguments)), name, path)
+    try:
+        record(made, target, (), arguments)
+    except SerializationError:  # plain data, such as a tuple, which can do without as long as nothing is to be chosen
+        if any(True for _ in expression.leaves(arguments)):
+            raise
+    return made
 
 
 def _tried(make: Callable[[], Any], name: str, path: str) -> Any:

@@ -6,12 +6,14 @@ from collections import OrderedDict
 from fractions import Fraction
 from typing import Any
 
+import bad_spaces
 import pytest
 import tiny
 from torch import nn
 
 from raynas import ConfigError, ValueChoice
 from raynas.config.build import build, build_space
+from raynas.errors import SerializationError
 from raynas.evaluator import FunctionalEvaluator
 from raynas.evaluator.lightning import Classification
 from raynas.search_space import Expression
@@ -38,9 +40,16 @@ def test_a_class_is_called_with_its_arguments_and_remembers_them() -> None:
 
 
 def test_what_a_function_returns_remembers_the_function() -> None:
-    call = call_of(made("fractions.Fraction", numerator=1, denominator=3))
+    call = call_of(made("bad_spaces.plain_model", width=3))
     assert call is not None
-    assert call.target is Fraction
+    assert (call.target, call.kwargs) == (bad_spaces.plain_model, {"width": 3})
+
+
+def test_plain_data_need_not_remember_anything_unless_it_hangs_on_a_choice() -> None:
+    assert made("fractions.Fraction", numerator=1, denominator=3) == Fraction(1, 3)
+    choice = {"class_path": "raynas.ValueChoice", "init_args": {"candidates": [1, 2]}}
+    with pytest.raises(SerializationError, match=r"Fraction.*cannot remember"):
+        made("fractions.Fraction", numerator=choice)
 
 
 def test_objects_stand_in_objects() -> None:
