@@ -87,7 +87,7 @@ def _count(devices: Any) -> int:
     return count
 
 
-def complete(user: Mapping[str, Any], device: str, epochs: int, watch: Any, package: str) -> dict[str, Any]:
+def complete(user: Mapping[str, Any], device: str, epochs: int, package: str) -> dict[str, Any]:
     """All arguments of a trial's Trainer.
 
     The user's stay, except that device and epochs are the trial's. Progress bar, logger, checkpoints, summary and
@@ -97,7 +97,6 @@ def complete(user: Mapping[str, Any], device: str, epochs: int, watch: Any, pack
         user: the user's arguments.
         device: the trial's device.
         epochs: how many epochs to train in all.
-        watch: raynas's own callback; it is a checkpoint callback to Lightning, hence runs last and writes nothing.
         package: the Lightning to which it all belongs.
     """
     callbacks = user.get("callbacks") or []
@@ -110,7 +109,12 @@ def complete(user: Mapping[str, Any], device: str, epochs: int, watch: Any, pack
         "num_sanity_val_steps": 0,
         **({"deterministic": "warn"} if device.startswith("cuda") else {}),
     }
-    trial = {"max_epochs": epochs, "callbacks": [*callbacks, watch], "enable_checkpointing": True}
+    if user.get("enable_checkpointing") and not any(
+        isinstance(callback, exported(package, "callbacks.Checkpoint")) for callback in callbacks
+    ):
+        callbacks.append(exported(package, "callbacks.ModelCheckpoint")())
+    # raynas's own callback, which comes last, is to Lightning a checkpoint callback; it writes nothing.
+    trial = {"max_epochs": epochs, "callbacks": callbacks, "enable_checkpointing": True}
     return {**quiet, **user, **trial, **devices_of(user, device), "plugins": _plugins(user, package)}
 
 

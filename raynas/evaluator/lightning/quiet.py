@@ -33,24 +33,27 @@ def verbose_by_environment() -> bool:
     return os.environ.get("RAYNAS_VERBOSE", "") not in ("", "0")
 
 
+def hush(verbose: bool) -> None:
+    """From now on Lightning logs errors only; with `verbose`, as it likes."""
+    if verbose or verbose_by_environment():
+        return
+    for name in LOGGERS:
+        logging.getLogger(name).setLevel(logging.ERROR)
+    for message in CHATTER:
+        warnings.filterwarnings("ignore", message)
+
+
 @contextlib.contextmanager
 def quiet(verbose: bool) -> Iterator[None]:
     """Within it, Lightning logs errors only; with `verbose`, as it likes."""
-    if verbose or verbose_by_environment():
-        yield
-        return
-    loggers = [logging.getLogger(name) for name in LOGGERS]
-    levels = [logger.level for logger in loggers]
+    levels = {name: logging.getLogger(name).level for name in LOGGERS}
     try:
-        for logger in loggers:
-            logger.setLevel(logging.ERROR)
         with warnings.catch_warnings():
-            for message in CHATTER:
-                warnings.filterwarnings("ignore", message)
+            hush(verbose)
             yield
     finally:
-        for logger, level in zip(loggers, levels, strict=True):
-            logger.setLevel(level)
+        for name, level in levels.items():
+            logging.getLogger(name).setLevel(level)
 
 
 @contextlib.contextmanager

@@ -21,24 +21,25 @@ def seed_all(seed: int) -> None:
     torch.manual_seed(seed)
 
 
-def epoch_seed(seed: int, epoch: int) -> int:
-    """A seed of 63 bits for one epoch of a trial."""
-    digest = hashlib.blake2b(f"{seed}/{epoch}".encode(), digest_size=8).digest()
+def epoch_seed(seed: int, epoch: int, rank: int = 0) -> int:
+    """A seed of 63 bits for one epoch of a trial, on one of its devices."""
+    digest = hashlib.blake2b(f"{seed}/{epoch}/{rank}".encode(), digest_size=8).digest()
     return int.from_bytes(digest, "big") >> 1
 
 
-def seed_epoch(seed: int, epoch: int, loaders: Iterable[Any] = ()) -> None:
+def seed_epoch(seed: int, epoch: int, loaders: Iterable[Any] = (), rank: int = 0) -> None:
     """Seed the process and the data order for one epoch.
 
     A loader and its samplers get generators of their own, so that how often a loader is asked for an iterator does not
     change what the rest of the epoch draws.
     """
-    seed_all(epoch_seed(seed, epoch))
+    base = epoch_seed(seed, epoch, rank)
+    seed_all(base)
     for position, loader in enumerate(loaders):
         for turn, holder in enumerate(_holders(loader)):
             if holder.generator is None:
                 holder.generator = torch.Generator()
-            holder.generator.manual_seed(epoch_seed(seed, epoch) ^ (position << 8 | turn + 1))
+            holder.generator.manual_seed(base ^ (position << 8 | turn + 1))
 
 
 def _holders(loader: Any) -> list[Any]:

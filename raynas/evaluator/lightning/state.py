@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -43,10 +44,14 @@ class InMemory:
             self.files.save_checkpoint(checkpoint, path, storage_options=storage_options)
 
     def load_checkpoint(self, path: Any, *args: Any, **kwargs: Any) -> Any:
-        return self.checkpoint if path == PATH else self.files.load_checkpoint(path, *args, **kwargs)
+        # Optimizers take tensors over as they are and then write to them: a copy, for the parent's stay its own, and
+        # spawned processes are given theirs in shared memory.
+        return _copied(self.checkpoint) if path == PATH else self.files.load_checkpoint(path, *args, **kwargs)
 
     def remove_checkpoint(self, path: Any) -> None:
         self.files.remove_checkpoint(path)
+        if os.path.basename(path) == ".temp.ckpt":
+            os.rmdir(os.path.dirname(path))  # made for the weights that spawned processes hand over, and forgotten
 
     def teardown(self) -> None:
         self.files.teardown()
@@ -112,28 +117,32 @@ def begin_at(trainer: Any, module: Any, start: Start) -> str | None:
             count.ready = count.started = count.processed = count.completed = start.epoch
         return None
     weights = {**module.state_dict(), **start.module}
-    # Optimizers take tensors over as they are and then write to them: the parent's stay its own.
-    trainer.strategy.checkpoint_io = InMemory(files, {**_copied(start.trainer), "state_dict": weights})
+    trainer.strategy.checkpoint_io = InMemory(files, {**start.trainer, "state_dict": weights})
     return PATH
 
 
 def left_by(
-    trainer: Any, module: Any, model: nn.Module, epochs: list[dict[str, Any]], optimizer: str
+    checkpoint: Mapping[str, Any], module: Any, model: nn.Module, epochs: list[dict[str, Any]], optimizer: str
 ) -> dict[str, Any]:
     """The state of a training that has ended: tensors and plain data.
+
+    Args:
+        checkpoint: Lightning's, of the training's end.
+        module: the LightningModule.
+        model: the candidate in it.
+        epochs: the metrics so far, as `Progress.state` writes them.
+        optimizer: names the optimizer.
 
     Returns:
         `model`: the candidate's weights; `epoch`: how many epochs it was trained in all; `epochs`: their metrics;
         `optimizer`: its name; `trainer`: Lightning's checkpoint (optimizers, schedules, loops, callbacks, precision);
         `module`: weights around the candidate.
     """
-    trainer.save_checkpoint(PATH)
-    checkpoint = trainer.strategy.checkpoint_io.checkpoint
     ours = {id(tensor) for tensor in model.state_dict(keep_vars=True).values()}
     around = {name for name, tensor in module.state_dict(keep_vars=True).items() if id(tensor) not in ours}
     return {
         "model": model.state_dict(),
-        "epoch": trainer.current_epoch,
+        "epoch": checkpoint["epoch"],
         "epochs": epochs,
         "optimizer": optimizer,
         "trainer": {key: value for key, value in checkpoint.items() if key not in LEFT_OUT},

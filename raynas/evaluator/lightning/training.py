@@ -11,14 +11,15 @@ from torch import nn
 
 from raynas.errors import ConfigError, EvaluationError
 from raynas.evaluator.evaluator import Context
-from raynas.evaluator.lightning.arguments import complete, given
+from raynas.evaluator.lightning.arguments import SPAWNED, complete, given
 from raynas.evaluator.lightning.packages import class_for, common_package, exported
 from raynas.evaluator.lightning.progress import Mode, Progress
 from raynas.evaluator.lightning.quiet import quiet, untouched
 from raynas.evaluator.lightning.recipe import Recipe, Task
 from raynas.evaluator.lightning.seeding import seed_all, seed_epoch
 from raynas.evaluator.lightning.source import Source
-from raynas.evaluator.lightning.state import begin_at, left_by, take_up
+from raynas.evaluator.lightning.spawned import Relay, ending, portable
+from raynas.evaluator.lightning.state import PATH, begin_at, left_by, take_up
 from raynas.evaluator.lightning.supervised import Supervised
 from raynas.evaluator.lightning.watch import Watch, flattened
 from raynas.serializer import Notice
@@ -116,19 +117,39 @@ def train(
     with quiet(plan.verbose), untouched():
         seed_all(context.seed)
         module = make(package)
-        watch = class_for(package, Watch, "callbacks.Checkpoint")(context.seed, progress, context.report)
-        arguments = complete(plan.trainer, context.device, target, watch, package)
+        arguments = complete(plan.trainer, context.device, target, package)
+        spawns = arguments["strategy"] == SPAWNED
+
+        def hear(epoch: int, metrics: Mapping[str, float]) -> None:
+            context.report(progress.add(epoch, metrics), epoch)
+
+        relay = Relay(plan.verbose) if spawns else None
+        watch = class_for(package, Watch, "callbacks.Checkpoint")(context.seed, relay or hear)
+        arguments["callbacks"].append(watch)
         trainer = make_trainer(**arguments)
         path = begin_at(trainer, module, start)
         seed_epoch(context.seed, start.epoch, flattened(list(data.values())))
-        trainer.fit(module, ckpt_path=path, **data)
-        context.checkpoint.save(left_by(trainer, module, model, progress.state(), optimizer))
-    if watch.stopped is not None:
-        raise watch.stopped
+        if relay is None:
+            trainer.fit(module, ckpt_path=path, **data)
+            trainer.save_checkpoint(PATH)
+            stopped, checkpoint = watch.stopped, trainer.strategy.checkpoint_io.checkpoint
+        else:
+            with relay.serving(hear), portable(_pieces(model, module, data), context.seed), ending(trainer):
+                trainer.fit(module, ckpt_path=path, **data)
+            stopped, checkpoint = relay.stopped, relay.checkpoint
+        context.checkpoint.save(left_by(checkpoint, module, model, progress.state(), optimizer))
+    if stopped is not None:
+        raise stopped
     result = progress.result()
     if not result:
         raise EvaluationError(f"no validation ran in {target} epochs: lower check_val_every_n_epoch or train longer")
     return result
+
+
+def _pieces(model: nn.Module, module: Any, data: Mapping[str, Any]) -> list[Any]:
+    """What of a training is of a class of the user's."""
+    loaders = list(flattened(list(data.values())))
+    return [model, module, *loaders, *(loader.dataset for loader in loaders if hasattr(loader, "dataset"))]
 
 
 def _parts(trainer: Mapping[str, Any]) -> list[Any]:

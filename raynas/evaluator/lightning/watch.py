@@ -1,13 +1,14 @@
-"""Watch: the callback that seeds each epoch, keeps its metrics, reports them, and ends the training when told to."""
+"""Watch: the callback that seeds each epoch, passes on its metrics, and ends the training when told to."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from raynas.errors import TrialStopped
-from raynas.evaluator.lightning.progress import Progress
+from raynas.errors import RaynasError, TrialStopped
 from raynas.evaluator.lightning.seeding import seed_epoch
+from raynas.evaluator.lightning.spawned import Hear, Relay
+from raynas.evaluator.lightning.state import PATH
 from raynas.evaluator.metrics import checked
 
 if TYPE_CHECKING:
@@ -15,28 +16,24 @@ if TYPE_CHECKING:
 else:
     Base = object  # which Lightning it is, is known at run time: see packages.class_for
 
-Report = Callable[[Mapping[str, float], int], None]
-
 
 class Watch(Base):
     """To Lightning it is a checkpoint callback: those run last, when everything has been logged.
 
     Args:
         seed: the trial's seed.
-        progress: takes each epoch's metrics.
-        report: `Context.report`.
+        hear: takes each epoch's metrics; a `Relay` where the training runs in processes of its own.
     """
 
-    def __init__(self, seed: int, progress: Progress, report: Report) -> None:
+    def __init__(self, seed: int, hear: Hear) -> None:
         self.seed = seed
-        self.progress = progress
-        self.report = report
+        self.hear = hear
         self.stopped: TrialStopped | None = None
         self._validated = False
 
     def on_train_epoch_start(self, trainer: Any, module: Any) -> None:
         self._validated = False
-        seed_epoch(self.seed, trainer.current_epoch, loaders_of(trainer))
+        seed_epoch(self.seed, trainer.current_epoch, loaders_of(trainer), trainer.global_rank)
 
     def on_validation_end(self, trainer: Any, module: Any) -> None:
         self._validated = self._validated or not trainer.sanity_checking
@@ -44,15 +41,31 @@ class Watch(Base):
     def on_train_epoch_end(self, trainer: Any, module: Any) -> None:
         if not self._validated and trainer.enable_validation:
             return  # what an earlier epoch's validation logged is not this epoch's
-        metrics = {**trainer.callback_metrics, **getattr(module, "measured", {})}
-        result = self.progress.add(trainer.current_epoch, checked(metrics, source=type(module).__qualname__))
-        try:
-            self.report(result, trainer.current_epoch)
-        except TrialStopped as stopped:
+        metrics = {**trainer.callback_metrics, **getattr(module, "measured", {})}  # every rank asks: they add them up
+        self.stopped = trainer.strategy.broadcast(self._verdict(trainer, module, metrics))
+        if self.stopped is not None:
             # The epoch ends in order, so that loggers are closed and the state that is left can be trained on.
-            self.stopped = stopped
             trainer.fit_loop.min_epochs = trainer.fit_loop.epoch_loop.min_steps = None
             trainer.should_stop = True
+
+    def _verdict(self, trainer: Any, module: Any, metrics: Mapping[str, Any]) -> TrialStopped | None:
+        if not trainer.is_global_zero:
+            return None
+        try:
+            self.hear(trainer.current_epoch, checked(metrics, source=type(module).__qualname__))
+        except TrialStopped as stopped:
+            return stopped
+        except RaynasError as error:
+            if isinstance(self.hear, Relay):
+                self.hear.fail(error)
+            raise
+        return None
+
+    def on_train_end(self, trainer: Any, module: Any) -> None:
+        if isinstance(self.hear, Relay):
+            trainer.save_checkpoint(PATH)
+            if trainer.is_global_zero:
+                self.hear.leave(trainer.strategy.checkpoint_io.checkpoint)
 
 
 def loaders_of(trainer: Any) -> Iterator[Any]:

@@ -125,5 +125,5 @@ def test_recipes_without_a_name_are_told_apart() -> None:
 def test_a_recipe_returns_a_pair() -> None:
     with pytest.raises(ConfigError, match="returned no pair"):
         built(lambda: 3)
-    with pytest.raises(ConfigError, match="the training data of the recipe .* is a Tensor"):
+    with pytest.raises(ConfigError, match=r"the training data of the recipe .* is a Tensor"):
         built(lambda: (torch.ones(3, 2), torch.ones(3)))

@@ -184,7 +184,7 @@ class Exiting(Scaled):
 def test_what_goes_wrong_comes_out(digits: Any, net: Net) -> None:
     with pytest.raises(NonFiniteError, match="Diverging gave nan as 'val_acc'"):
         Lightning(Diverging, *digits, max_epochs=1).evaluate(net(), Context())
-    with pytest.raises(EvaluationError, match="'val_f1' to monitor was not logged in epoch 0: there is .*'val_loss'"):
+    with pytest.raises(EvaluationError, match=r"'val_f1' to monitor was not logged in epoch 0: there is .*'val_loss'"):
         Lightning(Scaled, *digits, max_epochs=1, monitor="val_f1").evaluate(net(), Context())
     with pytest.raises(SystemExit, match="3"):
         Lightning(Exiting, *digits, max_epochs=1).evaluate(net(), Context())

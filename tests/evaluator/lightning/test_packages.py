@@ -38,7 +38,7 @@ def test_the_base_classes_say_which_lightning() -> None:
     assert package_of(nn.Linear) is None
     assert common_package([nn.Linear(1, 1), None]) == "pytorch_lightning"
     assert common_package([3, Derived]) == "lightning.pytorch"
-    with pytest.raises(ConfigError, match="Mine is made for pytorch_lightning and Derived for lightning.pytorch"):
+    with pytest.raises(ConfigError, match=r"Mine is made for pytorch_lightning and Derived for lightning\.pytorch"):
         common_package([Mine(), Derived()])
 
 

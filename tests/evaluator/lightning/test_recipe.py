@@ -40,5 +40,5 @@ def test_the_optimizer_gets_what_it_takes() -> None:
         "momentum": 0.9,
     }
     assert isinstance(Recipe.of(nn.MSELoss, "LBFGS", 1, 0.0, None, None, 1).optimizer([weight]), torch.optim.LBFGS)
-    with pytest.raises(ConfigError, match="did not|does not take"):
+    with pytest.raises(ConfigError, match="does not take"):
         Recipe.of(nn.MSELoss, torch.optim.Adam, 0.1, 0.0, {"betas": (2.0, 3.0)}, None, 1)
