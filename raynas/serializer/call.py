@@ -85,9 +85,9 @@ def serialize(target: Callable[..., T], *args: Any, **kwargs: Any) -> T:
 
     Where an argument holds a choice, the object is made with the choice's default, and the call keeps the choice.
 
-    >>> from fractions import Fraction
-    >>> call_of(serialize(Fraction, 1, 3)).args
-    (1, 3)
+    >>> from types import SimpleNamespace
+    >>> call_of(serialize(SimpleNamespace, width=3)).kwargs
+    {'width': 3}
     """
     obj = target(*expression.defaults(args), **expression.defaults(kwargs))
     record(obj, target, args, kwargs)
