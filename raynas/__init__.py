@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from raynas.experiment import Experiment, Result
     from raynas.graph import Graph, GraphSpace
     from raynas.nn import InputChoice, LayerChoice, ModelSpace, Repeat, ValueChoice, basic_unit, recording
-    from raynas.pytorch import load_module, to_source, trace
+    from raynas.pytorch import load_module, profile, to_source, trace
     from raynas.search_space import Sample, SearchSpace
     from raynas.serializer import dumps, loads, serialize, serialize_cls
     from raynas.strategy import Proposal, Stopper, Strategy
@@ -50,6 +50,7 @@ __all__ = [
     "dumps",
     "load_module",
     "loads",
+    "profile",
     "recording",
     "serialize",
     "serialize_cls",
@@ -65,7 +66,7 @@ _ROOMS = {
     "raynas.experiment": ("Experiment", "Result"),
     "raynas.graph": ("Graph", "GraphSpace"),
     "raynas.nn": ("InputChoice", "LayerChoice", "ModelSpace", "Repeat", "ValueChoice", "basic_unit", "recording"),
-    "raynas.pytorch": ("load_module", "to_source", "trace"),
+    "raynas.pytorch": ("load_module", "profile", "to_source", "trace"),
     "raynas.search_space": ("Sample", "SearchSpace"),
     "raynas.serializer": ("dumps", "loads", "serialize", "serialize_cls"),
     "raynas.strategy": ("Proposal", "Stopper", "Strategy"),

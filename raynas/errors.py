@@ -8,6 +8,7 @@
     ├── TraceError            a model that cannot be turned into a graph
     ├── GraphError            a graph, or a graph document, that breaks the rules of the IR
     ├── SourceError           generated source that cannot be loaded
+    ├── CandidateError        a candidate that cannot run, such as one whose layers do not fit each other
     ├── SerializationError    a value that cannot be written down, or a document that must not be read
     ├── ConfigError           a configuration with an unknown key, class, strategy or objective
     │   └── PluginError       a plug-in that is not there, does not import or breaks its contract
@@ -48,6 +49,10 @@ class GraphError(RaynasError):
 
 class SourceError(RaynasError):
     """Generated source cannot be loaded."""
+
+
+class CandidateError(RaynasError):
+    """A candidate cannot run."""
 
 
 class SerializationError(RaynasError):

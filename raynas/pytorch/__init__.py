@@ -2,6 +2,7 @@
 
 from raynas.pytorch.codegen import to_source
 from raynas.pytorch.load import load_module
+from raynas.pytorch.profiling import Profile, profile
 from raynas.pytorch.trace import trace
 
-__all__ = ["load_module", "to_source", "trace"]
+__all__ = ["Profile", "load_module", "profile", "to_source", "trace"]
