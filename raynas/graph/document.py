@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from raynas.errors import GraphError, SerializationError
@@ -10,6 +11,9 @@ from raynas.graph.graph import Graph
 from raynas.graph.member import (
     Apply,
     Choice,
+    Copy,
+    Let,
+    Local,
     Make,
     Member,
     Path,
@@ -34,7 +38,7 @@ def dumps(graph: Graph) -> str:
     return json.dumps({"schema": SCHEMA, "graph": _Writer().graph(graph)}, ensure_ascii=False)
 
 
-def loads(text: str) -> Graph:
+def loads(text: str, trust: Sequence[str] = ()) -> Graph:
     """The graph in a JSON text; `GraphError` names the node or member that is wrong."""
     try:
         document = json.loads(text)
@@ -63,6 +67,7 @@ class _Writer:
             **({"shared": {name: self.member(m) for name, m in graph.shared.items()}} if graph.shared else {}),
             **({"init": self.member(graph.init)} if graph.init else {}),
             **({"setup": [self.step(step) for step in graph.setup]} if graph.setup else {}),
+            **({"attributes": {k: self.value(v) for k, v in graph.attributes.items()}} if graph.attributes else {}),
             "nodes": [self.node(node) for node in graph.nodes],
         }
 
@@ -77,6 +82,10 @@ class _Writer:
     def step(self, step: Step) -> dict[str, Any]:
         if isinstance(step, Make):
             return {"make": step.name}
+        if isinstance(step, Copy):
+            return {"copy": step.path, "of": step.source}
+        if isinstance(step, Let):
+            return {"let": step.name, "value": self.value(step.value)}
         if isinstance(step, Set):
             return {"set": step.path, "value": self.value(step.value)}
         return {
@@ -90,6 +99,8 @@ class _Writer:
             return {"$node": value.name}
         if isinstance(value, Path):
             return {"$at": value.path}
+        if isinstance(value, Local):
+            return {"$local": value.name}
         if isinstance(value, Unit):
             return self.member(value)
         if type(value) is list:
@@ -114,7 +125,7 @@ class _Writer:
             return record
         if isinstance(member, Tensor):
             return {
-                "tensor": self.member(member.value),
+                "tensor": self.value(member.value),
                 "kind": member.kind,
                 "requires_grad": member.requires_grad,
                 "persistent": member.persistent,
@@ -141,12 +152,13 @@ class _Reader:
             shared = {_text(k): self.member(m, f"{path}.{k}".lstrip(".")) for k, m in record.get("shared", {}).items()}
             init = self.member(record["init"], path) if "init" in record else None
             setup = [self.step(item, where) for item in record.get("setup", [])]
+            attributes = {_text(k): self.value(v, {}, where) for k, v in record.get("attributes", {}).items()}
             records = list(record["nodes"])
         except (KeyError, TypeError, AttributeError) as error:
             raise GraphError(f"{where} is not a whole graph ({error!r}): was the document cut off?") from None
         if init is not None and not isinstance(init, Unit):
             raise GraphError(f"{where} is initialised by something that is no constructor call")
-        graph = Graph(name, members, [], base, shared, init, setup)
+        graph = Graph(name, members, [], base, shared, init, setup, attributes)
         known: dict[str, Node] = {}
         for position, item in enumerate(records):
             graph.nodes.append(self.node(item, known, f"node {position} of {where}"))
@@ -155,6 +167,13 @@ class _Reader:
     def step(self, record: dict[str, Any], where: str) -> Step:
         if "make" in record:
             return Make(_text(record["make"]))
+        if "copy" in record:
+            return Copy(_text(record["copy"]), _text(record["of"]))
+        if "let" in record:
+            value = self.value(record["value"], {}, where)
+            if not isinstance(value, Unit):
+                raise GraphError(f"{where} sets the variable {record['let']!r} to something that is no call")
+            return Let(_text(record["let"]), value)
         if "set" in record:
             return Set(_text(record["set"]), self.value(record["value"], {}, where))
         args = tuple(self.value(arg, {}, where) for arg in record["args"])
@@ -194,6 +213,8 @@ class _Reader:
                 return known[data["$node"]]
             if "$at" in data:
                 return Path(_text(data["$at"]))
+            if "$local" in data:
+                return Local(_text(data["$local"]))
             if "unit" in data:
                 return self.member(data, where)
             if "$tuple" in data:
@@ -218,8 +239,8 @@ class _Reader:
                 kwargs = {k: self.value(v, {}, f"member '{path}'") for k, v in record.get("kwargs", {}).items()}
                 return Unit(_text(record["unit"]), args, kwargs)
             if "tensor" in record:
-                value = self.member(record["tensor"], path)
-                if not isinstance(value, Unit) or record["kind"] not in ("parameter", "buffer", "attribute"):
+                value = self.value(record["tensor"], {}, f"member '{path}'")
+                if not isinstance(value, Unit | Local) or record["kind"] not in ("parameter", "buffer", "attribute"):
                     raise GraphError(f"member '{path}' is a tensor without a creation call or of no known kind")
                 return Tensor(value, record["kind"], record["requires_grad"], record["persistent"])
             if "shared" in record:

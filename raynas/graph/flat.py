@@ -10,7 +10,7 @@ from typing import Any
 from raynas.graph import kinds
 from raynas.graph.abstract import Abstract
 from raynas.graph.graph import Graph, find
-from raynas.graph.member import Apply, Make, Member, Path, Set, Tensor, Unit
+from raynas.graph.member import Apply, Local, Member, Path, Set, Tensor, Unit
 from raynas.graph.node import Node
 from raynas.serializer import Encoder
 
@@ -134,7 +134,7 @@ class _Flattener:
             return self.add(Step(f"{name} of {self.unit_label(holder)}", (), owner=self.owner(holder)))
         member = holder.members.get(name) if isinstance(holder, Graph) else None
         if isinstance(member, Tensor):
-            label = f"{member.kind} {self.unit_label(member.value)} {member.requires_grad}"
+            label = f"{member.kind} {self.shown(member.value)} {member.requires_grad}"
             return self.add(Step(label, (), owner=self.owner(member)))
         return self.add(
             Step(
@@ -162,7 +162,7 @@ class _Flattener:
             return
         self.owner(graph)
         for step in graph.setup:
-            if isinstance(step, Make):
+            if not isinstance(step, Set | Apply):
                 continue
             paths = (
                 [v for v in (step.value,) if isinstance(v, Path)]
@@ -170,7 +170,7 @@ class _Flattener:
                 else [v for v in (*step.args, *step.kwargs.values()) if isinstance(v, Path)]
             )
             target = Path(step.path) if isinstance(step, Set) else paths[0] if paths else None
-            if target is None:
+            if target is None or not target.path:
                 continue
             owner, last = self.held(graph, target.path, scope)
             if isinstance(step, Set) and isinstance(step.value, Path):
@@ -222,7 +222,7 @@ class _Flattener:
             return f"{type(value).__name__}[{','.join(map(self.shown, value))}]"
         if isinstance(value, dict):
             return "{" + ",".join(f"{key}={self.shown(value[key])}" for key in sorted(value, key=repr)) + "}"
-        if value is None or isinstance(value, bool | int | float | str):
+        if value is None or isinstance(value, bool | int | float | str | Path | Local):
             return repr(value)
         return repr(self.encode(value))
 

@@ -22,6 +22,7 @@ class Graph:
         init: the call of the base's constructor, where the base is more than a container; without nodes of its own, the
             graph's forward pass is then the base's.
         setup: the constructor's steps in order; members that it does not make are made before it, in their order.
+        attributes: plain values that the module keeps and that its forward pass does not read.
     """
 
     def __init__(
@@ -33,6 +34,7 @@ class Graph:
         shared: Mapping[str, Member] | None = None,
         init: Unit | None = None,
         setup: Sequence[Step] = (),
+        attributes: Mapping[str, Any] | None = None,
     ) -> None:
         self.name = name
         self.base = base
@@ -41,6 +43,7 @@ class Graph:
         self.shared: dict[str, Member] = dict(shared or {})
         self.init = init
         self.setup: list[Step] = list(setup)
+        self.attributes: dict[str, Any] = dict(attributes or {})
 
     def __repr__(self) -> str:
         return f"Graph({self.name!r}, {len(self.members)} members, {len(self.nodes)} nodes)"
@@ -107,7 +110,7 @@ class Graph:
             nodes.append(copy)
         members = {name: of(item) for name, item in self.members.items()}
         shared = {name: of(item) for name, item in self.shared.items()}
-        return Graph(self.name, members, nodes, self.base, shared, self.init, self.setup)
+        return Graph(self.name, members, nodes, self.base, shared, self.init, self.setup, self.attributes)
 
     def fingerprint(self) -> str:
         """A text that two graphs share exactly if they compute the same way: see `raynas.graph.fingerprint`."""
@@ -122,11 +125,19 @@ class Graph:
         return dumps(self)
 
     @classmethod
-    def from_json(cls, text: str) -> Graph:
-        """The graph that `to_json` wrote; `GraphError` where the text is not one, naming the node."""
+    def from_json(cls, text: str, trust: Sequence[str] = ()) -> Graph:
+        """The graph that `to_json` wrote; nothing is imported.
+
+        Args:
+            text: the document.
+            trust: packages, modules and names, beside torch's and those recorded in this process, that it may name.
+
+        Raises:
+            GraphError: the text is no whole graph, or names what is not allowed; the message names the node.
+        """
         from raynas.graph.document import loads
 
-        return loads(text)
+        return loads(text, trust)
 
 
 def find(graph: Graph, path: str, shared: Mapping[str, Member]) -> tuple[Member, Mapping[str, Member]]:

@@ -31,13 +31,13 @@ class Tensor:
     """A tensor that an opened module owns.
 
     Attributes:
-        value: the call that creates its value, as a unit: `torch.zeros`.
+        value: the call that creates its value, as a unit: `torch.zeros`; or the variable that holds it.
         kind: `parameter`, `buffer`, or `attribute`, which is neither.
         requires_grad: of a parameter.
         persistent: of a buffer: whether it stands in the state dict.
     """
 
-    value: Unit
+    value: Unit | Local
     kind: Literal["parameter", "buffer", "attribute"]
     requires_grad: bool = True
     persistent: bool = True
@@ -88,9 +88,16 @@ Member: TypeAlias = Union[Unit, "Graph", Tensor, Shared, Choice, Pick, Repeated]
 
 @dataclass(frozen=True)
 class Path:
-    """Something below the module, by its dotted path: `embed.weight`."""
+    """Something below the module, by its dotted path: `embed.weight`; the module itself where it is empty."""
 
     path: str
+
+
+@dataclass(frozen=True)
+class Local:
+    """A variable of the constructor, which a `Let` has set."""
+
+    name: str
 
 
 @dataclass(frozen=True)
@@ -101,8 +108,29 @@ class Make:
 
 
 @dataclass(frozen=True, eq=False)
+class Copy:
+    """A constructor's step: the member at `path` is not made by its own call, it is a deep copy of the one at `source`."""
+
+    path: str
+    source: str
+
+
+@dataclass(frozen=True, eq=False)
+class Let:
+    """A constructor's step: `name = value`."""
+
+    name: str
+    value: Unit
+
+
+@dataclass(frozen=True, eq=False)
 class Set:
-    """A constructor's step: `self.path = value`; the value may be a `Path`."""
+    """A constructor's step: `self.path = value`.
+
+    Attributes:
+        path: an attribute of the module, or of something below it.
+        value: a plain value, a `Path`, a `Local`, or a call on such, as a unit.
+    """
 
     path: str
     value: Any
@@ -110,9 +138,10 @@ class Set:
 
 @dataclass(frozen=True, eq=False)
 class Apply:
-    """A constructor's step: `target(*args, **kwargs)` with `Path`s among the arguments, under `torch.no_grad`.
+    """A constructor's step: `target(*args, **kwargs)`, under `torch.no_grad`.
 
-    A target that begins with a dot is a method of the first argument.
+    A target that begins with a dot is a method of the first argument. Arguments are those that `Set` may set; in units
+    among them, too, a target may begin with a dot.
     """
 
     target: str
@@ -120,4 +149,4 @@ class Apply:
     kwargs: Mapping[str, Any] = field(default_factory=dict)
 
 
-Step: TypeAlias = Make | Set | Apply
+Step: TypeAlias = Make | Copy | Let | Set | Apply

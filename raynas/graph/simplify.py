@@ -4,13 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from raynas.graph import kinds
 from raynas.graph.abstract import Abstract
+from raynas.graph.fixed import is_alone
 from raynas.graph.graph import Graph, children
-from raynas.graph.member import Apply, Make, Member, Path, Set, Shared, Unit
+from raynas.graph.member import Member, Set, Shared, Unit
 from raynas.graph.node import Node, map_nodes
+from raynas.graph.setup import is_there, paths_of
 from raynas.search_space.domain import exact
+
+_simple: WeakKeyDictionary[Graph, Graph] = WeakKeyDictionary()
+"""Graphs that do not change, simplified."""
 
 
 def simplify(graph: Graph) -> Graph:
@@ -29,6 +35,8 @@ def simplify(graph: Graph) -> Graph:
 def _simplified(graph: Graph, scope: Mapping[str, Member], made: dict[int, Graph]) -> Graph:
     if id(graph) in made:
         return made[id(graph)]
+    if graph in _simple:
+        return _simple[graph]
     inner = {**scope, **graph.shared}
 
     def member(item: Member) -> Member:
@@ -39,6 +47,8 @@ def _simplified(graph: Graph, scope: Mapping[str, Member], made: dict[int, Graph
     if copy.nodes:
         _steps(copy, {**scope, **copy.shared})
         _members(copy)
+    if is_alone(graph):
+        _simple[graph] = copy
     return copy
 
 
@@ -48,9 +58,9 @@ def _steps(graph: Graph, scope: Mapping[str, Member]) -> None:
         abstract = Abstract(graph, scope)
         replaced = dict(_replaceable(graph, abstract))
         if not replaced:
-            break
+            _drop_unused(graph, abstract)
+            return
         _replace(graph, replaced)
-    _drop_unused(graph, Abstract(graph, scope))
 
 
 def _replaceable(graph: Graph, abstract: Abstract) -> Iterator[tuple[int, Node]]:
@@ -149,11 +159,11 @@ def _drop_unused(graph: Graph, abstract: Abstract) -> None:
 def _members(graph: Graph) -> None:
     """Take out the members that no step reaches, and number a sequence anew."""
     used = {node.target for node in graph.nodes if node.op in ("module", "graph", "attribute")}
-    used |= {path for step in graph.setup for path in _paths(step) if not isinstance(step, Make)}
+    used |= {path for step in graph.setup for path in paths_of(step) if isinstance(step, Set)}
     _keep(graph, used)
+    graph.setup = [step for step in graph.setup if all(is_there(graph, path) for path in paths_of(step))]
     for name in [name for name in graph.shared if name not in _mentions(graph)]:
         del graph.shared[name]
-    graph.setup = [step for step in graph.setup if not isinstance(step, Make) or step.name in graph.members]
     if graph.base == "torch.nn.Sequential" and not graph.setup and all(name.isdigit() for name in graph.members):
         names = {name: str(position) for position, name in enumerate(graph.members)}
         if all(node.target in names for node in graph.nodes if node.op in ("module", "graph", "attribute")):
@@ -179,10 +189,3 @@ def _mentions(member: Member) -> set[str]:
         return {member.name}
     inside = list(children(member).values())
     return {name for child in inside for name in _mentions(child)}
-
-
-def _paths(step: Make | Set | Apply) -> list[str]:
-    if isinstance(step, Make):
-        return [step.name]
-    values = (step.value,) if isinstance(step, Set) else (*step.args, *step.kwargs.values())
-    return [value.path for value in values if isinstance(value, Path)] + ([step.path] if isinstance(step, Set) else [])

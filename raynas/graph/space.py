@@ -8,10 +8,12 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from raynas.errors import GraphError, SampleError, SpaceError
+from raynas.graph.fixed import is_fixed
 from raynas.graph.graph import Graph
 from raynas.graph.kinds import ZEROS
-from raynas.graph.member import Apply, Choice, Member, Pick, Repeated, Tensor, Unit
+from raynas.graph.member import Apply, Choice, Local, Make, Member, Pick, Repeated, Step, Tensor, Unit
 from raynas.graph.node import Node, Op, nodes_in
+from raynas.graph.setup import chosen_steps
 from raynas.search_space import Condition, Domain, Expression, Leaf, Sample, SearchSpace, Value
 from raynas.search_space.expression import evaluate, leaves
 
@@ -49,7 +51,7 @@ class GraphSpace:
         """
         chosen = self.search_space.default() if sample is None else sample
         self.search_space.validate(chosen)
-        return _frozen_graph(self.graph, chosen)
+        return _without_words(_frozen_graph(self.graph, chosen))
 
     def build(self, sample: Mapping[str, Value] | None = None) -> nn.Module:
         """The module that `sample` stands for, with fresh weights."""
@@ -65,8 +67,11 @@ class GraphSpace:
         return self.graph.to_json()
 
     @classmethod
-    def from_json(cls, text: str, build: Callable[[Graph], nn.Module] | None = None) -> GraphSpace:
-        return cls(Graph.from_json(text), build)
+    def from_json(
+        cls, text: str, build: Callable[[Graph], nn.Module] | None = None, trust: Sequence[str] = ()
+    ) -> GraphSpace:
+        """The space that `to_json` wrote; `trust` is that of `Graph.from_json`."""
+        return cls(Graph.from_json(text, trust), build)
 
 
 def names_in(graph: Graph) -> set[str]:
@@ -108,11 +113,14 @@ def names_in(graph: Graph) -> set[str]:
 
 
 def _frozen_graph(graph: Graph, sample: Mapping[str, Value]) -> Graph:
-    """A copy of `graph` with its choices made."""
+    """A copy of `graph` with its choices made; the graph itself where it has none."""
+    if is_fixed(graph):
+        return graph
     members = {name: _frozen(member, sample) for name, member in graph.members.items()}
     shared = {name: _frozen(member, sample) for name, member in graph.shared.items()}
     init = graph.init and _frozen_unit(graph.init, sample)
-    frozen = Graph(graph.name, members, [], graph.base, shared, init, graph.setup)
+    frozen = Graph(graph.name, members, [], graph.base, shared, init, _frozen_setup(graph, sample))
+    frozen.attributes = {name: evaluate(item, sample) for name, item in graph.attributes.items()}
     made: dict[int, Any] = {}
 
     def value(item: Any) -> Any:
@@ -140,14 +148,11 @@ def _frozen_graph(graph: Graph, sample: Mapping[str, Value]) -> Graph:
             op = called_as(frozen.member(node.target))
             if op == "graph":  # an opened candidate takes the values only; what was fixed is in its steps
                 args, kwargs = tuple(map(value, nodes_in((node.args, node.kwargs)))), {}
-        copy = Node(node.name, op, node.target, args, kwargs)
-        if op == "module" and _is_zero(frozen, node.target):
-            copy = Node(node.name, "function", "torch.zeros_like", args, kwargs)
-        made[id(node)] = copy
+        if op == "module" and _zero(frozen.member(node.target)):
+            made[id(node)] = copy = Node(node.name, "function", "torch.zeros_like", args, kwargs)
+        else:
+            made[id(node)] = copy = Node(node.name, op, node.target, args, kwargs)
         frozen.nodes.append(copy)
-    dissolved = (name for name, member in members.items() if isinstance(member, Pick) or _zero(member))
-    for name in list(dissolved):
-        del frozen.members[name]
     return frozen
 
 
@@ -155,8 +160,23 @@ def _zero(member: Member) -> bool:
     return isinstance(member, Unit) and member.target in ZEROS
 
 
-def _is_zero(graph: Graph, path: str) -> bool:
-    return "." not in path and path in graph.members and _zero(graph.members[path])
+def _without_words(graph: Graph) -> Graph:
+    """The frozen graph, all the way down, without the members that its steps no longer call."""
+    for name, member in list(graph.members.items()):
+        if isinstance(member, Pick) or _zero(member):
+            del graph.members[name]
+        elif isinstance(member, Graph) and not is_fixed(member):
+            _without_words(member)
+    return graph
+
+
+def _frozen_setup(graph: Graph, sample: Mapping[str, Value]) -> list[Step]:
+    """The constructor's steps that are about what the sample chooses."""
+    if not graph.setup:
+        return []
+    gone = {name for name, member in graph.members.items() if isinstance(member, Pick)}
+    steps = chosen_steps(graph, lambda pick: _token(pick, sample), lambda member: _depth(member, sample), {})
+    return [step for step in steps if not (isinstance(step, Make) and step.name in gone)]
 
 
 def called_as(member: Member) -> Op:
@@ -170,7 +190,8 @@ def _frozen(member: Member, sample: Mapping[str, Value]) -> Member:
     if isinstance(member, Graph):
         return _frozen_graph(member, sample)
     if isinstance(member, Tensor):
-        return replace(member, value=_frozen_unit(member.value, sample))
+        value = member.value
+        return member if isinstance(value, Local) else replace(member, value=_frozen_unit(value, sample))
     if isinstance(member, Choice):
         return _frozen(member.candidates[_token(member.pick, sample)], sample)
     if isinstance(member, Repeated):
@@ -209,7 +230,6 @@ def _chain(blocks: Sequence[Member]) -> Graph:
     for name, block in list(graph.members.items()):
         if _zero(block):
             last = graph.add("function", "torch.zeros_like", (last,), name=f"x_{name}")
-            del graph.members[name]
         else:
             last = graph.add(called_as(block), name, (last,), name=f"x_{name}")
     graph.add("output", "output", (last,))
@@ -273,7 +293,8 @@ def collect(graph: Graph) -> SearchSpace:
             for leaf in leaves_in(member):
                 note(leaf, clause)
         elif isinstance(member, Tensor):
-            visit(member.value, clause)
+            if isinstance(member.value, Unit):
+                visit(member.value, clause)
         elif isinstance(member, Graph):
             for item in [*member.shared.values(), *member.members.values(), *([member.init] if member.init else [])]:
                 visit(item, clause)

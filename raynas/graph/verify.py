@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import keyword
 from collections.abc import Mapping
+from typing import Any
 
 from raynas.errors import GraphError
 from raynas.graph.graph import Graph, children, find
-from raynas.graph.member import Apply, Choice, Make, Member, Path, Set, Shared, Step, Tensor, Unit
+from raynas.graph.member import Apply, Choice, Copy, Let, Make, Member, Set, Shared, Step, Tensor, Unit
 from raynas.graph.node import Node
+from raynas.graph.setup import paths_of
 
 
 def verify(graph: Graph, shared: Mapping[str, Member] | None = None, path: str = "") -> None:
@@ -24,6 +26,9 @@ def verify(graph: Graph, shared: Mapping[str, Member] | None = None, path: str =
         _unit(graph.init, where)
     for step in graph.setup:
         _step(graph, step, where)
+    for name in graph.attributes:
+        if not identifier(name):
+            raise GraphError(f"{where} keeps {name!r}, which is not an identifier")
     seen: set[int] = set()
     for position, node in enumerate(graph.nodes):
         at = f"node '{node.name}' of {where}"
@@ -45,12 +50,35 @@ def _step(graph: Graph, step: Step, where: str) -> None:
         if step.name not in graph.members:
             raise GraphError(f"{where} makes '{step.name}', which is not a member of it")
         return
+    if isinstance(step, Let) and not identifier(step.name):
+        raise GraphError(f"{where} sets a variable named {step.name!r}, which is not an identifier")
     if isinstance(step, Apply):
-        _qualified(step.target.removeprefix("."), where)
-    values = (step.value,) if isinstance(step, Set) else (*step.args, *step.kwargs.values())
-    for path in [*(v.path for v in values if isinstance(v, Path)), *([step.path] if isinstance(step, Set) else [])]:
-        if not all(attribute(part) for part in path.split(".")):
+        _called(step.target, where)
+    if not isinstance(step, Copy):
+        _value((step.value,) if isinstance(step, Set | Let) else (step.args, dict(step.kwargs)), where)
+    for path in paths_of(step):
+        if path and not all(attribute(part) for part in path.split(".")):
             raise GraphError(f"{where} sets up {path!r}, which is not a path of attributes")
+
+
+def _value(value: Any, where: str) -> None:
+    if isinstance(value, Unit):
+        _called(value.target, where)
+        _value((value.args, dict(value.kwargs)), where)
+    elif isinstance(value, tuple | list):
+        for item in value:
+            _value(item, where)
+    elif isinstance(value, dict):
+        for item in value.values():
+            _value(item, where)
+
+
+def _called(target: str, where: str) -> None:
+    if target.startswith("."):
+        if not identifier(target[1:]) or target.startswith(".__"):
+            raise GraphError(f"{where} calls the method {target[1:]!r}, which is not allowed")
+        return
+    _qualified(target, where)
 
 
 def _target(graph: Graph, node: Node, scope: Mapping[str, Member], at: str) -> None:
@@ -82,8 +110,8 @@ def _member(name: str, member: Member, scope: Mapping[str, Member], where: str) 
         return
     if isinstance(member, Unit):
         _unit(member, where)
-    if isinstance(member, Tensor):
-        _unit(member.value, where)
+    if isinstance(member, Tensor) and isinstance(member.value, Unit):
+        _value(member.value, where)
     if isinstance(member, Shared) and member.name not in scope:
         raise GraphError(f"{where} is shared under '{member.name}', which no graph above it holds")
     for child, item in children(member).items():

@@ -6,48 +6,20 @@ is being built on its thread. It stays for good: CPython refuses constructor arg
 
 from __future__ import annotations
 
+import functools
 import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from types import FrameType
 from typing import Any
 
 from torch import nn
 
 from raynas.errors import SpaceError
 from raynas.nn.basic_unit import is_basic_unit
+from raynas.nn.tape import Construction, Tape, Watch
 from raynas.search_space import expression
-from raynas.serializer.call import KEY, RECORDED, Call, name_of, snapshot
-
-
-@dataclass(frozen=True, eq=False)
-class Construction(Call):
-    """A module's constructor call, and when and where it was made.
-
-    Attributes:
-        index: its place among all constructions of the recording: the order in which random numbers were drawn.
-        where: the file and line that called the constructor.
-    """
-
-    index: int = 0
-    where: str = ""
-
-
-@dataclass
-class Tape:
-    """What was constructed while a space was built, in order."""
-
-    constructions: list[Construction] = field(default_factory=list)
-
-    def construct(
-        self, cls: type[nn.Module], args: tuple[Any, ...], kwargs: dict[str, Any], where: str
-    ) -> Construction:
-        call = Construction(cls, snapshot(args), snapshot(kwargs), len(self.constructions), where)
-        self.constructions.append(call)
-        RECORDED.add(name_of(cls))
-        return call
+from raynas.serializer.call import KEY, Call, snapshot
 
 
 class _Thread(threading.local):
@@ -70,11 +42,13 @@ def recording() -> Iterator[Tape]:
     if _thread.tape is not None:
         yield _thread.tape
         return
-    _thread.tape = Tape()
+    tape = _thread.tape = Tape()
     try:
-        yield _thread.tape
+        with Watch(tape):
+            yield tape
     finally:
         _thread.tape = None
+        tape.close()
 
 
 def construction(module: nn.Module) -> Construction | None:
@@ -91,8 +65,11 @@ def _new(cls: type[nn.Module], *args: Any, **kwargs: Any) -> Any:
     caller = sys._getframe(1)
     if caller.f_code.co_filename.endswith(("copyreg.py", "copy.py")):
         return made  # a copy: it takes over the record of what it was copied from
-    call = tape.construct(cls, args, kwargs, _line(caller))
+    call = tape.construct(made, args, kwargs, caller)
     made.__dict__[KEY] = call
+    leaf = None if is_basic_unit(cls) else leaf_of(cls)
+    if leaf is not None:
+        _note_base(leaf)
     if not any(True for _ in expression.leaves((args, kwargs))) or not is_basic_unit(cls):
         return made
     return _with_defaults(made, call)
@@ -132,8 +109,25 @@ class _Unread(nn.Module):
         setattr(self, name, value)
 
 
-def _line(frame: FrameType | None) -> str:
-    return f"{frame.f_code.co_filename}:{frame.f_lineno}" if frame is not None else ""
+def leaf_of(cls: type[nn.Module]) -> type[nn.Module] | None:
+    """The basic unit that a class derives from; None where it derives from containers only."""
+    return next((base for base in cls.__mro__ if is_basic_unit(base)), None)
+
+
+def _note_base(leaf: type[nn.Module]) -> None:
+    """From now on the constructor of `leaf` notes its arguments where it runs for a class derived from it."""
+    original = leaf.__init__
+    if hasattr(original, "_raynas_noted"):
+        return
+
+    @functools.wraps(original)
+    def __init__(self: Any, *args: Any, **kwargs: Any) -> None:
+        if _thread.tape is not None and type(self) is not leaf and leaf_of(type(self)) is leaf:
+            _thread.tape.bases[self] = Call(leaf, snapshot(args), snapshot(kwargs))
+        original(self, *args, **kwargs)
+
+    __init__._raynas_noted = True  # type: ignore[attr-defined]  # so that it is wrapped once
+    leaf.__init__ = __init__  # type: ignore[method-assign]  # it does the same, and notes how
 
 
 nn.Module.__new__ = _new  # type: ignore[method-assign,assignment]  # the hook that this file is about

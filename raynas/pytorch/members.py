@@ -9,19 +9,34 @@ import torch
 from torch import nn
 
 from raynas.errors import SerializationError, TraceError
-from raynas.graph import Choice, Graph, Make, Member, Path, Pick, Repeated, Set, Shared, Tensor, Unit
-from raynas.graph.member import Step
+from raynas.graph import (
+    Choice,
+    Copy,
+    Graph,
+    Let,
+    Make,
+    Member,
+    Path,
+    Pick,
+    Repeated,
+    Set,
+    Shared,
+    Step,
+    Tensor,
+    Unit,
+)
 from raynas.nn import InputChoice, LayerChoice, Repeat, is_basic_unit
 from raynas.nn.basic_unit import CONTAINERS
-from raynas.nn.recording import construction
+from raynas.nn.recording import construction, leaf_of
+from raynas.nn.tape import Tape
+from raynas.pytorch.changes import Changed, Changes, plain
+from raynas.pytorch.constructor import Constructors, draws
 from raynas.pytorch.fx_graph import nodes_of
 from raynas.pytorch.names import name_of
+from raynas.pytorch.tensors import creation
 from raynas.pytorch.tracer import Tracer
 from raynas.search_space import Expression
 from raynas.serializer import Call, Encoder, call_of
-
-LITERAL = 64
-"""Up to so many values a tensor is written out in the source."""
 
 
 class Whole(Exception):
@@ -46,11 +61,21 @@ class Builder:
         self.tracer = tracer
         self.shared = _shared(root, tracer)
         self.ties = _ties(root, tracer, self.shared)
+        self.constructors = Constructors(root, set(tracer.opaque), tape_of(root))
+        self.copies = _copies(root)
+        self.changes = Changes()
+        self.below: dict[nn.Module, list[Step]] = {}
+        self.written: set[int] = set()
+        self.compared: set[nn.Module] = set()
+        self.homes: list[tuple[nn.Module, str]] = []
 
     def graph(self, module: nn.Module) -> Graph:
         """An opened module, or one that is never called: its members, steps and constructor."""
         body = self.tracer.bodies.get(module)
-        base, init = _base(module, called=body is not None)
+        holds = can_hold(module) or module is self.root
+        if holds:
+            self.homes.append((module, ""))
+        base, init = self.base(module)
         members: dict[str, Member] = {}
         inherited = _inherited(module, init)
         for kind, own in (("parameter", module._parameters), ("buffer", module._buffers)):
@@ -62,25 +87,109 @@ class Builder:
                 members[name] = self.tensor(module, name, tensor, "attribute")
         for name, child in module._modules.items():
             if child is not None and name not in inherited:
-                members[name] = self.place(child)
-        shared = {name: self.member(child) for child, (name, home) in self.shared.items() if home is module}
+                members[name] = self.place(child, name)
+        shared = {name: self.place(child, name, True) for child, (name, home) in self.shared.items() if home is module}
         graph = Graph(type(module).__name__, members, [], base, shared, init)
         if body is not None:
             graph.nodes = nodes_of(body)
-        graph.setup = [*_order(module, graph), *self.ties.get(module, ())]
+        if not holds:
+            return graph
+        graph.attributes = _attributes(module, members)
+        graph.setup = self.setup(module, graph)
+        self.homes.pop()
         return graph
 
-    def place(self, child: nn.Module) -> Member:
+    def setup(self, module: nn.Module, graph: Graph) -> list[Step]:
+        """The constructor's steps: in the order in which they happened, as far as that makes a difference."""
+        timed = self.constructors.steps.get(module, [])
+        made = self._times(module, graph)
+        copies = [Copy(path, source) for path, source in self.copies.get(module, [])]
+        drawn = [index for index in made.values() if index is not None]
+        before = [t for t in timed if (t.draws or isinstance(t.step, Let)) and any(t.index < index for index in drawn)]
+        steps: list[Step] = []
+        if before or drawn != sorted(drawn):
+            last = 0
+            order: list[tuple[int, int, Step]] = []
+            for position, (name, index) in enumerate(made.items()):
+                last = index if index is not None else last
+                order.append((last, position, Make(name)))
+            order += [(t.index, -1, t.step) for t in timed]
+            steps = [step for _, _, step in sorted(order, key=lambda item: item[:2])]
+        else:
+            steps = [t.step for t in timed]
+        return [*copies, *steps, *self.ties.get(module, ()), *self.below.get(module, ())]
+
+    def _times(self, module: nn.Module, graph: Graph) -> dict[str, int | None]:
+        """When each member took random numbers first, or was given its value; None where that makes no difference."""
+        times: dict[str, int | None] = {}
+        for name in graph.members:
+            tensor = module._parameters.get(name)
+            tensor = tensor if tensor is not None else module._buffers.get(name)
+            tensor = tensor if tensor is not None else module.__dict__.get(name)
+            child = module._modules.get(name)
+            if child is not None:
+                times[name] = self._first(child)
+            elif isinstance(tensor, torch.Tensor):
+                value = self.constructors.value(tensor)
+                times[name] = value[1] if value is not None else None
+            else:
+                times[name] = None
+        return times
+
+    def _first(self, module: nn.Module) -> int | None:
+        """When the first part of a module was made that took random numbers."""
+        found: list[int] = []
+        for child in module.modules():
+            call = construction(child)
+            if call is not None and (child in self.tracer.opaque or is_basic_unit(type(child))) and draws(child):
+                found.append(call.index)
+            found += [timed.index for timed in self.constructors.steps.get(child, ()) if timed.draws]
+            for tensor in (*child._parameters.values(), *child._buffers.values()):
+                value = self.constructors.value(tensor) if tensor is not None else None
+                found += [value[1]] if value is not None else []
+        return min(found, default=None)
+
+    def base(self, module: nn.Module) -> tuple[str, Unit | None]:
+        """The class that the generated one derives from, and the call of its constructor where it needs one."""
+        cls = type(module)
+        if cls in CONTAINERS:
+            return name_of(cls), None
+        if isinstance(module, nn.Sequential) and cls.forward is nn.Sequential.forward:
+            return "torch.nn.Sequential", None
+        leaf = leaf_of(cls)
+        if leaf is None:
+            return "torch.nn.Module", None
+        tape = tape_of(module)
+        call = tape.bases.get(module) if tape is not None else None
+        if call is None:
+            raise Whole(module, f"derives from {leaf.__name__}, whose constructor call nobody recorded")
+        if module in self.tracer.bodies and cls.forward is leaf.forward:
+            raise Whole(module, f"runs {leaf.__name__}'s own forward")
+        try:
+            return name_of(leaf), unit_of(call)
+        except SerializationError as error:
+            raise Whole(module, str(error)) from None
+
+    def place(self, child: nn.Module, name: str, home: bool = False) -> Member:
         """A child where it stands: itself, or a mention of what stands elsewhere, too."""
-        return Shared(self.shared[child][0]) if child in self.shared else self.member(child)
+        if child in self.shared and not home:
+            return Shared(self.shared[child][0])
+        owner, path = self.homes[-1]
+        if home:
+            path = next(p for p, found in owner.named_modules() if found is child)
+        self.homes.append((owner, f"{path}.{name}".lstrip(".") if not home else path))
+        try:
+            return self.member(child)
+        finally:
+            self.homes.pop()
 
     def member(self, module: nn.Module) -> Member:
         if isinstance(module, LayerChoice):
-            return Choice(module.pick, {key: self.place(item) for key, item in _by_token(module).items()})
+            return Choice(module.pick, {k: self.place(item, str(k)) for k, item in _by_token(module).items()})
         if isinstance(module, InputChoice):
             return Pick(module.pick, module.reduction)
         if isinstance(module, Repeat):
-            return Repeated(module.depth, tuple(self.place(block) for block in module.blocks))
+            return Repeated(module.depth, tuple(self.place(block, str(i)) for i, block in enumerate(module.blocks)))
         if module in self.tracer.opaque or is_basic_unit(type(module)):
             return self.unit(module)
         return self.graph(module)
@@ -94,12 +203,23 @@ class Builder:
                 "builds the model, or build it under `with raynas.recording()`"
             )
         try:
-            return unit_of(call)
-        except SerializationError as error:
+            unit = unit_of(call)
+            if self.homes and module not in self.compared:
+                self.compared.add(module)
+                home, path = self.homes[-1]
+                steps = list(self.changes.of(module, call, path))
+                replaced = {t.step.path for t in self.constructors.steps.get(home, ()) if isinstance(t.step, Set)}
+                self.below.setdefault(home, []).extend(
+                    s for s in steps if not (isinstance(s, Set) and s.path in replaced)
+                )
+            return unit
+        except (SerializationError, Changed) as error:
             parent = self.parent(module)
-            if parent is None:
-                raise TraceError(f"{type(module).__name__} cannot be written as source: {error}") from None
-            raise Whole(parent, f"{type(module).__name__}: {error}") from None
+            if parent is None or (
+                parent is self.root and construction(self.root) is None and call_of(self.root) is None
+            ):
+                raise TraceError(f"{type(module).__name__} cannot be written as source: it {error}") from None
+            raise Whole(parent, f"{type(module).__name__} {error}") from None
 
     def parent(self, module: nn.Module) -> nn.Module | None:
         """The nearest module around `module` that can be kept whole."""
@@ -112,10 +232,15 @@ class Builder:
         return around
 
     def tensor(self, module: nn.Module, name: str, tensor: torch.Tensor, kind: Any) -> Tensor:
-        value = creation(tensor.detach())
+        persistent = name not in module._non_persistent_buffers_set
+        known = self.constructors.value(tensor)
+        if id(tensor) in self.written:  # tied: it is assigned once all is made
+            kwargs = {} if tensor.dtype == torch.get_default_dtype() else {"dtype": tensor.dtype}
+            return Tensor(Unit("torch.empty", (tuple(tensor.shape),), kwargs), kind, tensor.requires_grad, persistent)
+        self.written.add(id(tensor))
+        value = known[0] if known is not None else creation(tensor.detach())
         if value is None:
             raise Whole(module, f"owns the {kind} '{name}', whose value is too large to write out")
-        persistent = name not in module._non_persistent_buffers_set
         return Tensor(value, kind, tensor.requires_grad, persistent)
 
 
@@ -146,64 +271,70 @@ def unit_of(call: Call) -> Unit:
     return Unit(name_of(call.target), args, {key: value(item) for key, item in call.kwargs.items()})
 
 
-def creation(tensor: torch.Tensor) -> Unit | None:
-    """A call that makes a tensor of this value; None where none is short enough."""
-    kwargs: dict[str, Any] = {} if tensor.dtype == torch.get_default_dtype() else {"dtype": tensor.dtype}
-    shape = tuple(tensor.shape)
-    if tensor.layout != torch.strided or tensor.is_quantized:
-        return None
-    if tensor.numel() > 1:
-        first = tensor.flatten()[0]
-        if bool((tensor == first).all()):
-            if first == 0:
-                return Unit("torch.zeros", (shape,), kwargs)
-            if first == 1:
-                return Unit("torch.ones", (shape,), kwargs)
-            return Unit("torch.full", (shape, first.item()), kwargs)
-        if tensor.dtype == torch.int64 and tensor.dim() == 1 and bool((tensor == torch.arange(tensor.numel())).all()):
-            return Unit("torch.arange", (tensor.numel(),), {})
-    if tensor.numel() > LITERAL or tensor.dtype.is_complex:
-        return None
-    plain = tensor.dtype in (torch.int64, torch.bool)
-    return Unit("torch.tensor", (tensor.tolist(),), {} if plain else kwargs)
-
-
 def _by_token(choice: LayerChoice) -> dict[Any, nn.Module]:
     return dict(zip(choice.pick.tokens, choice.candidates.values(), strict=True))
-
-
-def _base(module: nn.Module, called: bool) -> tuple[str, Unit | None]:
-    """The class that the generated one derives from, and the call of its constructor where it needs one."""
-    cls = type(module)
-    if cls in CONTAINERS:
-        return name_of(cls), None
-    if isinstance(module, nn.Sequential) and cls.forward is nn.Sequential.forward:
-        return "torch.nn.Sequential", None
-    leaf = next((base for base in cls.__mro__ if is_basic_unit(base)), None)
-    if leaf is None:
-        return "torch.nn.Module", None
-    call = construction(module)
-    if call is None or "__init__" in {name for base in cls.__mro__[: cls.__mro__.index(leaf)] for name in vars(base)}:
-        raise Whole(module, f"has a constructor of its own above {leaf.__name__}'s")
-    return name_of(leaf), unit_of(Call(leaf, call.args, call.kwargs))
 
 
 def _inherited(module: nn.Module, init: Unit | None) -> set[str]:
     return set() if init is None else {*module._parameters, *module._buffers, *module._modules}
 
 
-def _order(module: nn.Module, graph: Graph) -> list[Step]:
-    """The members in the order of their construction, where that is not the order of registration."""
-    at = {name: first for name, child in module._modules.items() if child and (first := _first(child)) is not None}
-    names = [name for name in graph.members if name in at]
-    ordered = sorted(names, key=lambda name: at[name])
-    return [] if ordered == names else [Make(name) for name in ordered]
+def tape_of(root: nn.Module) -> Tape | None:
+    """What was recorded while a model was built."""
+    for module in root.modules():
+        call = construction(module)
+        if call is not None and call.tape is not None:
+            return call.tape
+    return None
 
 
-def _first(module: nn.Module) -> int | None:
-    """When the first of a module's parts that draws random numbers was constructed."""
-    found = [call.index for child in module.modules() if (call := construction(child)) and [*child.parameters(False)]]
-    return min(found, default=None)
+def can_hold(module: nn.Module) -> bool:
+    """Whether an opened module has a constructor of its own in which steps can stand."""
+    return type(module) not in CONTAINERS and not isinstance(module, LayerChoice | Repeat)
+
+
+def _attributes(module: nn.Module, members: Mapping[str, Member]) -> dict[str, Any]:
+    """The plain values that a user's module keeps under public names."""
+    return {
+        name: value
+        for name, value in module.__dict__.items()
+        if not name.startswith("_")
+        and name not in members
+        and name != "training"
+        and name.isidentifier()
+        and (plain(value) or isinstance(value, Expression))
+    }
+
+
+def _copies(root: nn.Module) -> dict[nn.Module, list[tuple[str, str]]]:
+    """Deep copies: by the opened module around both, the path of the copy and that of the original."""
+    found: dict[nn.Module, list[tuple[str, str]]] = {}
+    originals: dict[int, tuple[str, nn.Module]] = {}
+    done: set[str] = set()
+    for path, module in root.named_modules():
+        call = construction(module)
+        if call is None or any(path.startswith(f"{above}.") for above in done):
+            continue
+        if id(call) not in originals:
+            originals[id(call)] = (path, module)
+            continue
+        source, original = originals[id(call)]
+        done.add(path)
+        if not any(draws(part) for part in module.modules() if is_basic_unit(type(part))):
+            continue
+        home, cut = root, 0
+        common = _common(path, source)
+        while common and not can_hold(root.get_submodule(common)):
+            common = common.rpartition(".")[0]
+        home, cut = root.get_submodule(common), len(common) + 1 if common else 0
+        if not any(isinstance(m, LayerChoice | Repeat) for m in _between(root, path)):
+            found.setdefault(home, []).append((path[cut:], source[cut:]))
+    return found
+
+
+def _between(root: nn.Module, path: str) -> list[nn.Module]:
+    parts = path.split(".")
+    return [root.get_submodule(".".join(parts[:cut])) for cut in range(1, len(parts))]
 
 
 def _shared(root: nn.Module, tracer: Tracer) -> dict[nn.Module, tuple[str, nn.Module]]:

@@ -10,31 +10,10 @@ from raynas.errors import GraphError
 from raynas.graph import Graph, Node
 from raynas.graph.node import nodes_in
 from raynas.graph.verify import identifier
+from raynas.pytorch.codegen.arithmetic import INFIX, PREFIX
 from raynas.pytorch.codegen.literals import Imports, literal
 from raynas.pytorch.codegen.text import Listed, Slot, Text, call
 
-INFIX = {
-    "add": "+",
-    "sub": "-",
-    "mul": "*",
-    "truediv": "/",
-    "floordiv": "//",
-    "mod": "%",
-    "pow": "**",
-    "matmul": "@",
-    "and_": "&",
-    "or_": "|",
-    "xor": "^",
-    "lshift": "<<",
-    "rshift": ">>",
-    "eq": "==",
-    "ne": "!=",
-    "lt": "<",
-    "le": "<=",
-    "gt": ">",
-    "ge": ">=",
-}
-PREFIX = {"neg": "-", "pos": "+", "invert": "~"}
 IN_PLACE = {f"i{name.rstrip('_')}": f"{sign}=" for name, sign in INFIX.items() if sign not in ("==", "!=", "<", ">")}
 READS = ("operator.getitem", "builtins.getattr")
 

@@ -21,6 +21,7 @@ IMPORTS = {
     "torch": "import torch",
     "math": "import math",
     "operator": "import operator",
+    "copy": "import copy",
     "OrderedDict": "from collections import OrderedDict",
 }
 RESERVED = frozenset({*IMPORTS, "self", "super", "Model"})
@@ -49,7 +50,7 @@ class Imports:
             return f"{self.word(ALIASES[module])}.{last}"
         if module == "torch.nn.init":
             return f"{self.word('nn')}.init.{last}"
-        if module in ("torch", "math", "operator"):
+        if module in ("torch", "math", "operator", "copy"):
             return f"{self.word(module)}.{last}"
         if module.startswith("torch."):
             self._lines.add(
@@ -80,7 +81,7 @@ class Imports:
 
         def room(line: str) -> int:
             root = line.split()[1].partition(".")[0]
-            return 0 if root in ("math", "operator", "collections") else 1 if root == "torch" else 2
+            return 0 if root in ("math", "operator", "collections", "copy") else 1 if root == "torch" else 2
 
         groups = [sorted(line for line in self._lines if room(line) == r) for r in range(3)]
         groups[1].sort(key=lambda line: (line.startswith("from"), line))

@@ -6,15 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from raynas.errors import GraphError
-from raynas.graph import Apply, Graph, Make, Member, Path, Set, Shared, Tensor, Unit
+from raynas.graph import Apply, Graph, Member, Set, Tensor, Unit
 from raynas.graph.graph import children
-from raynas.graph.verify import identifier
 from raynas.pytorch.codegen.forward import Forward
-from raynas.pytorch.codegen.literals import Imports, constructor, literal
-from raynas.pytorch.codegen.text import Listed, Slot, Text, call, flat, laid_out, slots
-
-LISTS = ("torch.nn.ModuleList", "torch.nn.Sequential")
+from raynas.pytorch.codegen.literals import Imports
+from raynas.pytorch.codegen.members import Members, is_inline
+from raynas.pytorch.codegen.paths import written
+from raynas.pytorch.codegen.text import Block, Listed, Slot, Text, call, flat, laid_out, slots
 
 
 def to_source(graph: Graph) -> str:
@@ -79,7 +77,7 @@ class _Writer:
             self.imports.name(unit.target)
         heights: dict[int, list[Graph]] = {}
         top = _height(self.root, heights)
-        if _is_inline(self.root):
+        if is_inline(self.root):
             heights[top] = [self.root]
         for height in sorted(heights):
             self._resolve(heights[height])
@@ -110,12 +108,13 @@ class _Writer:
                 continue
             run = any(slot.run for slot in column)
             if values not in known:
-                known[values] = _unique(column[0].hint, taken)
+                kept = {*first.graph.members, *first.graph.attributes} if run else set()
+                known[values] = _unique(column[0].hint, taken | kept)
                 taken.add(known[values])
                 arguments.append((known[values], list(column)))
             name = known[values]
             made.fill[position] = f"self.{name}" if run else name
-            if run and name not in made.kept:
+            if run and name not in made.kept and name not in first.graph.attributes:
                 made.kept.append(name)
         made.parameters = [*first.borrowed, *(name for name, _ in arguments)]
         for row, draft in enumerate(drafts):
@@ -130,14 +129,13 @@ class _Writer:
         return name
 
     def _draft(self, graph: Graph) -> _Draft:
-        inherits = graph.init is not None or _is_inline(graph)
-        base = self.imports.name(graph.base if inherits else "torch.nn.Module")
-        members = _Members(self, graph)
+        base = self.imports.name(graph.base)
+        members = Members(graph, self.imports, self.instance)
         init = members.lines()
         parameters: list[str] = []
         forward: list[Text] = []
-        if graph.nodes and not _is_inline(graph):
-            parameters, forward = Forward(graph, self.imports, lambda path: _path(graph, path)).lines()
+        if graph.nodes and not is_inline(graph):
+            parameters, forward = Forward(graph, self.imports, lambda path: written(graph, path)).lines()
         return _Draft(graph, base, init, parameters, forward, members.borrowed)
 
     def _written(self, made: _Class) -> str:
@@ -151,9 +149,9 @@ class _Writer:
         lines = [f"class {made.name}({draft.base}):"]
         init_lines = [filled(text, 8) for text in draft.init]
         kept = [f"self.{name} = {name}" for name in made.kept]
-        super_init, *rest = init_lines
-        body = [super_init, *kept, *rest]
-        if len(body) > 1 or made.parameters or draft.graph.init is not None or _is_inline(draft.graph):
+        at = next(i for i, line in enumerate(init_lines) if line.startswith("super().__init__")) + 1
+        body = [*init_lines[:at], *kept, *init_lines[at:]]
+        if len(body) > 1 or made.parameters or draft.graph.init is not None or is_inline(draft.graph):
             lines.append(f"    def __init__({', '.join(['self', *made.parameters])}):")
             lines += [f"        {line}" for line in body]
         if draft.forward:
@@ -175,191 +173,56 @@ class _Writer:
         return list(zip(arguments, made.parameters[len(made.draft.borrowed) :], strict=True))
 
 
-class _Members:
-    """Writes the constructor of one opened module."""
-
-    def __init__(self, writer: _Writer, graph: Graph) -> None:
-        self.writer = writer
-        self.graph = graph
-        self.imports = writer.imports
-        self.borrowed = sorted(_missing(graph))
-        self.at: dict[str, str] = {name: name for name in self.borrowed}
-
-    def lines(self) -> list[Text]:
-        graph = self.graph
-        if _is_inline(graph):
-            return [("super().__init__", self._inline(graph)[1])]
-        init = graph.init
-        lines: list[Text] = [call("super().__init__", constructor(init, self.imports)[1].items if init else [])]  # type: ignore[index,union-attr]  # a call's list
-        made = [step.name for step in graph.setup if isinstance(step, Make)]
-        early = [name for name in graph.members if name not in made]
-        for name in early:
-            lines += self._made(name, graph.members[name])
-        if made:
-            for name in made:
-                lines.append((_local(name), " = ", self._expression(graph.members[name])))
-            for name in graph.members:
-                if name in made:
-                    lines.append(_assigned(name, _local(name)))
-        for step in graph.setup:
-            if isinstance(step, Set):
-                lines.append((_path(graph, step.path), " = ", self._step_value(step.value)))
-            elif isinstance(step, Apply):
-                lines.append(self._applied(step))
-        return lines
-
-    def _step_value(self, value: Any) -> Text:
-        if isinstance(value, Path):
-            return _path(self.graph, value.path)
-        return Slot(literal(value, self.imports), "value")
-
-    def _applied(self, step: Apply) -> Text:
-        items = [self._step_value(arg) for arg in step.args]
-        named: list[Text] = [(f"{key}=", self._step_value(arg)) for key, arg in step.kwargs.items()]
-        if step.target.startswith("."):
-            return call((items[0], step.target), [*items[1:], *named])
-        return call(self.imports.name(step.target), [*items, *named])
-
-    def _made(self, name: str, member: Member) -> list[Text]:
-        if isinstance(member, Tensor):
-            value = constructor(member.value, self.imports)
-            if member.kind == "buffer":
-                extra: list[Text] = [] if member.persistent else ["persistent=False"]
-                return [call("self.register_buffer", [repr(name), value, *extra])]
-            if member.kind == "parameter":
-                extra = [] if member.requires_grad else ["requires_grad=False"]
-                value = call(self.imports.name("torch.nn.Parameter"), [value, *extra])
-            return [(f"self.{name} = ", value)]
-        lines: list[Text] = []
-        for key in _mentioned(member):
-            if key in self.graph.shared and key not in self.at:
-                if isinstance(member, Shared):
-                    self.at[key] = f"self.{name}" if identifier(name) else key
-                    if identifier(name):
-                        return [*lines, _assigned(name, self._expression(self.graph.shared[key]))]
-                self.at[key] = _local(key)
-                lines.append((_local(key), " = ", self._expression(self.graph.shared[key])))
-        return [*lines, _assigned(name, self._expression(member))]
-
-    def _expression(self, member: Member) -> Text:
-        if isinstance(member, Shared):
-            return self.at[member.name]
-        if isinstance(member, Unit):
-            return constructor(member, self.imports)
-        if not isinstance(member, Graph):
-            raise GraphError(
-                f"a {type(member).__name__} of '{self.graph.name}' is not chosen yet: freeze the graph first"
-            )
-        return self._inline(member) if _is_inline(member) else self.writer.instance(member, self.at)
-
-    def _inline(self, member: Graph) -> tuple[Text, Text]:
-        """A container as the call that makes it: its name, and its arguments."""
-        name = self.imports.name(member.base)
-        items = tuple(self._expression(child) for child in member.members.values())
-        if member.base == "torch.nn.ModuleDict":
-            pairs = tuple((repr(key), ": ", item) for key, item in zip(member.members, items, strict=True))
-            return name, Listed("(", (Listed("{", pairs, "}"),), ")")
-        if member.base == "torch.nn.ModuleList":
-            return name, Listed("(", (Listed("[", items, "]"),), ")")
-        if list(member.members) == [str(i) for i in range(len(items))]:
-            return name, Listed("(", items, ")")
-        named = tuple(("(", repr(key), ", ", item, ")") for key, item in zip(member.members, items, strict=True))
-        ordered = call(self.imports.word("OrderedDict"), [Listed("[", named, "]")])
-        return name, Listed("(", (ordered,), ")")
-
-
 def _fixed(text: Text, fill: Mapping[int, str], order: Any) -> Text:
     """The text with its slots filled, in order."""
     if isinstance(text, Slot):
         return fill[next(order)]
     if isinstance(text, Listed):
         return Listed(text.open, tuple(_fixed(item, fill, order) for item in text.items), text.close)
+    if isinstance(text, Block):
+        return Block(text.head, tuple(_fixed(line, fill, order) for line in text.lines))
     if isinstance(text, tuple):
         return tuple(_fixed(item, fill, order) for item in text)
     return text
-
-
-def _is_inline(graph: Graph) -> bool:
-    """Whether a graph is written as an expression, such as `nn.Sequential(…)`, rather than as a class."""
-    if graph.shared or graph.setup or graph.init is not None:
-        return False
-    if any(isinstance(member, Tensor) for member in graph.members.values()):
-        return False
-    if graph.base == "torch.nn.Sequential":
-        return not graph.nodes or graph.is_sequential
-    return graph.base in ("torch.nn.ModuleList", "torch.nn.ModuleDict") and not graph.nodes
 
 
 def _height(member: Member, heights: dict[int, list[Graph]]) -> int:
     """How many classes stand below; each graph that becomes a class is noted under its own."""
     inside = list(children(member).values()) + (list(member.shared.values()) if isinstance(member, Graph) else [])
     below = max((_height(child, heights) for child in inside), default=0)
-    if not isinstance(member, Graph) or _is_inline(member):
+    if not isinstance(member, Graph) or is_inline(member):
         return below
     heights.setdefault(below, []).append(member)
     return below + 1
 
 
 def _units(member: Member) -> list[Unit]:
-    found = [member] if isinstance(member, Unit) else []
-    for child in children(member).values():
-        found += _units(child)
-    if isinstance(member, Graph):
-        for child in member.shared.values():
-            found += _units(child)
-        found += [member.init] if member.init else []
+    """Every call in the constructors of a graph and all below it."""
+    found: list[Unit] = []
+
+    def visit(value: Any) -> None:
+        if isinstance(value, Unit):
+            if not value.target.startswith((".", "operator.", "builtins.")):
+                found.append(value)
+            visit((value.args, dict(value.kwargs)))
+        elif isinstance(value, tuple | list):
+            for item in value:
+                visit(item)
+        elif isinstance(value, dict):
+            for item in value.values():
+                visit(item)
+        elif isinstance(value, Tensor):
+            visit(value.value)
+        elif isinstance(value, Set):
+            visit(value.value)
+        elif isinstance(value, Apply):
+            visit(Unit(value.target, value.args, value.kwargs))
+        elif isinstance(value, Graph):
+            visit((value.init, value.setup, dict(value.shared)))
+            visit(dict(children(value)))
+
+    visit(member)
     return found
-
-
-def _mentioned(member: Member) -> list[str]:
-    """The shared members that a member mentions, at any depth, each once, in order."""
-    if isinstance(member, Shared):
-        return [member.name]
-    found: dict[str, None] = {}
-    own = set(member.shared) if isinstance(member, Graph) else set()
-    inside = list(children(member).values()) + (list(member.shared.values()) if isinstance(member, Graph) else [])
-    for child in inside:
-        found.update(dict.fromkeys(name for name in _mentioned(child) if name not in own))
-    return list(found)
-
-
-def _missing(graph: Graph) -> set[str]:
-    """The shared members that a graph needs and does not hold itself."""
-    return set(_mentioned(graph))
-
-
-def _path(graph: Graph, path: str) -> str:
-    """A path below an opened module as source: `self.blocks[0].conv`."""
-    text, here = "self", graph
-    scope: dict[str, Member] = dict(graph.shared)
-    parts = path.split(".")
-    for position, part in enumerate(parts):
-        base = here.base if isinstance(here, Graph) else ""
-        if base in LISTS and part.isdigit() and isinstance(here, Graph) and _is_inline(here):
-            text += f"[{part}]"
-        elif base == "torch.nn.ModuleDict" and isinstance(here, Graph) and part in here.members:
-            text += f"[{part!r}]"
-        elif identifier(part):
-            text += f".{part}"
-        else:
-            text += f".get_submodule({part!r})"
-        found: Any = children(here).get(part) if isinstance(here, Graph) else None
-        while isinstance(found, Shared):
-            found = scope.get(found.name)
-        if isinstance(found, Graph):
-            scope.update(found.shared)
-        here = found
-        if found is None and position < len(parts) - 1:
-            continue
-    return text
-
-
-def _assigned(name: str, text: Text) -> Text:
-    return (f"self.{name} = ", text) if identifier(name) else call("self.add_module", [repr(name), text])
-
-
-def _local(name: str) -> str:
-    return name if identifier(name) else f"child_{name}" if identifier(f"child_{name}") else "child"
 
 
 def _unique(wanted: str, taken: set[str], joint: str = "_") -> str:

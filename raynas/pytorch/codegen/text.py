@@ -33,7 +33,15 @@ class Listed:
     close: str
 
 
-Text: TypeAlias = str | Slot | Listed | tuple["Text", ...]
+@dataclass(frozen=True)
+class Block:
+    """A statement with others under it."""
+
+    head: str
+    lines: tuple[Text, ...]
+
+
+Text: TypeAlias = str | Slot | Listed | Block | tuple["Text", ...]
 Fill: TypeAlias = Callable[[Slot], str]
 
 
@@ -49,6 +57,9 @@ def slots(text: Text) -> Iterator[Slot]:
     elif isinstance(text, Listed):
         for item in text.items:
             yield from slots(item)
+    elif isinstance(text, Block):
+        for line in text.lines:
+            yield from slots(line)
     elif isinstance(text, tuple):
         for item in text:
             yield from slots(item)
@@ -62,6 +73,8 @@ def flat(text: Text, fill: Fill) -> str:
         return fill(text)
     if isinstance(text, Listed):
         return text.open + ", ".join(flat(item, fill) for item in text.items) + text.close
+    if isinstance(text, Block):
+        return "\n    ".join([text.head, *(flat(line, fill) for line in text.lines)])
     return "".join(flat(item, fill) for item in text)
 
 
@@ -75,6 +88,9 @@ def laid_out(text: Text, fill: Fill, indent: int = 0, before: int = 0, after: in
         before: characters that stand before it in its first line.
         after: characters that follow it in its last line.
     """
+    if isinstance(text, Block):
+        inner = indent + 4
+        return "\n".join([text.head, *(f"{' ' * inner}{laid_out(line, fill, inner, inner)}" for line in text.lines)])
     line = flat(text, fill)
     if before + len(line) + after <= WIDTH or isinstance(text, str | Slot):
         return line

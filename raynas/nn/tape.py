@@ -1,0 +1,210 @@
+"""Tape: all that constructors did while a space was built, in order.
+
+Beside the constructor calls these are operations on tensors, as far as they happen outside basic units: a basic unit's
+own initialisation comes back with its constructor call. What of them the generated constructors must do again is
+decided later, when it is known what the model kept.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from types import FrameType
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
+
+from raynas.nn.basic_unit import is_basic_unit
+from raynas.serializer.call import RECORDED, Call, name_of, snapshot
+
+INIT = nn.init.__file__
+MODULE = sys.modules[nn.Module.__module__].__file__
+CONVERSIONS = ("to", "double", "float", "half", "bfloat16", "type")
+
+
+@dataclass(frozen=True, eq=False)
+class Construction(Call):
+    """A module's constructor call, and when and where it was made.
+
+    Attributes:
+        index: its place among all that was recorded: the order in which random numbers were drawn.
+        where: the file and line that called the constructor.
+        tape: all that was recorded with it; None in a copy from another process.
+    """
+
+    index: int = 0
+    where: str = ""
+    tape: Tape | None = field(default=None, repr=False)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Construction, (self.target, self.args, dict(self.kwargs), self.index, self.where)
+
+
+@dataclass(eq=False)
+class Event:
+    """One operation on tensors.
+
+    Attributes:
+        index: its place among all that was recorded.
+        function: what was called; a text is the name of a method of the first argument.
+        args, kwargs: as passed.
+        result: what it returned.
+        scopes: the modules in whose constructors it happened, outermost first.
+        changed: the tensors among its arguments that it wrote to.
+        drew: whether it took random numbers from torch's generator.
+        frame: of the function of `torch.nn.init` that stands for several operations.
+    """
+
+    index: int
+    function: Any
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+    result: Any
+    scopes: tuple[nn.Module, ...]
+    changed: list[Tensor]
+    drew: bool
+    frame: FrameType | None = None
+
+
+class Tape:
+    """What was constructed and done while a space was built.
+
+    Attributes:
+        constructions: the constructor calls.
+        modules: the module that each of them made; its copies share the call.
+        scopes: for each of them, the modules in whose constructors it was made, outermost first.
+        bases: of modules that derive from a basic unit, the call of that one's constructor.
+        events: the operations on tensors.
+        moved: tensors that were given another storage, each with the one that it had.
+        random_state: of torch's generator when the recording began.
+    """
+
+    def __init__(self) -> None:
+        self.constructions: list[Construction] = []
+        self.modules: list[nn.Module] = []
+        self.scopes: list[tuple[nn.Module, ...]] = []
+        self.bases: dict[nn.Module, Call] = {}
+        self.events: list[Event] = []
+        self.moved: list[tuple[Tensor, Tensor]] = []
+        self.random_state = torch.get_rng_state()
+        self._count = 0
+
+    def construct(
+        self, made: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], frame: FrameType | None
+    ) -> Construction:
+        """Note a constructor call, made from `frame`."""
+        where = f"{frame.f_code.co_filename}:{frame.f_lineno}" if frame is not None else ""
+        cls = type(made)
+        call = Construction(cls, snapshot(args), snapshot(kwargs), self.tick(), where, self)
+        self.constructions.append(call)
+        self.modules.append(made)
+        self.scopes.append(scopes_of(frame)[0])
+        RECORDED.add(name_of(cls))
+        return call
+
+    def tick(self) -> int:
+        self._count += 1
+        return self._count
+
+    def close(self) -> None:
+        """End the recording: let go of the stack."""
+        for event in self.events:
+            event.frame = None
+
+
+class Watch(TorchFunctionMode):
+    """While this is open, operations on tensors outside basic units are noted on a tape."""
+
+    def __init__(self, tape: Tape) -> None:
+        super().__init__()
+        self.tape = tape
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Mapping[str, Any] | None = None) -> Any:
+        kwargs = dict(kwargs or {})
+        scopes, skip, whole = scopes_of(sys._getframe(1))
+        if skip:
+            return func(*args, **kwargs)
+        name = getattr(func, "__name__", "")
+        if name == "__set__" and func.__self__ is torch.Tensor.data:
+            self.tape.moved.append((args[0], args[0].detach()))
+        before = torch.get_rng_state()
+        inputs = [(tensor, tensor._version) for tensor in tensors_in((args, kwargs))]
+        result = func(*args, **kwargs)
+        changed = [tensor for tensor, version in inputs if tensor._version != version]
+        if name == "__set__" and func.__self__ is torch.Tensor.data:
+            changed.append(args[0])
+        drew = not torch.equal(before, torch.get_rng_state())
+        events = self.tape.events
+        if whole is None:
+            events.append(Event(self.tape.tick(), func, tuple(args), kwargs, result, scopes, changed, drew))
+        elif events and events[-1].frame is whole:
+            events[-1].drew |= drew
+            events[-1].changed += changed
+        else:
+            function, arguments, named = _called(whole)
+            event = Event(self.tape.tick(), function, arguments, named, None, scopes, changed, drew, whole)
+            events.append(event)
+        return result
+
+
+def scopes_of(frame: FrameType | None) -> tuple[tuple[nn.Module, ...], bool, FrameType | None]:
+    """In whose constructors a frame runs; whether inside a basic unit's or a copy; the known function around it."""
+    found: list[nn.Module] = []
+    whole: FrameType | None = None
+    while frame is not None:
+        code = frame.f_code
+        file = code.co_filename
+        if code.co_name == "__init__" and code.co_argcount:
+            module = frame.f_locals.get(code.co_varnames[0])
+            if isinstance(module, nn.Module) and "_modules" in module.__dict__:
+                home = frame.f_globals.get("__name__", "")
+                if is_basic_unit(type(module)) or (
+                    home.startswith(("torch.nn.modules.", "torch.ao.nn."))
+                    and home not in ("torch.nn.modules.module", "torch.nn.modules.container")
+                ):
+                    return (), True, None
+                if not found or found[-1] is not module:
+                    found.append(module)
+        elif file == INIT or (file == MODULE and code.co_name in CONVERSIONS):
+            if not code.co_name.startswith("_") or file == MODULE:
+                whole = frame
+        elif file.endswith("/copy.py") and code.co_name == "deepcopy":
+            return (), True, None
+        frame = frame.f_back
+    return tuple(found[::-1]), False, whole
+
+
+def _called(frame: FrameType) -> tuple[Any, tuple[Any, ...], dict[str, Any]]:
+    """The call that a frame is: its function, and the arguments as they stand in its variables."""
+    code, values = frame.f_code, frame.f_locals
+    if code.co_filename == MODULE:
+        named = values.get("kwargs", {})
+        others = values["args"] if "args" in values else [values[n] for n in code.co_varnames[1 : code.co_argcount]]
+        return code.co_name, (values["self"], *others), dict(named)
+    names = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
+    function = getattr(nn.init, code.co_name)
+    first, *others = names
+    import inspect
+
+    defaults = {name: item.default for name, item in inspect.signature(function).parameters.items()}
+    given = {name: values[name] for name in others if values[name] is not None or defaults.get(name) is not None}
+    return function, (values[first],), {k: v for k, v in given.items() if not _same(v, defaults.get(k))}
+
+
+def _same(left: Any, right: Any) -> bool:
+    return type(left) is type(right) and bool(left == right)
+
+
+def tensors_in(value: Any) -> Iterator[Tensor]:
+    """The tensors in a call's arguments or result."""
+    if isinstance(value, Tensor):
+        yield value
+    elif isinstance(value, list | tuple):
+        for item in value:
+            yield from tensors_in(item)
+    elif isinstance(value, dict):
+        for item in value.values():
+            yield from tensors_in(item)

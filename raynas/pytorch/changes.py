@@ -1,0 +1,140 @@
+"""What was changed in a unit after its constructor had run: its attributes, flags and tensors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from raynas.graph import Apply, Path, Set
+from raynas.search_space.expression import leaves
+from raynas.serializer.call import KEY, Call
+
+HOOKS = (
+    *("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks"),
+    *("_state_dict_hooks", "_load_state_dict_pre_hooks", "_load_state_dict_post_hooks"),
+)
+PLAIN = (bool, int, float, str, type(None))
+
+
+class Changed(Exception):
+    """A unit was changed in a way that cannot be written as source; the message says how."""
+
+
+class Changes:
+    """Compares units with what their recorded constructor calls make."""
+
+    def __init__(self) -> None:
+        self._fresh: dict[str, nn.Module | None] = {}
+
+    def of(self, module: nn.Module, call: Call, path: str) -> Iterator[Set | Apply]:
+        """Steps that make a unit at `path`, fresh from its constructor, what it is now.
+
+        Raises:
+            Changed: hooks, parametrizations, or children that its constructor does not make.
+        """
+        if type(module) is not call.target:
+            raise Changed(f"became a {type(module).__name__} after it was constructed")
+        fresh = self._made(call)
+        if fresh is None:
+            return
+        now, then = dict(module.named_modules()), dict(fresh.named_modules())
+        if list(now) != list(then):
+            raise Changed("was given other children after it was constructed")
+        if not module.training and fresh.training and not any(inner.training for inner in now.values()):
+            yield Apply(".eval", (Path(path),))
+        for name, part in now.items():
+            yield from self._part(part, then[name], f"{path}.{name}".rstrip("."), module.training == fresh.training)
+
+    def _part(self, now: nn.Module, then: nn.Module, path: str, flag: bool) -> Iterator[Set | Apply]:
+        if type(now) is not type(then):
+            raise Changed(f"holds a {type(now).__name__} where its constructor makes a {type(then).__name__}")
+        for kind in HOOKS:
+            if len(now.__dict__.get(kind) or ()) != len(then.__dict__.get(kind) or ()):
+                raise Changed(f"was given {kind.strip('_').replace('_', ' ')}")
+        if flag and now.training != then.training:
+            yield Set(f"{path}.training", now.training)
+        ours, theirs = now.__dict__, then.__dict__
+        for name in [*theirs, *(name for name in ours if name not in theirs)]:
+            if name.startswith("_") or name in (KEY, "training"):
+                continue
+            if name not in ours or name not in theirs or not equal(ours[name], theirs[name]):
+                if not plain(ours.get(name)):
+                    if isinstance(ours.get(name), Callable) or name not in ours:  # type: ignore[arg-type]  # a class
+                        raise Changed(f"was given another '{name}'")
+                    continue
+                yield Set(f"{path}.{name}", ours[name])
+        for group in ("_parameters", "_buffers"):
+            have, had = getattr(now, group), getattr(then, group)
+            if list(have) != list(had):
+                raise Changed(f"was given other {group.strip('_')} after it was constructed")
+            for name, tensor in have.items():
+                if tensor is None and had[name] is not None:
+                    yield Set(f"{path}.{name}", None)
+                elif tensor is not None and had[name] is None:
+                    raise Changed(f"was given a '{name}'")
+                elif tensor is not None and tensor.requires_grad != had[name].requires_grad:
+                    yield Apply(".requires_grad_", (Path(f"{path}.{name}"), tensor.requires_grad))
+
+    def _made(self, call: Call) -> nn.Module | None:
+        """A module as the call makes it, on the meta device; None where it cannot be made there."""
+        key = f"{call.target.__module__}.{call.target.__qualname__}{call.args}{sorted(call.kwargs.items(), key=repr)}"
+        simple = not any(True for _ in leaves((call.args, dict(call.kwargs)))) and _is_plain(
+            (call.args, dict(call.kwargs))
+        )
+        if not simple:
+            return self._build(call)
+        if key not in self._fresh:
+            self._fresh[key] = self._build(call)
+        return self._fresh[key]
+
+    def _build(self, call: Call) -> nn.Module | None:
+        if any(isinstance(item, nn.Module | Tensor) for item in _flat((call.args, dict(call.kwargs)))):
+            return None  # what it was passed is the model's own, and may be changed by a second construction
+        state = torch.get_rng_state()
+        try:
+            with torch.device("meta"):
+                made = call()
+        except Exception:  # whatever a user's constructor raises on the meta device: then nothing is known of it
+            return None
+        finally:
+            torch.set_rng_state(state)
+        return made if isinstance(made, nn.Module) else None
+
+
+def plain(value: Any) -> bool:
+    """Whether a value is a literal, or a tuple, list or dict of such."""
+    if isinstance(value, tuple | list) and type(value) in (tuple, list):
+        return all(map(plain, value))
+    if type(value) is dict:
+        return all(plain(k) and plain(v) for k, v in value.items())
+    return type(value) in PLAIN or isinstance(value, torch.dtype)
+
+
+def equal(left: Any, right: Any) -> bool:
+    if not plain(left) or not plain(right):
+        return type(left) is type(right) and not (callable(left) and left is not right and not _same_name(left, right))
+    return type(left) is type(right) and (bool(left == right) or left != left)
+
+
+def _same_name(left: Any, right: Any) -> bool:
+    return getattr(left, "__qualname__", type(left)) == getattr(right, "__qualname__", type(right))
+
+
+def _flat(value: Any) -> Iterator[Any]:
+    if isinstance(value, tuple | list):
+        for item in value:
+            yield from _flat(item)
+    elif isinstance(value, dict):
+        for item in value.values():
+            yield from _flat(item)
+    else:
+        yield value
+
+
+def _is_plain(value: Any) -> bool:
+    return all(
+        item is None or type(item) in (bool, int, float, str) or isinstance(item, torch.dtype) for item in _flat(value)
+    )

@@ -1,0 +1,316 @@
+"""The constructor of one opened module, as statements."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from raynas.errors import GraphError
+from raynas.graph import Apply, Copy, Graph, Let, Local, Make, Member, Path, Set, Shared, Step, Tensor, Unit
+from raynas.graph.graph import children
+from raynas.graph.setup import is_there, paths_of
+from raynas.graph.verify import identifier
+from raynas.pytorch.codegen.arithmetic import INFIX, PREFIX, arithmetic
+from raynas.pytorch.codegen.literals import Imports, constructor, literal
+from raynas.pytorch.codegen.loops import Loop, rolled
+from raynas.pytorch.codegen.paths import written
+from raynas.pytorch.codegen.text import Block, Listed, Slot, Text, call
+
+GUARDED = ("torch.nn.init.", "torch.nn.utils.")
+"""What computes without gradients by itself."""
+
+FREE = (".requires_grad_", ".eval", ".train", ".double", ".float", ".half", ".bfloat16", ".to", ".type")
+"""Methods of modules and parameters that compute nothing."""
+
+
+class Members:
+    """Writes the constructor of one opened module.
+
+    Args:
+        graph: the module.
+        imports: collects what the statements need.
+        instance: writes the construction of a module that has a class of its own, given variables of shared ones.
+    """
+
+    def __init__(self, graph: Graph, imports: Imports, instance: Callable[[Graph, Mapping[str, str]], Text]) -> None:
+        self.graph = graph
+        self.imports = imports
+        self.instance = instance
+        self.borrowed = sorted(mentioned(graph))
+        self.at: dict[str, str] = {name: name for name in self.borrowed}
+        self.local: dict[str, str] = {}
+        self.copies = {step.path: step.source for step in graph.setup if isinstance(step, Copy)}
+        self.originals = set(self.copies.values())
+        self.made: dict[str, str] = {}
+        self.early: list[Text] = []
+        self.variables = {
+            step.name: _free(step.name, {*imports.taken(), *self.at}) for step in graph.setup if isinstance(step, Let)
+        }
+
+    def lines(self) -> list[Text]:
+        """The statements, `super().__init__` first."""
+        graph = self.graph
+        base: Sequence[Text] = ()
+        if graph.init is not None:
+            base = constructor(graph.init, self.imports)[1].items  # type: ignore[index,union-attr]  # a call's list
+        if graph.is_sequential and list(graph.members) == [str(i) for i in range(len(graph.members))]:
+            before = [line for member in graph.members.values() for line in self._before(member)]
+            items = [self._expression(name, member) for name, member in graph.members.items()]
+            kept = [(f"self.{name} = ", self._value(value, name)) for name, value in graph.attributes.items()]
+            return [*before, *self._taken_early(), call("super().__init__", items), *kept]
+        lines: list[Text] = [call("super().__init__", base)]
+        lines += [(f"self.{name} = ", self._value(value, name)) for name, value in graph.attributes.items()]
+        steps = [step for step in graph.setup if not isinstance(step, Copy)]
+        late = [step.name for step in steps if isinstance(step, Make)]
+        waiting = list(graph.members)
+        for name in graph.members:
+            if name not in late:
+                made = self._make(name, waiting)
+                lines += [*self._taken_early(), *made]
+        for step in rolled(graph, steps, self.imports):
+            if isinstance(step, Loop):
+                lines.append(self._looped(step))
+            elif isinstance(step, Make):
+                if step.name in graph.members:
+                    made = self._make(step.name, waiting)
+                    lines += [*self._taken_early(), *made]
+            else:
+                lines += self._step(step)
+        return _guarded(lines, self.imports)
+
+    def _taken_early(self) -> list[Text]:
+        """Variables of originals of which copies are made, as far as they are not written yet."""
+        early, self.early = self.early, []
+        return early
+
+    def _make(self, name: str, waiting: list[str]) -> list[Text]:
+        """Make a member: it is assigned where all members registered before it are, else kept in a variable."""
+        member = self.graph.members[name]
+        if waiting[0] == name:
+            waiting.pop(0)
+            lines = self._made(name, member)
+            while waiting and waiting[0] in self.local:
+                ready = waiting.pop(0)
+                variable = self.local.pop(ready)
+                lines.append(_assigned(ready, variable))
+            return lines
+        lines = self._before(member)
+        expression = self._expression(name, member) if not isinstance(member, Tensor) else self._tensor(name, member)
+        if isinstance(member, Tensor) and member.kind == "buffer":
+            raise GraphError(f"'{self.graph.name}' makes the buffer '{name}' before what is registered before it")
+        self.local[name] = _free(_local(name), {*self.imports.taken(), *self.at, *self.variables.values()})
+        return [*lines, (self.local[name], " = ", expression)]
+
+    def _made(self, name: str, member: Member) -> list[Text]:
+        if isinstance(member, Tensor):
+            value = self._tensor(name, member)
+            if member.kind == "buffer":
+                extra: list[Text] = [] if member.persistent else ["persistent=False"]
+                return [call("self.register_buffer", [repr(name), value, *extra])]
+            return (
+                [(f"self.{name} = ", value)]
+                if identifier(name)
+                else [call("self.register_parameter", [repr(name), value])]
+            )
+        if isinstance(member, Shared) and member.name not in self.at and identifier(name):
+            shared = self.graph.shared[member.name]
+            self.at[member.name] = f"self.{name}"
+            lines = self._before(shared)
+            return [*lines, _assigned(name, self._expression(name, shared))]
+        lines = self._before(member)
+        return [*lines, _assigned(name, self._expression(name, member))]
+
+    def _before(self, member: Member) -> list[Text]:
+        """Variables for the shared members that a member mentions first."""
+        lines: list[Text] = []
+        for key in mentioned(member):
+            if key in self.graph.shared and key not in self.at:
+                lines += self._before(self.graph.shared[key])
+                expression = self._expression(key, self.graph.shared[key])
+                self.at[key] = _free(_local(key), {*self.imports.taken(), *self.at.values(), *self.graph.members})
+                lines.append((self.at[key], " = ", expression))
+        return lines
+
+    def _tensor(self, name: str, member: Tensor) -> Text:
+        value = self._value(member.value, name)
+        if member.kind == "parameter":
+            extra = [] if member.requires_grad else ["requires_grad=False"]
+            return call(self.imports.name("torch.nn.Parameter"), [value, *extra])
+        return value
+
+    def _expression(self, path: str, member: Member) -> Text:
+        """What makes a member that stands at `path`."""
+        if path in self.copies and self.copies[path] in self.made:
+            return call(self.imports.name("copy.deepcopy"), [self.made[self.copies[path]]])
+        if isinstance(member, Shared):
+            return self.at[member.name]
+        text = self._new(path, member)
+        if path in self.originals:
+            if "." in path or not identifier(path):
+                self.made[path] = _free(
+                    _local(path.rpartition(".")[0].rpartition(".")[2] or path),
+                    {*self.imports.taken(), *self.made.values(), *self.at.values()},
+                )
+                self.early.append((self.made[path], " = ", text))
+                return self.made[path]
+            self.made[path] = f"self.{path}"
+        return text
+
+    def _new(self, path: str, member: Member) -> Text:
+        if isinstance(member, Unit):
+            return constructor(member, self.imports)
+        if not isinstance(member, Graph):
+            raise GraphError(
+                f"a {type(member).__name__} of '{self.graph.name}' is not chosen yet: freeze the graph first"
+            )
+        if not is_inline(member):
+            return self.instance(member, self.at)
+        items = tuple(self._expression(f"{path}.{name}", child) for name, child in member.members.items())
+        if member.base == "torch.nn.ModuleDict":
+            pairs = tuple((repr(key), ": ", item) for key, item in zip(member.members, items, strict=True))
+            return call(self.imports.name(member.base), [Listed("{", pairs, "}")])
+        if member.base == "torch.nn.ModuleList":
+            return call(self.imports.name(member.base), [Listed("[", items, "]")])
+        if list(member.members) == [str(i) for i in range(len(items))]:
+            return call(self.imports.name(member.base), items)
+        named = tuple(("(", repr(key), ", ", item, ")") for key, item in zip(member.members, items, strict=True))
+        return call(self.imports.name(member.base), [call(self.imports.word("OrderedDict"), [Listed("[", named, "]")])])
+
+    def _step(self, step: Step) -> list[Text]:
+        if not all(is_there(self.graph, path) for path in paths_of(step)):
+            return []  # it was about something that is no longer part of the graph
+        if isinstance(step, Set):
+            return [(written(self.graph, step.path, self.local), " = ", self._value(step.value, "value"))]
+        if isinstance(step, Let):
+            text = (self.variables[step.name], " = ", self._value(step.value, "value"))
+            return [Block("with torch.no_grad():", (text,))] if _needs_guard(step) else [text]
+        if isinstance(step, Apply):
+            text = self._call(Unit(step.target, step.args, step.kwargs))
+            return [Block("with torch.no_grad():", (text,))] if _needs_guard(step) else [text]
+        return []
+
+    def _value(self, value: Any, hint: str) -> Text:
+        if isinstance(value, Path):
+            return written(self.graph, value.path, self.local)
+        if isinstance(value, Local):
+            return self.variables[value.name]
+        if isinstance(value, Unit):
+            return self._call(value)
+        if isinstance(value, tuple | list) and any(True for _ in _calls(value)):
+            items = tuple(self._value(item, hint) for item in value)
+            close = "]" if isinstance(value, list) else ",)" if len(items) == 1 else ")"
+            return Listed("[" if isinstance(value, list) else "(", items, close)
+        return Slot(literal(value, self.imports), hint)
+
+    def _call(self, unit: Unit) -> Text:
+        special = arithmetic(unit, self._value, lambda value: literal(value, self.imports))
+        if special is not None:
+            return special
+        args = [self._value(arg, "value") for arg in unit.args]
+        named: list[Text] = [(f"{_key(key)}=", self._value(arg, key)) for key, arg in unit.kwargs.items()]
+        if unit.target.startswith("."):
+            first = unit.args[0]
+            infix = isinstance(first, Unit) and first.target.removeprefix("operator.") in {**INFIX, **PREFIX}
+            head: Text = ("(", args[0], ")") if infix else args[0]
+            return call((head, unit.target), [*args[1:], *named])
+        return call(self.imports.name(unit.target), [*args, *named])
+
+    def _looped(self, loop: Loop) -> Text:
+        """`for module in self.modules(): if isinstance(module, …): …`."""
+        branches: list[Text] = []
+        for position, (targets, steps) in enumerate(loop.branches):
+            names = [self.imports.name(target) for target in targets]
+            kinds = names[0] if len(names) == 1 else f"({', '.join(names)})"
+            lines: list[Text] = []
+            for step in steps:
+                if isinstance(step, Set):
+                    lines.append((f"module.{step.path} = ", self._value(step.value, "value")))
+                else:
+                    first, *others = step.args
+                    rest = [self._value(arg, "value") for arg in others]
+                    rest += [(f"{_key(key)}=", self._value(arg, key)) for key, arg in step.kwargs.items()]
+                    head = f"module.{first.path}"
+                    text = (
+                        call((head, step.target), rest)
+                        if step.target.startswith(".")
+                        else call(self.imports.name(step.target), [head, *rest])
+                    )
+                    lines.append(Block("with torch.no_grad():", (text,)) if _needs_guard(step) else text)
+            word = "elif" if position else "if"
+            branches.append(Block(f"{word} isinstance(module, {kinds}):", tuple(_guarded(lines, self.imports))))
+        return Block("for module in self.modules():", tuple(branches))
+
+
+def _needs_guard(step: Apply | Let) -> bool:
+    """Whether a statement would be recorded for gradients: it computes with parameters."""
+    if isinstance(step, Let):
+        return bool(_calls(step.value.args))
+    if step.target.startswith(GUARDED) or step.target in FREE:
+        return False
+    return any(not isinstance(item, Unit) or _calls(item.args) for item in _calls(step.args))
+
+
+def _calls(value: Any) -> list[Any]:
+    if isinstance(value, Path | Local | Unit):
+        return [value]
+    if isinstance(value, tuple | list):
+        return [found for item in value for found in _calls(item)]
+    return []
+
+
+def _guarded(lines: list[Text], imports: Imports) -> list[Text]:
+    """Neighbouring blocks with the same head as one."""
+    merged: list[Text] = []
+    for line in lines:
+        last = merged[-1] if merged else None
+        if isinstance(line, Block) and line.head == "with torch.no_grad():":
+            imports.word("torch")
+            if isinstance(last, Block) and last.head == line.head:
+                merged[-1] = Block(line.head, (*last.lines, *line.lines))
+                continue
+        merged.append(line)
+    return merged
+
+
+def is_inline(graph: Graph) -> bool:
+    """Whether a graph is written as an expression, such as `nn.Sequential(…)`, rather than as a class."""
+    if graph.shared or graph.setup or graph.init is not None or graph.attributes:
+        return False
+    if any(isinstance(member, Tensor) for member in graph.members.values()):
+        return False
+    if graph.base == "torch.nn.Sequential":
+        return not graph.nodes or graph.is_sequential
+    return graph.base in ("torch.nn.ModuleList", "torch.nn.ModuleDict") and not graph.nodes
+
+
+def mentioned(member: Member) -> list[str]:
+    """The shared members that a member mentions and does not hold, at any depth, each once, in order."""
+    if isinstance(member, Shared):
+        return [member.name]
+    found: dict[str, None] = {}
+    own = set(member.shared) if isinstance(member, Graph) else set()
+    inside = list(children(member).values()) + (list(member.shared.values()) if isinstance(member, Graph) else [])
+    for child in inside:
+        found.update(dict.fromkeys(name for name in mentioned(child) if name not in own))
+    return list(found)
+
+
+def _assigned(name: str, text: Text) -> Text:
+    return (f"self.{name} = ", text) if identifier(name) else call("self.add_module", [repr(name), text])
+
+
+def _local(name: str) -> str:
+    return name if identifier(name) else f"child_{name}" if identifier(f"child_{name}") else "child"
+
+
+def _free(wanted: str, taken: set[str]) -> str:
+    name, count = wanted, 2
+    while name in taken:
+        name, count = f"{wanted}_{count}", count + 1
+    return name
+
+
+def _key(name: str) -> str:
+    if not identifier(name):
+        raise GraphError(f"an argument is named {name!r}, which is not an identifier")
+    return name
