@@ -17,24 +17,33 @@ SPAWNED = "ddp_spawn"
 
 
 def given(trainer: Any) -> dict[str, Any]:
-    """The arguments that a user gave, as a mapping or as a recorded Trainer; `ConfigError` where it has no such."""
+    """The arguments that a user gave, as a mapping or as a recorded Trainer; `ConfigError` where it has no such.
+
+    One that is as Lightning has it by default counts as not given: a configuration's parser may spell them all out.
+    """
     if trainer is None:
         return {}
+    known = inspect.signature(exported(DEFAULT, "Trainer")).parameters
     if isinstance(trainer, Mapping):
-        known = inspect.signature(exported(DEFAULT, "Trainer")).parameters
+        arguments = dict(trainer)
         for name in trainer:
             if name not in known:
                 close = difflib.get_close_matches(str(name), known, n=1)
                 cure = f"did you mean '{close[0]}'?" if close else "leave it out"
                 raise ConfigError(f"Lightning's Trainer takes no '{name}': {cure}")
-        return dict(trainer)
-    call = call_of(trainer)
-    if call is None:
-        raise ConfigError(
-            f"the trainer is a {type(trainer).__module__}.{type(trainer).__qualname__}, which does not remember its "
-            "arguments: make it with raynas.evaluator.lightning.Trainer, or give a mapping of the arguments"
-        )
-    return dict(defaults(dict(call.kwargs)))
+    else:
+        call = call_of(trainer)
+        if call is None:
+            raise ConfigError(
+                f"the trainer is a {type(trainer).__module__}.{type(trainer).__qualname__}, which does not remember "
+                "its arguments: make it with raynas.evaluator.lightning.Trainer, or give a mapping of the arguments"
+            )
+        arguments = dict(defaults(dict(call.kwargs)))
+    return {name: value for name, value in arguments.items() if not _same(value, known[name].default)}
+
+
+def _same(value: Any, other: Any) -> bool:
+    return type(value) is type(other) and bool(value == other)
 
 
 def devices_of(user: Mapping[str, Any], device: str) -> dict[str, Any]:

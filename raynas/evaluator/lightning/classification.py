@@ -57,12 +57,12 @@ class Classification(Evaluator):
         criterion: type[nn.Module] | nn.Module | Callable[..., torch.Tensor] = nn.CrossEntropyLoss,
         learning_rate: float = 1e-3,
         weight_decay: float = 0.0,
-        optimizer: str | type[torch.optim.Optimizer] = torch.optim.Adam,
+        optimizer: type[torch.optim.Optimizer] | str = torch.optim.Adam,
         optimizer_arguments: Mapping[str, Any] | None = None,
-        scheduler: str | Callable[[torch.optim.Optimizer], Any] | None = None,
+        scheduler: Callable[[torch.optim.Optimizer], Any] | str | None = None,
         batch_size: int = 32,
         max_epochs: int | None = None,
-        trainer: Mapping[str, Any] | Trainer | None = None,
+        trainer: Trainer | Mapping[str, Any] | None = None,
         verbose: bool = False,
     ) -> None:
         self._source = Source.of(train_dataloaders, val_dataloaders, data, batch_size)

@@ -57,7 +57,7 @@ class Lightning(Evaluator):
         max_epochs: int | None = None,
         monitor: str | None = None,
         mode: Literal["min", "max"] = "min",
-        trainer: Mapping[str, Any] | Trainer | None = None,
+        trainer: Trainer | Mapping[str, Any] | None = None,
         verbose: bool = False,
         **arguments: Any,
     ) -> None:

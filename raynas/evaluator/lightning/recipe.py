@@ -114,7 +114,7 @@ class Recipe:
 def _named(optimizer: Any) -> Any:
     if not isinstance(optimizer, str):
         return optimizer
-    found = getattr(torch.optim, optimizer, None)
+    found = getattr(torch.optim, optimizer.removeprefix("torch.optim."), None)
     if not (isinstance(found, type) and issubclass(found, torch.optim.Optimizer)):
         known = sorted(n for n, c in vars(torch.optim).items() if isinstance(c, type) and n != "Optimizer")
         raise ConfigError(f"torch.optim has no optimizer '{optimizer}': choose among {', '.join(known)}")

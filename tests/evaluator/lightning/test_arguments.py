@@ -52,3 +52,8 @@ def test_an_unknown_argument_is_named() -> None:
         given({"gpus_wanted": 1})
     assert given(None) == {}
     assert given({"precision": 16}) == {"precision": 16}
+
+
+def test_what_is_lightnings_default_counts_as_not_given() -> None:
+    assert given({"enable_progress_bar": None, "max_epochs": 3, "devices": "auto"}) == {"max_epochs": 3}
+    assert given({"enable_progress_bar": True, "logger": False}) == {"enable_progress_bar": True, "logger": False}
