@@ -7,6 +7,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -84,8 +85,18 @@ def linger(model: nn.Module, context: Context) -> Mapping[str, float]:
 
 
 def job(function: Any, trial: int = 0, attempt: int = 1, **changes: Any) -> Job:
-    """A job whose evaluator calls this function."""
-    return Job(trial, attempt, changes.pop("source", SOURCE), dumps(FunctionalEvaluator(function)), **changes)
+    """A job whose evaluator calls this function.
+
+    Args:
+        function: takes a model, and a context if it likes.
+        trial: the trial's number.
+        attempt: which attempt it is.
+        **changes: other fields of the job; whatever is none of them goes to the function.
+    """
+    known = {field.name for field in fields(Job)}
+    arguments = {name: changes.pop(name) for name in list(changes) if name not in known}
+    text = dumps(FunctionalEvaluator(function, **arguments))
+    return Job(trial, attempt, changes.pop("source", SOURCE), text, **changes)
 
 
 class EngineContract(ABC):
