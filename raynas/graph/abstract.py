@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from raynas.graph import kinds
+from raynas.graph.fixed import is_alone
 from raynas.graph.graph import Graph, find
 from raynas.graph.member import Member, Unit
 from raynas.graph.node import Node
@@ -28,6 +31,24 @@ class Value:
     tensor: bool = False
 
 
+class _Unknown:
+    """A shape that is known to be equal to itself only."""
+
+    __slots__ = ()
+
+
+@dataclass
+class _Facts:
+    """What was found out of a graph that does not change: see the methods of `Abstract` with these names."""
+
+    pure: bool | None = None
+    writes: tuple[bool, bool] | None = None
+    results: dict[tuple[Any, ...], tuple[int | None, bool, bool]] = field(default_factory=dict)
+
+
+_facts: WeakKeyDictionary[Graph, _Facts] = WeakKeyDictionary()
+
+
 class Abstract:
     """What is known of the values of a graph's steps.
 
@@ -37,25 +58,33 @@ class Abstract:
         inputs: what is known of its inputs.
     """
 
-    def __init__(self, graph: Graph, scope: Mapping[str, Member], inputs: list[Value] | None = None) -> None:
+    def __init__(self, graph: Graph, scope: Mapping[str, Member], inputs: Sequence[Value] = ()) -> None:
         self.graph = graph
         self.scope = scope
         self._members: dict[str, tuple[Member, Mapping[str, Member]]] = {}
-        self._users = Counter(id(earlier) for node in graph.nodes for earlier in node.inputs())
         self._values: dict[int, Value] = {}
-        given = iter(inputs or [])
+        given = iter(inputs)
         for node in graph.nodes:
-            self._values[id(node)] = next(given, Value(object())) if node.op == "input" else self._value(node)
-        self.writes_in_place = any(self._disturbs(node) for node in graph.nodes)
+            value = next(given, None) if node.op == "input" else self._value(node)
+            self._values[id(node)] = value or Value(_Unknown())
+
+    @cached_property
+    def _users(self) -> Counter[int]:
+        return Counter(id(earlier) for node in self.graph.nodes for earlier in node.inputs())
+
+    @cached_property
+    def writes_in_place(self) -> bool:
+        """Whether a step writes into a tensor that another step may look at."""
+        return any(self._disturbs(node) for node in self.graph.nodes)
 
     def __getitem__(self, node: Any) -> Value:
-        return self._values[id(node)] if isinstance(node, Node) else Value(object())
+        return self._values[id(node)] if isinstance(node, Node) else Value(_Unknown())
 
     def is_zero(self, node: Node) -> bool:
         return self[node].zero
 
     def same_shape(self, left: Node, right: Node) -> bool:
-        return self[left].shape == self[right].shape
+        return self[left].shape is self[right].shape
 
     def member(self, node: Node) -> tuple[Member, Mapping[str, Member]]:
         """The member that a step calls, and the shared members known there."""
@@ -78,7 +107,7 @@ class Abstract:
             return first
         if node.op == "graph":
             member, _ = self.member(node)
-            if isinstance(member, Graph) and len(member.nodes) == len(member.inputs) + 1:
+            if isinstance(member, Graph) and member.nodes and len(member.nodes) == len(member.inputs) + 1:
                 returned = member.output.args[0]
                 for position, entry in enumerate(member.inputs):
                     given = node.args[position] if position < len(node.args) else None
@@ -95,40 +124,31 @@ class Abstract:
             return unit is None or not kinds.in_place(unit)
         if node.op == "graph":
             member, scope = self.member(node)
-            if not isinstance(member, Graph) or not member.nodes:
-                return False
-            inside = Abstract(member, scope)
-            return all(inside.is_pure(step) for step in member.nodes if step.op not in ("input", "output"))
+            return isinstance(member, Graph) and bool(member.nodes) and _pure(member, scope)
         if node.op == "method":
             return node.target in kinds.PURE_METHODS
         known = node.target in kinds.DETERMINISTIC_FUNCTIONS or node.target in kinds.RANDOM_FUNCTIONS
         return known and not kinds.writes(node, None)
 
     def _disturbs(self, node: Node) -> bool:
-        """Whether a step writes into a tensor that another step may look at."""
         if node.op == "graph":
             member, scope = self.member(node)
-            return isinstance(member, Graph) and bool(member.nodes) and not self._harmless(member, scope, node)
+            if not isinstance(member, Graph) or not member.nodes:
+                return False
+            writes, beyond_inputs = _writes(member, scope)
+            return writes and (beyond_inputs or not all(self._own(arg) for arg in node.args))
         if not kinds.writes(node, self.unit(node)):
             return False
         return not self._own(node.args[0] if node.args else None)
 
-    def _harmless(self, member: Graph, scope: Mapping[str, Member], node: Node) -> bool:
-        """Whether what a called graph writes into is its own, or handed over by the call alone."""
-        inside = Abstract(member, scope)
-        if not inside.writes_in_place:
-            return True
-        handed = [self._own(arg) for arg in node.args]
-        return all(handed) and not any(
-            inside._disturbs(step)
-            and not (
-                step.args
-                and isinstance(step.args[0], Node)
-                and step.args[0].op == "input"
-                and inside._users[id(step.args[0])] == 1
-            )
-            for step in member.nodes
-        )
+    def writes_beyond_inputs(self) -> bool:
+        """Whether what is written to is more than inputs that only the writing step looks at."""
+
+        def into_input(node: Node) -> bool:
+            first = node.args[0] if node.args else None
+            return isinstance(first, Node) and first.op == "input" and self._users[id(first)] == 1
+
+        return any(self._disturbs(node) and not into_input(node) for node in self.graph.nodes)
 
     def _own(self, value: Any) -> bool:
         """Whether a value is new, and looked at by one step only."""
@@ -137,14 +157,14 @@ class Abstract:
         unit = self.unit(value)
         if unit is not None:
             return unit.target in kinds.FRESH or (kinds.in_place(unit) and self._own(value.args[0]))
-        return (
-            value.op == "function"
-            and value.target in kinds.SUMS | kinds.PRODUCTS | {"torch.cat", "operator.iadd"}
-            and (value.target != "operator.iadd" or self._own(value.args[0]))
-        )
+        if value.op != "function":
+            return False
+        if value.target == "operator.iadd":
+            return self._own(value.args[0])
+        return value.target in kinds.SUMS | kinds.PRODUCTS or value.target == "torch.cat"
 
     def _value(self, node: Node) -> Value:
-        first = self[node.args[0]] if node.args else Value(object())
+        first = self[node.args[0]] if node.args else Value(_Unknown())
         if node.op == "module":
             return self._called(node, first)
         if node.op == "graph":
@@ -152,43 +172,79 @@ class Abstract:
         if node.op == "function":
             return self._computed(node, first)
         if node.op == "method":
-            return Value(object(), tensor=node.target in kinds.TENSOR_METHODS and first.tensor)
-        return Value(object(), tensor=node.op == "attribute" and node.target.rpartition(".")[2] != "training")
+            return Value(_Unknown(), tensor=node.target in kinds.TENSOR_METHODS and first.tensor)
+        return Value(_Unknown(), tensor=node.op == "attribute" and node.target.rpartition(".")[2] != "training")
 
     def _called(self, node: Node, first: Value) -> Value:
         unit = self.unit(node)
         if unit is None:
-            return Value(object())
+            return Value(_Unknown())
         if unit.target == kinds.IDENTITY:
             return first
         tensor = unit.target in kinds.FRESH or (
             unit.target in kinds.STATELESS and not unit.kwargs.get("return_indices")
         )
         zero = first.zero and kinds.keeps_zero(unit)
-        return Value(first.shape if kinds.keeps_shape(unit) else object(), zero, tensor)
+        return Value(first.shape if kinds.keeps_shape(unit) else _Unknown(), zero, tensor)
 
     def _opened(self, node: Node) -> Value:
         member, scope = self.member(node)
         if not isinstance(member, Graph) or not member.nodes:
-            return Value(object())
-        inside = Abstract(member, scope, [self[arg] for arg in node.args])
-        returned = member.output.args[0]
-        return inside[returned] if isinstance(returned, Node) else Value(object())
+            return Value(_Unknown())
+        return _result(member, scope, [self[arg] for arg in node.args])
 
     def _computed(self, node: Node, first: Value) -> Value:
         if node.target == "torch.zeros_like":
-            changed = set(node.kwargs) - {"requires_grad"}
-            return Value(object() if changed or len(node.args) > 1 else first.shape, zero=True, tensor=True)
+            changed = len(node.args) > 1 or set(node.kwargs) - {"requires_grad"}
+            return Value(_Unknown() if changed else first.shape, zero=True, tensor=True)
         if node.target in kinds.ELEMENTWISE and not node.kwargs:
             return Value(first.shape, first.zero and node.target in kinds.ELEMENTWISE_KEEP_ZERO, tensor=True)
         if node.target in kinds.SUMS | kinds.PRODUCTS and len(node.args) == 2 and not node.kwargs:
             second = self[node.args[1]]
-            number = isinstance(node.args[1], int | float) or isinstance(node.args[0], int | float)
             tensor = first.tensor or second.tensor
-            if isinstance(node.args[0], Node) and isinstance(node.args[1], Node) and first.shape == second.shape:
-                zero = first.zero and second.zero
-                return Value(first.shape, zero, tensor)
-            return Value(object(), tensor=tensor and not number)
+            if first.shape is second.shape:
+                return Value(first.shape, first.zero and second.zero, tensor)
+            return Value(_Unknown(), tensor=tensor)
         if node.target == "operator.getitem":
-            return Value(object(), tensor=first.tensor)
-        return Value(object(), tensor=node.target in kinds.TENSOR_FUNCTIONS)
+            return Value(_Unknown(), tensor=first.tensor)
+        return Value(_Unknown(), tensor=node.target in kinds.TENSOR_FUNCTIONS)
+
+
+def _known(graph: Graph) -> _Facts:
+    """Where to keep what is found out of a graph: for good, if it does not change."""
+    return _facts.setdefault(graph, _Facts()) if is_alone(graph) else _Facts()
+
+
+def _pure(graph: Graph, scope: Mapping[str, Member]) -> bool:
+    facts = _known(graph)
+    if facts.pure is None:
+        inside = Abstract(graph, scope)
+        facts.pure = all(inside.is_pure(step) for step in graph.nodes if step.op not in ("input", "output"))
+    return facts.pure
+
+
+def _writes(graph: Graph, scope: Mapping[str, Member]) -> tuple[bool, bool]:
+    """Whether a called graph writes in place, and whether into more than inputs that only one step looks at."""
+    facts = _known(graph)
+    if facts.writes is None:
+        inside = Abstract(graph, scope)
+        facts.writes = inside.writes_in_place, inside.writes_in_place and inside.writes_beyond_inputs()
+    return facts.writes
+
+
+def _result(graph: Graph, scope: Mapping[str, Member], inputs: list[Value]) -> Value:
+    """What is known of what a called graph returns."""
+    shapes: list[object] = []
+    for value in inputs:
+        if not any(value.shape is shape for shape in shapes):
+            shapes.append(value.shape)
+    places = [next(i for i, shape in enumerate(shapes) if shape is value.shape) for value in inputs]
+    key = tuple((place, value.zero, value.tensor) for place, value in zip(places, inputs, strict=True))
+    facts = _known(graph)
+    if key not in facts.results:
+        returned = graph.output.args[0]
+        value = Abstract(graph, scope, inputs)[returned] if isinstance(returned, Node) else Value(_Unknown())
+        place = next((i for i, shape in enumerate(shapes) if shape is value.shape), None)
+        facts.results[key] = place, value.zero, value.tensor
+    place, zero, tensor = facts.results[key]
+    return Value(_Unknown() if place is None else shapes[place], zero, tensor)
