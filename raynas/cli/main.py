@@ -54,9 +54,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         except KeyboardInterrupt:
             say("interrupted")
             return INTERRUPTED
-        except BrokenPipeError:  # as in `raynas top RUN | head -1`
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            return 0
 
 
 def parsed(arguments: Sequence[str]) -> tuple[Command, Request]:

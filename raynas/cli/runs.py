@@ -43,8 +43,8 @@ def found(request: Request) -> Place:
         if (folder / "search.db").is_file():
             return place(folder.resolve().name, folder.resolve().parent, None, False)
     there = sorted(path.parent.name for path in Path(storage).glob("*/search.db"))
-    has = f"there is {', '.join(there[-5:])}" if there else f"{storage} holds none"
-    raise ConfigError(f"there is no run '{given.run}': {has}; name one of those, or give the path of its folder")
+    has = f"there is {', '.join(there[-5:])}; name one of those, or" if there else f"{storage} holds none;"
+    raise ConfigError(f"there is no run '{given.run}': {has} give the path of its folder")
 
 
 def opened(request: Request) -> Result:

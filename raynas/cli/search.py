@@ -24,15 +24,13 @@ def run(request: Request) -> int:
     from raynas.config.making import make
 
     values = request.values()
-    if request.verbose:
-        os.environ["RAYNAS_VERBOSE"] = "1"  # workers read it, too
     experiment = make(settings(values), request.verbose)
     size = experiment.search_space.size()
     say(
         f"run '{experiment.name}' in {_shown(experiment.place.folder)}: "
         f"{'endless' if size is None else f'{size:,}'} samples, {type(experiment.strategy).__name__}"
     )
-    with Display() as display, _announced(display):
+    with _loud(request.verbose), Display() as display, _announced(display):
         record = _Record(experiment, values, display)
         try:
             result = experiment.run(record.show)
@@ -64,7 +62,26 @@ class _Record:
         command = shlex.join(["raynas", *request.arguments])
         if not self._values.get("name"):
             command += f" --name {self._experiment.name}"
-        self._display.tell(f"interrupted; to go on: {command}")
+        latest = self._display.latest
+        how_far = "" if latest is None else f" after {latest.done}{_of(latest)} trials"
+        self._display.tell(f"interrupted{how_far}; to go on: {command}")
+
+
+def _of(progress: Progress) -> str:
+    return "" if progress.total is None else f" of {progress.total}"
+
+
+@contextmanager
+def _loud(verbose: bool) -> Iterator[None]:
+    """Within it, where it is wanted, Lightning talks, in the workers too: they get this process's environment."""
+    before = os.environ.get("RAYNAS_VERBOSE")
+    if verbose:
+        os.environ["RAYNAS_VERBOSE"] = "1"
+    try:
+        yield
+    finally:
+        if verbose and before is None:
+            del os.environ["RAYNAS_VERBOSE"]
 
 
 @contextmanager
@@ -92,7 +109,8 @@ def _conclude(result: Result, progress: Progress | None) -> None:
     took = "" if progress is None else f" in {duration(progress.elapsed)}"
     trained = sum(trial.attempts > 0 for trial in result.trials)
     out().print(f"{trained} trials{took}, best {metric} {best.metrics[metric]:.4f} (trial {best.number})")
-    say(f"see them: raynas top {result.name}; take the best: raynas export {result.name} -o best.py")
+    run = result.name if _shown(result.place.folder) == f"runs/{result.name}" else _shown(result.place.folder)
+    say(f"see them: raynas top {run}; take the best: raynas export {run} -o best.py")
 
 
 def _shown(folder: str) -> str:
