@@ -20,7 +20,6 @@ from raynas.store import Store
 
 if TYPE_CHECKING:
     from raynas.experiment import Result
-    from raynas.experiment.place import Place
 
 
 def fill_run(parser: ArgumentParser) -> None:
@@ -30,28 +29,12 @@ def fill_run(parser: ArgumentParser) -> None:
     parser.add_argument("--store", type=str | None, default=None, help="URL of the run's database, if it has one")
 
 
-def found(request: Request) -> Place:
-    """Where the named run lies; `ConfigError` where there is none."""
-    from raynas.experiment.place import place
-
-    given = request.given
-    storage, store = given.get("storage_path", "runs"), given.get("store")
-    name = given.run.rstrip("/")
-    if store is not None:
-        return place(name, storage, store, False)
-    for folder in (Path(storage, name), Path(name)):
-        if (folder / "search.db").is_file():
-            return place(folder.resolve().name, folder.resolve().parent, None, False)
-    there = sorted(path.parent.name for path in Path(storage).glob("*/search.db"))
-    has = f"there is {', '.join(there[-5:])}; name one of those, or" if there else f"{storage} holds none;"
-    raise ConfigError(f"there is no run '{given.run}': {has} give the path of its folder")
-
-
 def opened(request: Request) -> Result:
     """The named run's result so far."""
     from raynas.experiment import Result
 
-    return Result(found(request))
+    given = request.given
+    return Result.open(given.run, given.get("storage_path", "runs"), given.get("store"))
 
 
 def render(table: Table) -> Rendered:

@@ -6,6 +6,7 @@ import os
 import re
 import time
 from dataclasses import dataclass
+from pathlib import Path
 
 from raynas.errors import ConfigError
 
@@ -74,3 +75,26 @@ def place(name: str | None, storage_path: str | os.PathLike[str], store: str | N
         while not remote and os.path.exists(f"{root}/{name}"):
             name, count = f"{stem}-{count}", count + 1
     return Place(name, f"{root}/{name}", store or f"{root}/{name}/search.db")
+
+
+def find(run: str | os.PathLike[str], storage_path: str | os.PathLike[str] = "runs", store: str | None = None) -> Place:
+    """The place of a run that is there.
+
+    Args:
+        run: its name, or the path of its folder.
+        storage_path: the folder of all runs, for a name.
+        store: URL of its database, where it has one.
+
+    Raises:
+        ConfigError: there is no such run; it says which there are.
+    """
+    name = os.fspath(run).rstrip("/")
+    if store is not None:
+        return place(name, storage_path, store, False)
+    for folder in (Path(storage_path, name), Path(name)):
+        if (folder / "search.db").is_file():
+            whole = folder.resolve()
+            return place(whole.name, whole.parent, None, False)
+    there = sorted(path.parent.name for path in Path(storage_path).glob("*/search.db"))
+    has = f"there is {', '.join(there[-5:])}; name one of those, or" if there else f"{storage_path} holds none;"
+    raise ConfigError(f"there is no run '{name}': {has} give the path of its folder")

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from raynas.engine import artifacts
 from raynas.engine.weights import load_weights
 from raynas.errors import ConfigError, SearchError, StoreError
-from raynas.experiment.place import Place
+from raynas.experiment.export import exported
+from raynas.experiment.place import Place, find
 from raynas.pytorch import load_module
 from raynas.search import RunDefinition
 from raynas.store import Store
@@ -33,6 +34,19 @@ class Result:
             self.definition = RunDefinition.from_store(store.definition())
             self.trials = store.trials()
             self._ended = store.ended()
+
+    @classmethod
+    def open(
+        cls, run: str | os.PathLike[str], storage_path: str | os.PathLike[str] = "runs", store: str | None = None
+    ) -> Result:
+        """The result of a run that was searched before, here or elsewhere.
+
+        Args:
+            run: its name, or the path of its folder.
+            storage_path: the folder of all runs, for a name.
+            store: URL of its database, where it has one.
+        """
+        return cls(find(run, storage_path, store))
 
     @property
     def name(self) -> str:
@@ -179,7 +193,3 @@ class TrialResult:
 
     def _bytes(self) -> bytes:
         return artifacts.read(self._result.place.artifacts, self._path())
-
-
-def exported(source: str) -> str:
-    return source

@@ -12,12 +12,11 @@ from command_line import Raynas
 from safetensors.torch import load_file
 
 from raynas.experiment import Result
-from raynas.experiment.place import place
 
 
 @pytest.fixture(scope="module")
 def result(finished: Path) -> Result:
-    return Result(place("done", finished.parent, None, False))
+    return Result.open(finished)
 
 
 def test_a_run_is_found_by_name_or_by_path(raynas: Raynas, finished: Path, monkeypatch: pytest.MonkeyPatch) -> None:
