@@ -9,7 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from raynas.errors import SpaceError
-from raynas.search_space import Leaf
+from raynas.search_space import Expression, Leaf
+from raynas.search_space.expression import defaults, users_line
 
 REDUCTIONS = ("sum", "mean", "concat", "none")
 
@@ -24,6 +25,7 @@ class InputChoice(nn.Module):
         n_chosen: how many to take: a number, a range `(least, most)`, or None for any number from one.
         reduction: what becomes of several: `sum`, `mean`, `concat` along dimension 1, or `none`, a tuple.
         label: the choice's name; by default the path at which it stands in the model.
+        pick: an expression of other choices, which then decide: its value is a position, or a tuple of positions.
     """
 
     def __init__(
@@ -32,35 +34,36 @@ class InputChoice(nn.Module):
         n_chosen: int | tuple[int, int] | None = 1,
         reduction: Literal["sum", "mean", "concat", "none"] = "sum",
         label: str | None = None,
+        pick: Expression | None = None,
     ) -> None:
         super().__init__()
+        name = f"{users_line()}: InputChoice '{label}'"
         if reduction not in REDUCTIONS:
-            raise SpaceError(
-                f"InputChoice '{label}' has the reduction {reduction!r}: use one of {', '.join(REDUCTIONS)}"
-            )
+            raise SpaceError(f"{name} has the reduction {reduction!r}: use one of {', '.join(REDUCTIONS)}")
         least, most = (n_chosen, n_chosen) if isinstance(n_chosen, int) else n_chosen or (1, n_candidates)
         if not 1 <= least <= most <= n_candidates:
-            raise SpaceError(
-                f"InputChoice '{label}' cannot take {n_chosen} of {n_candidates} inputs: take from 1 to {n_candidates}"
-            )
+            raise SpaceError(f"{name} cannot take {n_chosen} of {n_candidates} inputs: take from 1 to {n_candidates}")
         self.n_candidates = n_candidates
         self.reduction = reduction
-        one = least == most == 1
-        picks = [pick for count in range(least, most + 1) for pick in combinations(range(n_candidates), count)]
-        self.pick = Leaf([pick[0] for pick in picks] if one and reduction != "none" else picks, label)
+        if pick is None:
+            one = least == most == 1 and reduction != "none"
+            picks = [pick for count in range(least, most + 1) for pick in combinations(range(n_candidates), count)]
+            pick = Leaf([first for first, *_ in picks] if one else picks, label)
+        self.pick = pick
 
     def inputs(self, args: tuple[Any, ...]) -> tuple[Any, ...]:
         """The inputs among the arguments of a call; `SpaceError` where their number is not `n_candidates`."""
         given = tuple(args[0]) if len(args) == 1 and isinstance(args[0], list | tuple) else args
         if len(given) != self.n_candidates:
             raise SpaceError(
-                f"InputChoice '{self.pick.label}' was called with {len(given)} inputs: it is for {self.n_candidates}"
+                f"{users_line()}: InputChoice {self.pick!r} was called with {len(given)} inputs: "
+                f"it is for {self.n_candidates}"
             )
         return given
 
     def forward(self, *args: Any) -> Any:
         """The first inputs, reduced."""
-        default = self.pick.default()
+        default = defaults(self.pick)
         inputs = self.inputs(args)
         return reduced([inputs[i] for i in (default if isinstance(default, tuple) else (default,))], self.reduction)
 

@@ -8,7 +8,8 @@ from typing import Any
 from torch import nn
 
 from raynas.errors import SpaceError
-from raynas.search_space import Leaf
+from raynas.search_space import Expression, Leaf
+from raynas.search_space.expression import defaults, users_line
 
 
 class LayerChoice(nn.Module):
@@ -19,27 +20,45 @@ class LayerChoice(nn.Module):
     Args:
         candidates: modules of any kind; a dict's keys name them in samples, a list's are called by their position.
         label: the choice's name; by default the path at which it stands in the model (`blocks.0.op`).
+        pick: an expression of other choices, which then decide: its value is a candidate's key.
+
+    Attributes:
+        pick: the choice, or the expression.
+        keys: the candidates' keys.
     """
 
-    def __init__(self, candidates: Sequence[nn.Module] | Mapping[str, nn.Module], label: str | None = None) -> None:
+    def __init__(
+        self,
+        candidates: Sequence[nn.Module] | Mapping[Any, nn.Module],
+        label: str | None = None,
+        pick: Expression | None = None,
+    ) -> None:
         super().__init__()
+        where = users_line()
         named = dict(candidates) if isinstance(candidates, Mapping) else dict(enumerate(candidates))
         for key, module in named.items():
             if not isinstance(module, nn.Module):
                 raise SpaceError(
-                    f"LayerChoice '{label}' has the candidate {key!r}: {module!r}, which is no module: "
+                    f"{where}: LayerChoice '{label}' has the candidate {key!r}: {module!r}, which is no module: "
                     "build one, or use ValueChoice for values"
                 )
-            self.add_module(str(key), module)
+            try:
+                self.add_module(str(key), module)
+            except KeyError as error:
+                raise SpaceError(
+                    f"{where}: LayerChoice '{label}' cannot have a candidate of the name {key!r} ({error.args[0]}): "
+                    "call it otherwise"
+                ) from None
         if not named:
-            raise SpaceError(f"LayerChoice '{label}' has no candidates: give it at least one")
-        self.pick = Leaf(list(named), label)
+            raise SpaceError(f"{where}: LayerChoice '{label}' has no candidates: give it at least one")
+        self.keys = tuple(named)
+        self.pick = Leaf(self.keys, label) if pick is None else pick
 
     @property
     def candidates(self) -> dict[Any, nn.Module]:
         """The candidates by key."""
-        return {key: self._modules[str(key)] for key in self.pick.candidates}  # type: ignore[misc]  # never None here
+        return {key: self._modules[str(key)] for key in self.keys}  # type: ignore[misc]  # never None here
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """What the first candidate returns."""
-        return self.candidates[self.pick.default()](*args, **kwargs)
+        return self.candidates[defaults(self.pick)](*args, **kwargs)

@@ -10,7 +10,7 @@ from torch import nn
 
 from raynas.errors import SpaceError
 from raynas.search_space import Expression, Leaf
-from raynas.search_space.expression import defaults
+from raynas.search_space.expression import defaults, users_line
 
 
 class Repeat(nn.Module):
@@ -37,7 +37,8 @@ class Repeat(nn.Module):
             made = copy.deepcopy(block) if isinstance(block, nn.Module) else block(position)
             if not isinstance(made, nn.Module):
                 raise SpaceError(
-                    f"Repeat '{label}' got {made!r} for position {position}: its function must build a module"
+                    f"{users_line()}: Repeat '{label}' got {made!r} for position {position}: "
+                    "its function must build a module"
                 )
             self.add_module(str(position), made)
 
@@ -58,14 +59,18 @@ def _depth(depth: int | tuple[int, int] | Expression, label: str | None) -> Expr
         return depth
     least, most = (depth, depth) if isinstance(depth, int) else depth
     if not 0 <= least <= most:
-        raise SpaceError(f"Repeat '{label}' has the depth {depth}: give a number from 0, or a range (least, most)")
+        raise SpaceError(
+            f"{users_line()}: Repeat '{label}' has the depth {depth}: give a number from 0, or a range (least, most)"
+        )
     return Leaf(range(least, most + 1), label)
 
 
 def _values(depth: Expression, label: str | None) -> list[int]:
     leaves = {id(leaf): leaf for leaf in depth.leaves()}
     if len(leaves) != 1:
-        raise SpaceError(f"Repeat '{label}' has a depth that hangs on {len(leaves)} choices: make it one ValueChoice")
+        raise SpaceError(
+            f"{users_line()}: Repeat '{label}' has a depth that hangs on {len(leaves)} choices: make it one ValueChoice"
+        )
     (leaf,) = leaves.values()
 
     def at(candidate: Any, item: Any) -> Any:
@@ -75,7 +80,8 @@ def _values(depth: Expression, label: str | None) -> list[int]:
             return defaults(Expression(item.function, *(at(candidate, arg) for arg in item.args)))
         return item
 
-    values = [at(candidate, depth) for candidate in leaf.candidates]
-    if not all(isinstance(value, int) and value >= 0 for value in values):
-        raise SpaceError(f"Repeat '{label}' has the depths {values}: give whole numbers from 0")
+    values = [at(candidate, depth) for _, candidate in leaf.options()]
+    wrong = next((value for value in values if type(value) is not int or value < 0), None)
+    if wrong is not None:
+        raise SpaceError(f"{users_line()}: Repeat '{label}' may have the depth {wrong!r}: give whole numbers from 0")
     return values

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from raynas.search_space import Expression, Leaf
+from raynas.search_space import DomainLeaf, Expression, IntUniform, Leaf, Uniform
+from raynas.search_space.expression import users_line
 
 T = TypeVar("T")
 
@@ -16,6 +17,12 @@ if TYPE_CHECKING:
 
         def __new__(cls, candidates: Sequence[T], label: str | None = None) -> T: ...  # type: ignore[misc]  # on purpose
 
+        @staticmethod
+        def uniform(low: float, high: float, label: str | None = None) -> float: ...
+        @staticmethod
+        def loguniform(low: float, high: float, label: str | None = None) -> float: ...
+        @staticmethod
+        def randint(low: int, high: int, label: str | None = None, log: bool = False) -> int: ...
         @staticmethod
         def condition(test: Any, yes: T, no: T) -> T: ...
         @staticmethod
@@ -43,6 +50,28 @@ else:
         >>> (width * 2 + 1).evaluate({"width": 16})
         33
         """
+
+        @staticmethod
+        def uniform(low: float, high: float, label: str | None = None) -> Any:
+            """Any float from `low` to `high`; the default is `low`."""
+            return DomainLeaf(Uniform(label or "unlabelled", low=low, high=high, where=users_line()), label)
+
+        @staticmethod
+        def loguniform(low: float, high: float, label: str | None = None) -> Any:
+            """Any float from `low` to `high`, each order of magnitude as likely as the others."""
+            return DomainLeaf(Uniform(label or "unlabelled", low=low, high=high, log=True, where=users_line()), label)
+
+        @staticmethod
+        def randint(low: int, high: int, label: str | None = None, log: bool = False) -> Any:
+            """Any whole number from `low` to `high`, both included, as in Python's `random.randint`.
+
+            Args:
+                low: the least, and the default.
+                high: the largest.
+                label: the choice's name.
+                log: whether small numbers are likelier, each doubling as likely as the others.
+            """
+            return DomainLeaf(IntUniform(label or "unlabelled", low=low, high=high, log=log, where=users_line()), label)
 
         @staticmethod
         def condition(test: Any, yes: Any, no: Any) -> Any:

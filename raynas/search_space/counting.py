@@ -18,9 +18,14 @@ def count(domains: Sequence[Domain]) -> int:
     """The number of samples, exactly.
 
     Splits the labels into groups that share no condition, and multiplies; within a group, decides the first label and
-    adds up over its values, those with the same consequences together.
+    adds up over its values, those with the same consequences together. Values are never listed, only those that
+    conditions name.
     """
-    values = {d.label: [exact(v) for v in d.values()] for d in domains}
+    sizes = {d.label: d.size() or 0 for d in domains}
+    asked: dict[str, dict[str, None]] = {d.label: {} for d in domains}  # values that conditions tell from the others
+    contained = {d.label: d.contains for d in domains}
+    for condition in (c for d in domains for clause in d.when for c in clause):
+        asked[condition.label].update((exact(v), None) for v in condition.values if contained[condition.label](v))
     order = {d.label: i for i, d in enumerate(domains)}
     start = [(d.label, _clauses(d)) for d in domains]
     known: dict[frozenset[Open], int] = {}
@@ -42,12 +47,12 @@ def count(domains: Sequence[Domain]) -> int:
         if clauses != ALWAYS:  # the first label looks back at nothing, so it counts or it does not
             return total([settle(item, label, None) for item in rest])
         if not rest:
-            return len(values[label])
+            return sizes[label]
         by_effect: dict[tuple[Open, ...], int] = {}
-        for value in values[label]:
+        for value, times in [*((value, 1) for value in asked[label]), (None, sizes[label] - len(asked[label]))]:
             after = tuple(settle(item, label, value) for item in rest)
-            by_effect[after] = by_effect.get(after, 0) + 1
-        return sum(times * total(after) for after, times in by_effect.items())
+            by_effect[after] = by_effect.get(after, 0) + times
+        return sum(times * total(after) for after, times in by_effect.items() if times)
 
     def settle(item: Open, label: str, value: str | None) -> Open:
         name, clauses = item

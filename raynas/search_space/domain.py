@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from random import Random
 from typing import Any, TypeAlias
 
@@ -49,10 +49,18 @@ class Domain(ABC):
         label: the choice's name; one label is one choice, wherever it stands.
         when: alternatives, each a conjunction of conditions on earlier labels; the domain counts in a sample when
             one of them holds. Empty: it always counts.
+        where: the line of the user's code that made the choice, where it is known; two domains that differ in it only
+            are equal.
     """
 
     label: str
     when: tuple[tuple[Condition, ...], ...] = ()
+    where: str = field(default="", compare=False, repr=False, kw_only=True)
+
+    @property
+    def at(self) -> str:
+        """` (model.py:12)`, for messages; empty where nobody knows."""
+        return f" ({self.where})" if self.where else ""
 
     def active(self, chosen: Mapping[str, Value]) -> bool:
         """Whether this domain counts, given the values of the labels before it."""
@@ -104,11 +112,11 @@ class Categorical(Domain):
 
     def __post_init__(self) -> None:
         if not self.candidates:
-            raise SpaceError(f"choice '{self.label}' has no candidates: give it at least one")
+            raise SpaceError(f"choice '{self.label}'{self.at} has no candidates: give it at least one")
         texts = [exact(candidate) for candidate in self.candidates]
         twice = next((text for text in texts if texts.count(text) > 1), None) if len(set(texts)) < len(texts) else None
         if twice is not None:
-            raise SpaceError(f"choice '{self.label}' has the candidate {twice} twice: leave one out")
+            raise SpaceError(f"choice '{self.label}'{self.at} has the candidate {twice} twice: leave one out")
         object.__setattr__(self, "_texts", frozenset(texts))
 
     @property
@@ -121,7 +129,7 @@ class Categorical(Domain):
     def other(self, value: Value, rng: Random) -> Value:
         rest = [candidate for candidate in self.candidates if not same(candidate, value)]
         if not rest:
-            raise SpaceError(f"choice '{self.label}' has one candidate only, so it cannot be changed")
+            raise SpaceError(f"choice '{self.label}'{self.at} has one candidate only, so it cannot be changed")
         return rest[rng.randrange(len(rest))]
 
     def contains(self, value: object) -> bool:
@@ -141,6 +149,5 @@ class Categorical(Domain):
 
     def __str__(self) -> str:
         shown = [repr(candidate) for candidate in self.candidates[:12]]
-        return f"one of {', '.join(shown)}" + (
-            f", … ({len(self.candidates)} values)" if len(shown) < self.size() else ""
-        )
+        rest = f", … ({self.size():,} values)" if len(shown) < self.size() else ""
+        return f"one of {', '.join(shown)}{rest}"

@@ -7,9 +7,12 @@ from __future__ import annotations
 
 import math
 import operator
+import os
 import re
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import copy
+from dataclasses import replace
 from typing import Any, NoReturn
 
 from raynas.errors import SampleError, SpaceError
@@ -102,7 +105,8 @@ class Expression:
     __hash__ = object.__hash__
 
     def _refuse(self, what: str, cure: str) -> NoReturn:
-        raise SpaceError(f"{self!r} cannot be used as {what}, because its value is not chosen yet: {cure}")
+        where = f"{users_line()}: " if users_line() else ""
+        raise SpaceError(f"{where}{self!r} cannot be used as {what}, because its value is not chosen yet: {cure}")
 
     def __bool__(self) -> bool:
         self._refuse("a bool", "write LayerChoice for two ways to build, or ValueChoice.condition(test, yes, no)")
@@ -212,14 +216,18 @@ class Leaf(Expression):
     Args:
         candidates: the values to choose from; the first is the default.
         label: the choice's name; None until the space knows where it stands and names it.
+
+    Attributes:
+        where: the line of the user's code that made it; empty where that is not known.
     """
 
     def __init__(self, candidates: Sequence[Any], label: str | None = None) -> None:
         self.label = label
+        self.where = users_line()
         self.candidates = tuple(candidates)
         self.tokens: tuple[Value, ...] = tuple(map(token, self.candidates))
         # Refuses an empty list and candidates that stand twice.
-        Categorical(label or "unlabelled", candidates=self.tokens)
+        Categorical(label or "unlabelled", candidates=self.tokens, where=self.where)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Leaf:
         return self  # a copied model makes the same choice
@@ -233,7 +241,7 @@ class Leaf(Expression):
         return self.label
 
     def domain(self, when: tuple[Any, ...] = ()) -> Domain:
-        return Categorical(self.named(), when, candidates=self.tokens)
+        return Categorical(self.named(), when, candidates=self.tokens, where=self.where)
 
     def leaves(self) -> Iterator[Leaf]:
         yield self
@@ -241,17 +249,75 @@ class Leaf(Expression):
     def default(self) -> Any:
         return self.candidates[0]
 
+    def options(self) -> list[tuple[Value, Any]]:
+        """Each value that may stand in a sample, and what is then chosen; `SpaceError` where they have no end."""
+        return list(zip(self.tokens, self.candidates, strict=True))
+
     def evaluate(self, sample: Mapping[str, Value]) -> Any:
-        label = self.named()
-        try:
-            value = sample[label]
-        except KeyError:
-            raise SampleError(f"the sample leaves out '{label}': give it one of {list(self.tokens)}") from None
-        text = exact(value)
+        text = exact(self.chosen(sample))
         for known, candidate in zip(self.tokens, self.candidates, strict=True):
             if exact(known) == text:
                 return candidate
-        raise SampleError(f"the sample sets '{label}' to {value!r}: give it one of {list(self.tokens)}")
+        raise self._outside(sample[self.named()])
+
+    def chosen(self, sample: Mapping[str, Value]) -> Value:
+        """What stands for it in `sample`; `SampleError` where nothing does."""
+        try:
+            return sample[self.named()]
+        except KeyError:
+            domain = self.domain()
+            raise SampleError(f"the sample leaves out '{self.label}'{domain.at}: give it {domain}") from None
+
+    def _outside(self, value: Value) -> SampleError:
+        domain = self.domain()
+        return SampleError(f"the sample sets '{self.label}'{domain.at} to {value!r}: give it {domain}")
+
+
+class DomainLeaf(Leaf):
+    """One choice from a domain that does not list its values: what `ValueChoice.uniform` makes.
+
+    Args:
+        domain: the domain; its label and conditions are of no account.
+        label: as in `Leaf`.
+    """
+
+    def __init__(self, domain: Domain, label: str | None = None) -> None:
+        self.label = label
+        self.where = users_line()
+        self.of = replace(domain, label=label or "unlabelled", when=(), where=self.where)
+        self.candidates = ()
+        self.tokens = ()
+
+    def __repr__(self) -> str:
+        return f"ValueChoice({self.of}, label={self.label!r})"
+
+    def domain(self, when: tuple[Any, ...] = ()) -> Domain:
+        return replace(self.of, label=self.named(), when=when)
+
+    def default(self) -> Any:
+        return self.of.default
+
+    def options(self) -> list[tuple[Value, Any]]:
+        return [(value, value) for value in self.of.values()]
+
+    def evaluate(self, sample: Mapping[str, Value]) -> Any:
+        value = self.chosen(sample)
+        if not self.of.contains(value):
+            raise self._outside(value)
+        return value
+
+
+OWN = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
+
+
+def users_line() -> str:
+    """File and line of the innermost caller outside raynas; empty where there is none."""
+    frame = sys._getframe(1)
+    while frame.f_code.co_filename.startswith(OWN) or frame.f_code.co_filename.startswith("<"):
+        if frame.f_back is None:
+            return ""
+        frame = frame.f_back
+    return f"{frame.f_code.co_filename}:{frame.f_lineno}"
 
 
 def token(candidate: Any) -> Value:

@@ -11,7 +11,10 @@ from typing import Any
 
 from raynas.errors import SampleError, SpaceError
 from raynas.search_space.counting import count
-from raynas.search_space.domain import Categorical, Condition, Domain, Value, same
+from raynas.search_space.description import described
+from raynas.search_space.domain import Condition, Domain, Value, same
+from raynas.search_space.kinds import domain_from_json
+from raynas.search_space.numeric import refuse_listing
 from raynas.search_space.sample import Sample, plain
 
 
@@ -21,6 +24,7 @@ class SearchSpace:
     Args:
         domains: one for each label; a condition may only name labels that come before it.
 
+    >>> from raynas.search_space import Categorical
     >>> space = SearchSpace([Categorical("op", candidates=("conv", "pool")),
     ...                      Categorical("kernel", when=((Condition("op", ("conv",)),),), candidates=(3, 5))])
     >>> space.size(), [dict(sample) for sample in space.grid()]
@@ -32,7 +36,10 @@ class SearchSpace:
         seen: dict[str, Domain] = {}
         for domain in self.domains:
             if domain.label in seen:
-                raise SpaceError(f"label '{domain.label}' stands for two choices: give one of them another label")
+                places = f" ({seen[domain.label].where} and {domain.where})" if domain.where else ""
+                raise SpaceError(
+                    f"label '{domain.label}' stands for two choices{places}: give one of them another label"
+                )
             for condition in (c for clause in domain.when for c in clause):
                 if condition.label not in seen:
                     raise SpaceError(
@@ -101,6 +108,9 @@ class SearchSpace:
         Raises:
             SpaceError: a domain is continuous.
         """
+        endless = next((domain for domain in self.domains if domain.size() is None), None)
+        if endless is not None:
+            refuse_listing(endless)
         chosen: dict[str, Value] = {}
         # An odometer: the active domains up to the current one, each with the values it has still to take.
         wheels: list[tuple[int, Iterator[Value]]] = []
@@ -151,13 +161,14 @@ class SearchSpace:
             if not domain.active(chosen):
                 if label in sample:
                     raise SampleError(
-                        f"the sample sets '{label}', which does not count under its other values: leave it out"
+                        f"the sample sets '{label}'{domain.at}, which does not count under its other values: "
+                        "leave it out"
                     )
                 continue
             if label not in sample:
-                raise SampleError(f"the sample leaves out '{label}': give it {domain}")
+                raise SampleError(f"the sample leaves out '{label}'{domain.at}: give it {domain}")
             if not domain.contains(sample[label]):
-                raise SampleError(f"the sample sets '{label}' to {sample[label]!r}: give it {domain}")
+                raise SampleError(f"the sample sets '{label}'{domain.at} to {sample[label]!r}: give it {domain}")
             chosen[label] = sample[label]
 
     def size(self) -> int | None:
@@ -183,12 +194,17 @@ class SearchSpace:
                 domains[domain.label] = domain
             elif mine.to_json() != domain.to_json():
                 raise SpaceError(
-                    f"label '{domain.label}' stands for {mine} and for {domain}: give one of them another label"
+                    f"label '{domain.label}' stands for {mine}{mine.at} and for {domain}{domain.at}: "
+                    "give one of them another label"
                 )
             else:
                 either = (*mine.when, *(clause for clause in domain.when if clause not in mine.when))
                 domains[domain.label] = replace(mine, when=either if mine.when and domain.when else ())
         return SearchSpace(_in_order(domains))
+
+    def describe(self) -> str:
+        """A table as plain text: each choice, its values (the first is the default) and when it counts."""
+        return described(self)
 
     def to_json(self) -> str:
         return json.dumps(
@@ -229,10 +245,8 @@ def _in_order(domains: Mapping[str, Domain]) -> list[Domain]:
 
 
 def _domain(record: dict[str, Any]) -> Domain:
-    if record["kind"] != "categorical":
-        raise SpaceError(f"choice '{record['label']}' is of kind '{record['kind']}', which this version does not know")
     when = tuple(
         tuple(Condition(label, tuple(plain(v) for v in values)) for label, values in clause)
         for clause in record["when"]
     )
-    return replace(Categorical(record["label"], candidates=tuple(plain(v) for v in record["candidates"])), when=when)
+    return replace(domain_from_json(record), when=when)

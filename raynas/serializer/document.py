@@ -6,10 +6,9 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from raynas.errors import SampleError, SerializationError
+from raynas.errors import SerializationError
 from raynas.search_space.domain import Value, exact
 from raynas.search_space.expression import FUNCTIONS, Expression, Leaf
-from raynas.search_space.sample import plain
 from raynas.serializer.call import Call, call_of
 from raynas.serializer.values import Decoder, Encoder, parameter
 
@@ -137,11 +136,12 @@ def resolve(text: str, sample: Mapping[str, Value]) -> str:
 
 
 def _chosen(data: dict[str, Any], sample: Mapping[str, Value]) -> Any:
-    label = data["$choice"]
-    if label not in sample:
-        raise SampleError(f"the sample leaves out '{label}': give it one of {data['tokens']}")
-    decode = Decoder()
-    for token, candidate in zip(data["tokens"], data["candidates"], strict=True):
-        if exact(plain(decode(token))) == exact(sample[label]):
-            return candidate
-    raise SampleError(f"the sample sets '{label}' to {sample[label]!r}: give it one of {data['tokens']}")
+    leaf = Decoder()({**data, "candidates": data["tokens"]} if "tokens" in data else data)
+    value = leaf.evaluate(sample)
+    if "domain" in data:
+        return value
+    return next(
+        candidate
+        for token, candidate in zip(leaf.tokens, data["candidates"], strict=True)
+        if exact(token) == exact(value)
+    )

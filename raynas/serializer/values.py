@@ -16,7 +16,8 @@ from typing import Any
 import cloudpickle
 
 from raynas.errors import SerializationError
-from raynas.search_space.expression import Expression, Leaf
+from raynas.search_space.expression import DomainLeaf, Expression, Leaf
+from raynas.search_space.kinds import domain_from_json
 from raynas.serializer.call import RECORDED, Call, call_of
 
 TRUSTED = ("torch.nn", "torch.optim", "torch.utils.data", "raynas")
@@ -137,6 +138,8 @@ class Encoder:
         return {"$call": target, **({"args": args} if args else {}), **({"kwargs": kwargs} if kwargs else {})}
 
     def _expression(self, value: Expression, path: str) -> Any:
+        if isinstance(value, DomainLeaf):
+            return {"$choice": value.label, "domain": value.of.to_json()}
         if isinstance(value, Leaf):
             candidates = [self(candidate, path) for candidate in value.candidates]
             return {"$choice": value.label, "candidates": candidates, "tokens": [self(token) for token in value.tokens]}
@@ -222,6 +225,8 @@ class Decoder:
             case "$attachment":
                 return self._attachment(inner)
             case "$choice":
+                if "domain" in data:
+                    return DomainLeaf(domain_from_json(data["domain"]), inner)
                 return Leaf([self(candidate) for candidate in data["candidates"]], inner)
             case "$expression":
                 return Expression(inner, *(self(arg) for arg in data["args"]))

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from raynas.search_space import Categorical, Condition, SearchSpace
+from raynas.search_space import Categorical, Condition, IntUniform, SearchSpace, Uniform
 
 
 def spaces() -> dict[str, SearchSpace]:
-    """Spaces by name: flat, conditional, with one sample only, and too large to exhaust."""
+    """Spaces by name: flat, conditional, with one sample only, too large to exhaust, and of numbers."""
     return {
         "flat": SearchSpace(
             [
@@ -21,6 +21,8 @@ def spaces() -> dict[str, SearchSpace]:
         "one sample": SearchSpace([Categorical("width", candidates=(8,)), Categorical("depth", candidates=(1,))]),
         "no choices": SearchSpace(),
         "large": SearchSpace([Categorical(f"block{i}.width", candidates=tuple(range(8, 80, 8))) for i in range(12)]),
+        "whole numbers": SearchSpace([IntUniform("units", low=1, high=6), IntUniform("big", low=8, high=16, log=True)]),
+        "continuous": _continuous(),
     }
 
 
@@ -34,5 +36,18 @@ def _conditional() -> SearchSpace:
             Categorical("groups", ((conv, Condition("kernel", (3,))),), candidates=(1, 2, 4)),
             Categorical("bias", ((conv, Condition("groups", (1, 2))),), candidates=(False, True)),
             Categorical("stride", ((conv,), (Condition("op", ("pool",)),)), candidates=(1, 2)),
+        ]
+    )
+
+
+def _continuous() -> SearchSpace:
+    """Numbers that nobody can list, one of them below a choice."""
+    sgd = Condition("optimizer", ("sgd",))
+    return SearchSpace(
+        [
+            Categorical("optimizer", candidates=("adam", "sgd")),
+            Uniform("rate", low=1e-5, high=1e-1, log=True),
+            Uniform("momentum", ((sgd,),), low=0.0, high=0.99),
+            IntUniform("units", low=1, high=10**9, log=True),
         ]
     )

@@ -103,7 +103,9 @@ def test_what_has_no_lasting_name_is_refused() -> None:
 
 
 def test_candidates_that_would_be_called_the_same_are_refused() -> None:
-    with pytest.raises(SpaceError, match=r"choice 'act' has the candidate \".*<lambda>\" twice"):
+    with pytest.raises(
+        SpaceError, match=r"choice 'act' \(.*test_expression.py:\d+\) has the candidate \".*<lambda>\" twice"
+    ):
         Leaf([lambda x: x, lambda x: -x], label="act")
 
 
@@ -134,9 +136,9 @@ def test_failing_arithmetic_names_the_choices() -> None:
 
 
 def test_missing_and_foreign_values_are_refused() -> None:
-    with pytest.raises(SampleError, match=r"the sample leaves out 'width': give it one of \[8, 16, 32\]"):
+    with pytest.raises(SampleError, match=r"leaves out 'width' \(.*test_expression.py:\d+\): give it one of 8, 16, 32"):
         (WIDTH * 2).evaluate({})
-    with pytest.raises(SampleError, match=r"the sample sets 'width' to 8.0: give it one of \[8, 16, 32\]"):
+    with pytest.raises(SampleError, match=r"sets 'width' \(.*\) to 8.0: give it one of 8, 16, 32"):
         WIDTH.evaluate({"width": 8.0})
     with pytest.raises(SpaceError, match="has no label yet: give it one"):
         Leaf([1, 2]).evaluate({})
