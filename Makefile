@@ -17,6 +17,12 @@ $(READY): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
 	touch $(READY)
 
+demo: install  ## search real handwritten digits, show the best five, write the winner to best.py and test it
+	$(BIN)/raynas search configs/digits.yaml --name demo
+	$(BIN)/raynas top demo
+	$(BIN)/raynas export demo -o best.py --weights best.safetensors
+	$(BIN)/python -m examples.digits_winner demo best.py
+
 test: install  ## the test suite, without the slow part
 	$(BIN)/python -m pytest -m "not slow and not chaos"
 
@@ -29,5 +35,9 @@ lint: install  ## ruff, mypy, import-linter
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+docs: install  ## run the examples in the docstrings
+	$(BIN)/python -m pytest --doctest-modules raynas strategies/raynas_strategies
+
 clean:  ## remove what the other words made
-	rm -rf $(VENV) dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf runs/demo best.py best.safetensors
