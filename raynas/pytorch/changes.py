@@ -49,7 +49,9 @@ class Changes:
             yield from self._part(part, then[name], f"{path}.{name}".rstrip("."), module.training == fresh.training)
 
     def _part(self, now: nn.Module, then: nn.Module, path: str, flag: bool) -> Iterator[Set | Apply]:
-        if type(now) is not type(then):
+        if type(now) is not type(then) and f"{type(now).__module__}.{type(now).__qualname__}" != (
+            f"{type(then).__module__}.{type(then).__qualname__}"
+        ):
             raise Changed(f"holds a {type(now).__name__} where its constructor makes a {type(then).__name__}")
         for kind in HOOKS:
             if len(now.__dict__.get(kind) or ()) != len(then.__dict__.get(kind) or ()):

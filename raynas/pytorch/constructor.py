@@ -39,7 +39,16 @@ WRITTEN = {
 }
 """Methods of tensors that are mostly written as operators, and how many arguments they then have."""
 
-REFLECTED = {"__radd__": "add", "__rmul__": "mul", "__rsub__": "sub", "__rpow__": "pow", "__rtruediv__": "truediv"}
+REFLECTED = {
+    "__radd__": "add",
+    "__rmul__": "mul",
+    "__rsub__": "sub",
+    "__rpow__": "pow",
+    "__rtruediv__": "truediv",
+    "__rdiv__": "truediv",
+    "__rfloordiv__": "floordiv",
+    "__rmatmul__": "matmul",
+}
 CALM = (
     nn.modules.batchnorm._NormBase,
     nn.LayerNorm,

@@ -36,6 +36,7 @@ from raynas.pytorch.names import name_of
 from raynas.pytorch.tensors import creation
 from raynas.pytorch.tracer import Tracer
 from raynas.search_space import Expression
+from raynas.search_space.expression import token
 from raynas.serializer import Call, Encoder, call_of
 
 
@@ -272,7 +273,7 @@ def unit_of(call: Call) -> Unit:
 
 
 def _by_token(choice: LayerChoice) -> dict[Any, nn.Module]:
-    return dict(zip(choice.pick.tokens, choice.candidates.values(), strict=True))
+    return {token(key): candidate for key, candidate in choice.candidates.items()}
 
 
 def _inherited(module: nn.Module, init: Unit | None) -> set[str]:

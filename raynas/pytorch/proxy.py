@@ -14,7 +14,16 @@ TORCH = str(Path(torch.__file__).parent)
 
 
 class Untraceable(Exception):
-    """A forward pass does something that a graph cannot hold; the message says what."""
+    """A forward pass does something that a graph cannot hold; the message says what.
+
+    The one raised last is kept, so that a forward which catches it is found out.
+    """
+
+    raised: Untraceable | None = None
+
+    def __init__(self, why: str) -> None:
+        super().__init__(why)
+        Untraceable.raised = self
 
 
 class Traced(fx.Proxy):
@@ -38,6 +47,18 @@ class Traced(fx.Proxy):
 
     def __setitem__(self, key: Any, value: Any) -> None:
         self.tracer.create_proxy("call_function", operator.setitem, (self, key, value), {})
+
+    def __len__(self) -> int:
+        raise Untraceable("asks for the length of a tensor with len(): use x.size(0)")
+
+    def __index__(self) -> int:
+        raise Untraceable("uses a value that only the run knows as an index or a count")
+
+    def __int__(self) -> int:
+        raise Untraceable("makes a number of a value that only the run knows")
+
+    def __float__(self) -> float:
+        raise Untraceable("makes a number of a value that only the run knows")
 
     def __contains__(self, item: Any) -> bool:
         raise Untraceable("asks whether a tensor contains a value")

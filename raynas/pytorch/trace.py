@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
 import warnings
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from torch import nn
@@ -17,7 +19,7 @@ from raynas.pytorch.codegen import to_source
 from raynas.pytorch.load import load_module
 from raynas.pytorch.members import Builder, Whole, unit_of
 from raynas.pytorch.names import name_of
-from raynas.pytorch.tracer import Tracer, choices_of, reason, refuse_choices
+from raynas.pytorch.tracer import Tracer, alike, choices_of, reason, refuse_choices
 from raynas.search_space import Leaf
 from raynas.search_space.expression import leaves
 from raynas.serializer import Notice, call_of
@@ -44,7 +46,7 @@ def trace(
     root = _built(space_or_factory)
     name_labels(root)
     names = None if example_inputs is None else _given(root, example_inputs)
-    graph, opaque = _opened(root, names)
+    graph, opaque = _opened(root, Inputs.of(root, names))
     for module, why in opaque.items():
         path = next((path for path, found in root.named_modules() if found is module), "")
         warnings.warn(f"{path or 'the model'} ({type(module).__name__}) is kept whole: {why}", Notice, stacklevel=2)
@@ -74,8 +76,6 @@ def _built(space_or_factory: Any) -> nn.Module:
 
 
 def _given(root: nn.Module, example_inputs: Sequence[Any]) -> list[str]:
-    import inspect
-
     bound = inspect.signature(type(root).forward).bind(root, *example_inputs).arguments
     names: list[str] = []
     for name, value in list(bound.items())[1:]:
@@ -84,24 +84,88 @@ def _given(root: nn.Module, example_inputs: Sequence[Any]) -> list[str]:
     return names
 
 
-def _opened(root: nn.Module, names: list[str] | None) -> tuple[Graph, dict[nn.Module, str]]:
+def _opened(
+    root: nn.Module, inputs: Inputs, whole: dict[nn.Module, str] | None = None
+) -> tuple[Graph, dict[nn.Module, str]]:
     """The root's graph; modules that cannot be opened are found one by one, each time from the start."""
-    whole: dict[nn.Module, str] = {}
+    whole = {} if whole is None else whole
     while True:
-        tracer = Tracer(whole, names)
+        tracer = Tracer(whole, inputs.names, inputs.optional)
         try:
             tracer.run(root)
-            return Builder(root, tracer).graph(root), tracer.opaque
+            why = "" if has_choices(root) else inputs.doubt(root, tracer)
+            if not why:
+                return Builder(root, tracer).graph(root), tracer.opaque
+            module = root
         except Whole as found:
             module, why = found.module, found.why
         except RaynasError:
             raise
         except Exception as error:
+            if inputs.optional:  # a default decides what is computed: it stays what it is
+                inputs.fix()
+                continue
             module, why = root, reason(error, root)
         refuse_choices(module, why)
         if module is root:
             return _whole(root, why), {root: why}
         whole[module] = why
+
+
+@dataclass
+class Inputs:
+    """The root's inputs.
+
+    Attributes:
+        names: those that a call passes; None: those without a default.
+        optional: those that a call may pass as well.
+        fixed: those whose default decides what is computed.
+    """
+
+    names: list[str] | None
+    optional: set[str]
+    fixed: list[str] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, root: nn.Module, names: list[str] | None) -> Inputs:
+        parameters = inspect.signature(type(root).forward).parameters.values()
+        defaults = {p.name for p in parameters if p.default is not p.empty and p.name not in (names or ())}
+        return cls(names, {p.name for p in parameters if p.name in defaults and p.default is not None})
+
+    def fix(self) -> None:
+        """Leave the optional inputs at their defaults."""
+        self.fixed += sorted(self.optional)
+        self.optional = set()
+
+    def doubt(self, root: nn.Module, tracer: Tracer) -> str:
+        """Why the graph does not stand for every call; empty where it does."""
+        if self.names is not None:
+            return ""
+        parameters = list(inspect.signature(type(root).forward).parameters.values())[1:]
+        for item in parameters:
+            if item.kind in (item.VAR_POSITIONAL, item.VAR_KEYWORD):
+                return f"takes any number of arguments as '{item.name}': pass example_inputs to trace one kind of call"
+        if self.fixed:
+            return f"decides by its argument '{self.fixed[0]}': pass example_inputs to trace one kind of call"
+        absent = {p.name for p in parameters if p.default is None}
+        if not absent:
+            return ""
+        other = Tracer(tracer.opaque, None, self.optional | absent)
+        try:
+            other.run(root)
+            same = alike(tracer.bodies[root].graph, other.bodies[root].graph)
+        except Exception:  # whatever a forward raises when it is passed what it was not made for
+            same = False
+        if not same:
+            return f"decides by its argument '{min(absent)}': pass example_inputs to trace one kind of call"
+        tracer.bodies[root] = other.bodies[root]
+        tracer.bodies.update(other.bodies)
+        return ""
+
+
+def has_choices(root: nn.Module) -> bool:
+    """Whether anything in a model is left to choose."""
+    return bool(_choices(root))
 
 
 def _whole(root: nn.Module, why: str) -> Graph:

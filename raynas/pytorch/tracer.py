@@ -7,7 +7,7 @@ import dataclasses
 import inspect
 import random
 import types
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -19,6 +19,7 @@ from raynas.errors import RaynasError, TraceError
 from raynas.nn import InputChoice, LayerChoice, Repeat, is_basic_unit
 from raynas.nn.recording import construction
 from raynas.pytorch.proxy import TORCH, Traced, Untraceable, is_traced
+from raynas.pytorch.reading import asks
 from raynas.search_space import Expression, Leaf
 from raynas.search_space.expression import leaves
 
@@ -28,6 +29,11 @@ FACTORIES = (
     *("tril_indices", "triu_indices", "zeros", "complex", "as_tensor", "from_numpy"),
 )
 """Functions of `torch` that make tensors of plain numbers: each call becomes a node, made anew in each run."""
+
+
+CONTAINED = (list, dict, set)
+TORCHS = frozenset(nn.Module().__dict__)
+"""Attributes that every module has."""
 
 
 @dataclasses.dataclass
@@ -51,6 +57,7 @@ class Tracer(fx.Tracer):
     Args:
         opaque: modules to keep whole, and why.
         example_names: names of the root's inputs that a call passes; by default those without a default value.
+        optional: names of further inputs, which have default values.
 
     Attributes:
         bodies: what was traced, by module.
@@ -59,8 +66,14 @@ class Tracer(fx.Tracer):
 
     proxy_buffer_attributes = True
 
-    def __init__(self, opaque: Mapping[nn.Module, str], example_names: Sequence[str] | None = None) -> None:
+    def __init__(
+        self,
+        opaque: Mapping[nn.Module, str],
+        example_names: Sequence[str] | None = None,
+        optional: Collection[str] = (),
+    ) -> None:
         super().__init__()
+        self.optional = optional
         self.opaque: dict[nn.Module, str] = dict(opaque)
         self.bodies: dict[nn.Module, Body] = {}
         self.example_names = example_names
@@ -73,6 +86,9 @@ class Tracer(fx.Tracer):
     def run(self, root: nn.Module) -> None:
         """Trace `root`; afterwards `bodies` and `opaque` are filled. `Untraceable` where `root` itself cannot be."""
         self.stack = [root]
+        why = _hooked(root) or asks(type(root))
+        if why:
+            raise Untraceable(why)
         with _patched(self), self._watched(root):
             graph = super().trace(root)
         self.bodies[root] = Body(graph, [n.target for n in graph.nodes if n.op == "placeholder"], None)
@@ -80,25 +96,31 @@ class Tracer(fx.Tracer):
     def create_args_for_root(
         self, root_fn: Callable[..., Any], is_module: bool, concrete_args: Any = None
     ) -> tuple[Callable[..., Any], list[Any]]:
-        """The root's inputs: what a call must pass, or what the example passes; defaults stay what they are."""
+        """The root's inputs: what a call must pass or the example passes, and what has a default that a call may change."""
         args: list[Any] = [self.root]
         kwargs: dict[str, Any] = {}
         _, *parameters = inspect.signature(root_fn).parameters.values()
-        given = None if self.example_names is None else set(self.example_names)
+        known = {parameter.name for parameter in parameters}
+        given = self.example_names or ()
         for parameter in parameters:
-            if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
-                for name in self.example_names or ():
-                    if name not in inspect.signature(root_fn).parameters and parameter.kind == parameter.VAR_POSITIONAL:
-                        args.append(self.create_proxy("placeholder", name, (), {}))
-                continue
-            if parameter.default is parameter.empty or (given is not None and parameter.name in given):
-                proxy = self.create_proxy("placeholder", parameter.name, (), {})
-                if parameter.kind == parameter.KEYWORD_ONLY:
-                    kwargs[parameter.name] = proxy
+            name, default = parameter.name, parameter.default
+            if parameter.kind == parameter.VAR_POSITIONAL:
+                others = [item for item in given if item not in known and item.startswith(f"{name}_")]
+                args += [self.create_proxy("placeholder", item, (), {}) for item in others]
+            elif parameter.kind == parameter.VAR_KEYWORD:
+                others = [item for item in given if item not in known and not item.rpartition("_")[2].isdigit()]
+                kwargs.update({item: self.create_proxy("placeholder", item, (), {}) for item in others})
+            else:
+                named = parameter.kind == parameter.KEYWORD_ONLY
+                if default is parameter.empty or name in given or name in self.optional:
+                    passed = () if default is parameter.empty else (default,)
+                    value = self.create_proxy("placeholder", f"*{name}" if named else name, passed, {}, name=name)
                 else:
-                    args.append(proxy)
-            elif parameter.kind != parameter.KEYWORD_ONLY:
-                args.append(parameter.default)
+                    value = default
+                if named:
+                    kwargs[name] = value
+                else:
+                    args.append(value)
 
         def call(*arguments: Any) -> Any:
             return root_fn(*arguments, **kwargs)
@@ -173,8 +195,8 @@ class Tracer(fx.Tracer):
         self, m: nn.Module, forward: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Any:
         """A node that calls `m`, whose own forward is traced first, unless it is kept whole."""
-        if id(m) not in self._below(self.stack[0]) and not [*m.parameters(), *m.buffers()]:
-            return forward(*args, **kwargs)  # made in forward, and nothing but functions
+        if id(m) not in self._below(self.stack[0]) and not m._parameters and not m._buffers:
+            return forward(*args, **kwargs)  # made in forward, and owns nothing: its children may be the model's
         path = self.path_of_module(m)
         if isinstance(m, InputChoice):
             return self._call("choice", path, m.inputs(args), {})
@@ -212,9 +234,9 @@ class Tracer(fx.Tracer):
                 self._strict = outer
         if is_basic_unit(type(m)) or m in self.opaque or isinstance(m, InputChoice):
             return None
-        hooked = _hooked(m)
-        if hooked:
-            self._whole(m, hooked)
+        why = _hooked(m) or asks(type(m))
+        if why:
+            self._whole(m, why)
             return None
         try:
             with self._watched(m):
@@ -225,7 +247,7 @@ class Tracer(fx.Tracer):
             self._whole(m, reason(error, m))
             return None
         known = self.bodies.setdefault(m, body)
-        if known is body or _alike(known.graph, body.graph):
+        if known is body or alike(known.graph, body.graph):
             return known
         if self._strict:
             raise TraceError(
@@ -262,16 +284,21 @@ class Tracer(fx.Tracer):
 
     @contextmanager
     def _watched(self, m: nn.Module) -> Iterator[None]:
-        """Refuse a forward that draws random numbers or changes containers outside torch's tensors."""
-        before = _outside(), _containers(m)
+        """Refuse a forward that draws random numbers or changes containers outside torch's tensors; undo both."""
+        outside, containers, raised = _outside(), _containers(m), Untraceable.raised
         try:
             yield
-            if _outside() != before[0]:
+            if Untraceable.raised is not raised and Untraceable.raised is not None:
+                raise Untraceable(f"catches an exception: {Untraceable.raised}")
+            if _outside() != outside:
                 raise Untraceable("draws random numbers outside a traced function")
-            if _containers(m) != before[1]:
+            if _containers(m) != containers:
                 raise Untraceable("changes a list, dict or set of its own")
         finally:
-            _restore(before[0])
+            Untraceable.raised = raised
+            _restore(outside)
+            for name, value in containers.items():
+                _put_back(m.__dict__.get(name), value)
 
 
 def _chained(repeat: Repeat, x: Any) -> Any:
@@ -297,7 +324,7 @@ def paths_below(module: nn.Module) -> dict[int, str]:
 def choices_of(module: nn.Module) -> list[Leaf]:
     """The choice that a module itself is."""
     if isinstance(module, LayerChoice | InputChoice):
-        return [module.pick]
+        return list(module.pick.leaves())
     return list(module.depth.leaves()) if isinstance(module, Repeat) else []
 
 
@@ -349,12 +376,63 @@ def _restore(state: tuple[Any, ...]) -> None:
     torch.set_rng_state(torch.frombuffer(bytearray(state[3]), dtype=torch.uint8))
 
 
-def _containers(module: nn.Module) -> list[Any]:
-    return [
-        [id(item) for item in value] if type(value) is not dict else [(key, id(item)) for key, item in value.items()]
+def _containers(module: nn.Module) -> dict[str, Any]:
+    """Copies of a module's own lists, dicts and sets, those inside them included."""
+    return {
+        name: _copied(value)
         for name, value in module.__dict__.items()
-        if type(value) in (list, dict, set) and not name.startswith("_")
-    ]
+        if type(value) in CONTAINED and not name.startswith(("_parameters", "_buffers", "_modules")) and name not in TORCHS
+    }
+
+
+def _copied(value: Any) -> Any:
+    if type(value) is list:
+        return [_copied(item) for item in value]
+    if type(value) is dict:
+        return {key: _copied(item) for key, item in value.items()}
+    if type(value) is set:
+        return set(value)
+    return value if type(value) in (int, float, str, bool, bytes, tuple) else _Is(value)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class _Is:
+    """An object that is compared by identity."""
+
+    item: Any
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Is) and other.item is self.item
+
+    __hash__ = None  # type: ignore[assignment]  # never a key
+
+
+def _put_back(now: Any, before: Any) -> None:
+    """Give a container the contents that it had."""
+    if type(now) is not type(before):
+        return
+    if type(now) is list:
+        for left, right in zip(now, before, strict=False):
+            _put_back(left, right)
+        if _copied(now) != before:
+            now[:] = [_original(item) for item in before]
+    elif type(now) is dict:
+        for key, item in before.items():
+            _put_back(now.get(key), item)
+        if _copied(now) != before:
+            now.clear()
+            now.update({key: _original(item) for key, item in before.items()})
+    elif type(now) is set and now != before:
+        now.clear()
+        now.update(before)
+
+
+def _original(copied: Any) -> Any:
+    if isinstance(copied, _Is):
+        return copied.item
+    if type(copied) is list:
+        return [_original(item) for item in copied]
+    return {key: _original(item) for key, item in copied.items()} if type(copied) is dict else copied
 
 
 def _hooked(module: nn.Module) -> str:
@@ -364,14 +442,17 @@ def _hooked(module: nn.Module) -> str:
     return "has parametrizations" if "parametrizations" in module._modules else ""
 
 
-def _alike(left: fx.Graph, right: fx.Graph) -> bool:
+def alike(left: fx.Graph, right: fx.Graph) -> bool:
+    """Whether two graphs compute the same; inputs that nobody uses do not count."""
+
     def form(graph: fx.Graph) -> list[Any]:
-        places = {node: position for position, node in enumerate(graph.nodes)}
+        nodes = [node for node in graph.nodes if node.op != "placeholder" or node.users]
+        places = {node: position for position, node in enumerate(nodes)}
 
         def shape(value: Any) -> str:
             return repr(fx.node.map_aggregate(value, lambda a: ("node", places[a]) if isinstance(a, fx.Node) else a))
 
-        return [(n.op, n.target, shape(n.args), shape(n.kwargs)) for n in graph.nodes]
+        return [(n.op, n.target, shape(n.args), shape(n.kwargs)) for n in nodes]
 
     return form(left) == form(right)
 

@@ -45,6 +45,8 @@ class Forward:
         for position, node in enumerate(self.graph.nodes):
             if node.op == "input":
                 name = self._fresh(node.target.lstrip("*"))
+                if node.target.startswith("*") and "*" not in parameters:
+                    parameters.append("*")
                 parameters.append(name + (f"={literal(node.args[0], self.imports)}" if node.args else ""))
                 self._bind(node, name)
                 continue

@@ -83,7 +83,12 @@ class Imports:
             root = line.split()[1].partition(".")[0]
             return 0 if root in ("math", "operator", "collections", "copy") else 1 if root == "torch" else 2
 
-        groups = [sorted(line for line in self._lines if room(line) == r) for r in range(3)]
+        merged: dict[str, set[str]] = {}
+        for line in self._lines:
+            head, _, names = line.partition(" import ")
+            merged.setdefault(head, set()).update([names] if names else [])
+        lines = [f"{head} import {', '.join(sorted(names))}" if names else head for head, names in merged.items()]
+        groups = [sorted(line for line in lines if room(line) == r) for r in range(3)]
         groups[1].sort(key=lambda line: (line.startswith("from"), line))
         text: list[str] = []
         for group in groups:
@@ -115,7 +120,9 @@ def resolve_or_none(qualified: str) -> Any:
 
 def literal(value: Any, imports: Imports) -> str:
     """A plain value as source; `GraphError` where it has no literal form."""
-    if value is None or isinstance(value, bool) or type(value) in (int, str, bytes):
+    if type(value) is str:
+        return _quoted(value)
+    if value is None or isinstance(value, bool) or type(value) in (int, bytes):
         return repr(value)
     if isinstance(value, float):
         return repr(value) if math.isfinite(value) else f"float('{value}')"
@@ -151,6 +158,12 @@ def literal(value: Any, imports: Imports) -> str:
     if isinstance(value, type) or callable(value):
         return imports.name(name_of(value))
     raise GraphError(f"a {kind.__name__} has no literal form: {value!r}")
+
+
+def _quoted(value: str) -> str:
+    """A text in double quotes where that is possible without more escapes."""
+    text = repr(value)
+    return text if text[0] == '"' or '"' in value or "\\'" in text else f'"{text[1:-1]}"'
 
 
 def constructor(unit: Unit, imports: Imports) -> Text:

@@ -165,11 +165,14 @@ class Members:
             )
         if not is_inline(member):
             return self.instance(member, self.at)
-        items = tuple(self._expression(f"{path}.{name}", child) for name, child in member.members.items())
-        if member.base == "torch.nn.ModuleDict":
+        items = tuple(
+            self._tensor(name, child) if isinstance(child, Tensor) else self._expression(f"{path}.{name}", child)
+            for name, child in member.members.items()
+        )
+        if member.base in ("torch.nn.ModuleDict", "torch.nn.ParameterDict"):
             pairs = tuple((repr(key), ": ", item) for key, item in zip(member.members, items, strict=True))
             return call(self.imports.name(member.base), [Listed("{", pairs, "}")])
-        if member.base == "torch.nn.ModuleList":
+        if member.base in ("torch.nn.ModuleList", "torch.nn.ParameterList"):
             return call(self.imports.name(member.base), [Listed("[", items, "]")])
         if list(member.members) == [str(i) for i in range(len(items))]:
             return call(self.imports.name(member.base), items)
@@ -276,6 +279,8 @@ def is_inline(graph: Graph) -> bool:
     """Whether a graph is written as an expression, such as `nn.Sequential(…)`, rather than as a class."""
     if graph.shared or graph.setup or graph.init is not None or graph.attributes:
         return False
+    if graph.base in ("torch.nn.ParameterList", "torch.nn.ParameterDict"):
+        return not graph.nodes and all(isinstance(member, Tensor) for member in graph.members.values())
     if any(isinstance(member, Tensor) for member in graph.members.values()):
         return False
     if graph.base == "torch.nn.Sequential":

@@ -1,0 +1,319 @@
+"""What constructors do beside making layers: the fresh weights are bitwise the original's."""
+
+from __future__ import annotations
+
+import copy
+import math
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.init import trunc_normal_
+
+from tests.pytorch.zoo.case import Zoo
+from tests.pytorch.zoo.structure import Block
+
+zoo = Zoo()
+X = torch.linspace(-1, 1, 12).reshape(2, 6)
+IMAGE = torch.linspace(-1, 1, 96).reshape(1, 3, 8, 4)
+
+
+class ConvBlock(nn.Module):
+    def __init__(self, inside: int, outside: int) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(inside, outside, 3, padding=1, bias=False)
+        self.bn1 = nn.BatchNorm2d(outside)
+        self.conv2 = nn.Conv2d(outside, outside, 3, padding=1)
+        self.bn2 = nn.BatchNorm2d(outside)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.bn2(self.conv2(torch.relu(self.bn1(self.conv1(x)))))
+
+
+@zoo(IMAGE)
+class LoopsOverModules(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.blocks = nn.Sequential(ConvBlock(3, 4), ConvBlock(4, 4))
+        self.head = nn.Linear(4, 2)
+        for m in self.modules():
+            if isinstance(m, nn.Conv2d):
+                nn.init.kaiming_normal_(m.weight, mode="fan_out", nonlinearity="relu")
+                if m.bias is not None:
+                    nn.init.zeros_(m.bias)
+            elif isinstance(m, nn.BatchNorm2d):
+                nn.init.constant_(m.weight, 1)
+                nn.init.constant_(m.bias, 0)
+            elif isinstance(m, nn.Linear):
+                trunc_normal_(m.weight, std=0.02)
+        for m in self.modules():
+            if isinstance(m, ConvBlock):
+                nn.init.zeros_(m.bn2.weight)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.head(self.blocks(x).mean((2, 3)))
+
+
+@zoo(IMAGE)
+class Applies(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.a, self.b = ConvBlock(3, 4), ConvBlock(4, 3)
+        self.apply(self._init)
+
+    @staticmethod
+    def _init(m: nn.Module) -> None:
+        if isinstance(m, nn.Conv2d):
+            n = m.kernel_size[0] * m.kernel_size[1] * m.out_channels
+            m.weight.data.normal_(0, math.sqrt(2.0 / n))
+            if m.bias is not None:
+                m.bias.data.zero_()
+        elif isinstance(m, nn.BatchNorm2d):
+            m.weight.data.fill_(1)
+            m.bias.data.zero_()
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.b(self.a(x))
+
+
+@zoo(X)
+class InterleavedDraws(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.a = nn.Linear(6, 6)
+        nn.init.normal_(self.a.weight, 0.1, 0.02)
+        self.p = nn.Parameter(torch.randn(6))
+        self.b = nn.Linear(6, 6)
+        nn.init.orthogonal_(self.b.weight)
+        torch.manual_seed
+        self.a.reset_parameters()
+        self.c = nn.Linear(6, 6)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.c(self.b(self.a(x) * self.p))
+
+
+@zoo(X)
+class InPlaceOnParts(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.lstm = nn.LSTM(6, 5)
+        for name, p in self.lstm.named_parameters():
+            if "bias" in name:
+                n = p.size(0)
+                p.data[n // 4 : n // 2].fill_(1.0)
+            elif "weight_hh" in name:
+                nn.init.orthogonal_(p)
+        self.linear = nn.Linear(5, 3)
+        with torch.no_grad():
+            self.linear.weight[0] = 0.5
+            self.linear.weight[:, 1] *= 2
+            self.linear.bias.copy_(torch.tensor([1.0, 2.0, 3.0]))
+            self.linear.weight.mul_(0.1).clamp_(-0.3, 0.3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.linear(self.lstm(x)[0])
+
+
+@zoo(IMAGE)
+class ChangedAttributes(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.block = ConvBlock(3, 4)
+        self.dropout = nn.Dropout(0.5)
+        self.block.conv1.stride = (2, 2)
+        for m in self.modules():
+            if isinstance(m, nn.BatchNorm2d):
+                m.momentum = 0.2
+                m.eps = 1e-3
+        self.dropout.p = 0.1
+        self.block.bn1.track_running_stats = False
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.dropout(self.block(x))
+
+
+@zoo(IMAGE)
+class Frozen(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = ConvBlock(3, 4)
+        self.rest = ConvBlock(4, 4)
+        self.scale = nn.Parameter(torch.ones(1))
+        self.stem.requires_grad_(False)
+        self.rest.bn1.weight.requires_grad = False
+        self.scale.requires_grad_(False)
+        self.stem.eval()
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.rest(self.stem(x)) * self.scale
+
+
+@zoo(X.double())
+def Doubled() -> nn.Module:
+    return nn.Sequential(Block(6), nn.Linear(6, 3)).double()
+
+
+@zoo(X)
+class PartlyHalf(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.a = nn.Linear(6, 6)
+        self.b = nn.Linear(6, 6).to(torch.bfloat16)
+        self.c = Block(6).double()
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.c(self.b(self.a(x).to(torch.bfloat16)).double())
+
+
+@zoo(X)
+class ReplacedWeights(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.a = nn.Linear(6, 6)
+        self.a.weight = nn.Parameter(torch.randn(6, 6) * 0.01)
+        self.b = nn.Linear(6, 6)
+        self.b.bias = None
+        self.c = nn.Linear(6, 6)
+        self.c.weight.data = torch.eye(6)
+        self.d = nn.Linear(6, 6)
+        self.d.weight.data = self.c.weight.data.clone() + self.a.weight.data
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.d(self.c(self.b(self.a(x))))
+
+
+@zoo(X)
+class Dropped(nn.Module):
+    """Makes layers that it does not keep: they take random numbers all the same."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        nn.Linear(6, 6)
+        self.head = nn.Linear(6, 9)
+        nn.init.xavier_normal_(self.head.weight)
+        torch.rand(3)
+        self.head = nn.Linear(6, 2)
+        Block(3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.head(x)
+
+
+@zoo(X)
+class CopiedAndChanged(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.online = nn.Sequential(Block(6), nn.Linear(6, 4))
+        nn.init.normal_(self.online[1].weight)
+        self.target = copy.deepcopy(self.online)
+        for p in self.target.parameters():
+            p.requires_grad_(False)
+        self.last = nn.Linear(4, 4)
+
+    def forward(self, x: Tensor) -> Any:
+        return self.last(self.online(x)), self.target(x)
+
+
+@zoo(IMAGE)
+class DryRun(nn.Module):
+    """Runs itself once to find a size."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.features = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.MaxPool2d(2))
+        with torch.no_grad():
+            size = self.features(torch.zeros(1, 3, 8, 4)).numel()
+        self.head = nn.Linear(size, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.head(self.features(x).flatten(1))
+
+
+@zoo(X)
+class InheritedInit(Block):
+    def __init__(self) -> None:
+        super().__init__(6)
+        self.extra = nn.Linear(6, 6)
+        self.init_weights()
+
+    def init_weights(self) -> None:
+        nn.init.uniform_(self.linear.weight, -0.1, 0.1)
+        nn.init.uniform_(self.extra.weight, a=-0.2, b=0.2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.extra(super().forward(x))
+
+
+@zoo(X)
+class CopiesState(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.a = nn.Linear(6, 6)
+        self.b = nn.Linear(6, 6)
+        self.b.load_state_dict(self.a.state_dict())
+        self.c = nn.Linear(6, 6)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.c(self.b(self.a(x)))
+
+
+@zoo(X)
+class OutOfOrder(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        second = nn.Linear(6, 6)
+        first = nn.Linear(6, 6)
+        third = Block(6)
+        self.first, self.second = first, second
+        self.wrapped = nn.Sequential(nn.Linear(6, 6), third)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.wrapped(self.second(self.first(x)))
+
+
+@zoo(X)
+class Entangled(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        left, right = [], []
+        for _ in range(2):
+            left.append(nn.Linear(6, 6))
+            right.append(nn.Linear(6, 6))
+        self.left, self.right = nn.Sequential(*left), nn.Sequential(*right)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.left(x) + self.right(x)
+
+
+@zoo(X)
+class LazyBias(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.linear = nn.Linear(6, 6)
+        prior = 0.01
+        nn.init.constant_(self.linear.bias, -math.log((1 - prior) / prior))
+        self.norm = nn.LayerNorm(6, elementwise_affine=False)
+        self.weights = nn.ParameterList([nn.Parameter(torch.empty(6)) for _ in range(2)])
+        for p in self.weights:
+            nn.init.normal_(p)
+        bound = 1 / math.sqrt(6)
+        self.free = nn.Parameter(torch.empty(6, 2))
+        nn.init.uniform_(self.free, -bound, bound)
+
+    def forward(self, x: Tensor) -> Tensor:
+        for p in self.weights:
+            x = x * p
+        return self.norm(self.linear(x)) @ self.free
+
+
+@zoo(X, opaque=None)
+class Seeded(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.a = nn.Linear(6, 6)
+        generator = torch.Generator().manual_seed(3)
+        self.register_buffer("features", torch.randn(6, 100, generator=generator))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.a(x) @ self.features

@@ -1,0 +1,2 @@
+from tests.pytorch.zoo.case import Zoo
+zoo = Zoo()
