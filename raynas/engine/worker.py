@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import linecache
 import random
 import time
 import traceback
@@ -40,6 +41,7 @@ def work(
     """
     begun = time.perf_counter()
     threads = torch.get_num_threads()
+    known = set(linecache.cache)
     with Output() as output:
         try:
             torch.set_num_threads(place.threads)
@@ -58,6 +60,10 @@ def work(
             )
         finally:
             torch.set_num_threads(threads)
+            # Each candidate's text is kept there for its tracebacks, and a worker trains thousands of them.
+            for name in set(linecache.cache) - known:
+                if name.startswith("<"):
+                    del linecache.cache[name]
 
 
 def _attempt(
@@ -74,10 +80,10 @@ def _attempt(
     if device != "cpu":
         torch.cuda.set_device(device)
     warm = load_weights(place.artifacts, job.warm_start) if job.warm_start is not None else None
-    seed_everything(job.seed)
+    seed_everything(job.seed, device)
     model = load_module(job.source).to(device)
     context = Context(job.seed, device, job.budget, job.trial, job.attempt, warm, send=send)
-    seed_everything(job.seed)
+    seed_everything(job.seed, device)
     stopped = False
     try:
         metrics: Mapping[str, float] = checked(evaluator.evaluate(model, context))
@@ -113,11 +119,14 @@ def _decoded(text: str, attachments: _Attachments, trust: tuple[str, ...]) -> Ev
     return made
 
 
-def seed_everything(seed: int) -> None:
-    """Seed Python, NumPy and torch (all devices)."""
+def seed_everything(seed: int, device: str = "cpu") -> None:
+    """Seed Python, NumPy and torch, on the CPU and on `device`."""
     random.seed(seed)
     numpy.random.seed(seed % 2**32)
-    torch.manual_seed(seed)
+    # Not torch.manual_seed: without a GPU that keeps each call, and its stack, for the day on which there is one.
+    torch.default_generator.manual_seed(seed)
+    if device != "cpu":
+        torch.cuda.manual_seed_all(seed)
 
 
 def cause_of(error: BaseException) -> Cause:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
 
@@ -37,6 +38,8 @@ def conduct_here(place: Place, make_engine: MakeEngine | None, on_progress: OnPr
 
 def conduct_in_ray(place: Place, resources: Resources, verbose: bool, on_progress: OnProgress) -> Ending:
     """Search in a Ray actor, and watch it. The first Ctrl-C lets what runs end, the second ends at once."""
+    if not verbose:  # Ray, which reads this when it is imported, prints on stdout whenever a worker dies
+        os.environ.setdefault("RAY_DEDUP_LOGS_SKIP_REGEX", ".")
     from raynas.engine.ray_engine import RaySession
 
     arguments = {"store": place.store, "name": place.name, "artifacts": place.artifacts}

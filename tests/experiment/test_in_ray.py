@@ -134,6 +134,29 @@ def test_an_actor_that_is_lost_is_made_again_and_goes_on(tmp_path: Path) -> None
     assert len([number for number, count in trainings(log).items() if count > 1]) <= 1
 
 
+@pytest.mark.ray
+@pytest.mark.slow
+def test_a_newer_start_takes_over_and_the_older_one_says_so(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    heard: list[BaseException] = []
+
+    def older() -> None:
+        try:
+            experiment(tmp_path, tiny.judge_and_tell, {"log": str(log)}, max_trials=40).run()
+        except BaseException as error:
+            heard.append(error)
+
+    thread = threading.Thread(target=older)
+    thread.start()
+    wait_until(lambda: len(trainings(log)) >= 4)
+    result = experiment(tmp_path, tiny.judge_and_tell, {"log": str(log)}, max_trials=40).run()
+    thread.join(30)
+    assert len(heard) == 1 and isinstance(heard[0], SearchError) and "has taken over" in str(heard[0])
+    assert sum(t.trained for t in result.trials) == 40
+    repeated = [number for number, count in trainings(log).items() if count > 1]
+    assert len(repeated) <= 3, "no more than were in flight"
+
+
 def processes() -> Iterator[tuple[int, str]]:
     """Every process, with its command."""
     for path in Path("/proc").iterdir():
