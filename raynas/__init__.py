@@ -16,14 +16,17 @@ if TYPE_CHECKING:
     from raynas.graph import Graph, GraphSpace
     from raynas.nn import InputChoice, LayerChoice, ModelSpace, Repeat, ValueChoice, basic_unit, recording
     from raynas.pytorch import load_module, profile, to_source, trace
-    from raynas.search_space import Sample, SearchSpace
+    from raynas.search_space import Categorical, Condition, Domain, IntUniform, Sample, SearchSpace, Uniform
     from raynas.serializer import dumps, loads, serialize, serialize_cls
     from raynas.strategy import Proposal, Stopper, Strategy
     from raynas.trial import History, Trial, TrialState
 
 __all__ = [
+    "Categorical",
+    "Condition",
     "ConfigError",
     "Context",
+    "Domain",
     "Evaluator",
     "Experiment",
     "FunctionalEvaluator",
@@ -31,6 +34,7 @@ __all__ = [
     "GraphSpace",
     "History",
     "InputChoice",
+    "IntUniform",
     "LayerChoice",
     "LocalEngine",
     "ModelSpace",
@@ -45,6 +49,7 @@ __all__ = [
     "Strategy",
     "Trial",
     "TrialState",
+    "Uniform",
     "ValueChoice",
     "basic_unit",
     "dumps",
@@ -67,7 +72,7 @@ _ROOMS = {
     "raynas.graph": ("Graph", "GraphSpace"),
     "raynas.nn": ("InputChoice", "LayerChoice", "ModelSpace", "Repeat", "ValueChoice", "basic_unit", "recording"),
     "raynas.pytorch": ("load_module", "profile", "to_source", "trace"),
-    "raynas.search_space": ("Sample", "SearchSpace"),
+    "raynas.search_space": ("Categorical", "Condition", "Domain", "IntUniform", "Sample", "SearchSpace", "Uniform"),
     "raynas.serializer": ("dumps", "loads", "serialize", "serialize_cls"),
     "raynas.strategy": ("Proposal", "Stopper", "Strategy"),
     "raynas.trial": ("History", "Trial", "TrialState"),

@@ -1,4 +1,4 @@
-"""Plug-ins: strategies found by name, whoever published them."""
+"""Plug-ins: strategies and stoppers found by name, whoever published them."""
 
 from __future__ import annotations
 
@@ -8,18 +8,20 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
-from typing import Any
+from typing import Any, TypeVar
 
 from raynas.errors import PluginError, RaynasError
-from raynas.strategy import Strategy
+from raynas.strategy import Stopper, Strategy
 
-GROUP = "raynas.strategies"
-"""The entry-point group under which a distribution registers its strategies."""
+GROUPS: Mapping[type, str] = {Strategy: "raynas.strategies", Stopper: "raynas.stoppers"}
+"""The entry-point groups under which a distribution registers its strategies and stoppers."""
+
+P = TypeVar("P", Strategy, Stopper)
 
 
 @dataclass(frozen=True)
 class Registered:
-    """One registered strategy, or why it cannot be used.
+    """One registered plug-in, or why it cannot be used.
 
     Attributes:
         name: what a configuration calls it.
@@ -28,16 +30,20 @@ class Registered:
     """
 
     name: str
-    found: type[Strategy] | PluginError
+    found: type[Strategy] | type[Stopper] | PluginError
     doc: str
 
 
-def registered() -> list[Registered]:
-    """Every strategy that some installed distribution registers, by name; broken ones among them, as their error."""
+def registered(kind: type[Strategy] | type[Stopper] = Strategy) -> list[Registered]:
+    """Every strategy that some installed distribution registers, by name; broken ones among them, as their error.
+
+    Args:
+        kind: `Stopper`, for the stoppers instead.
+    """
     result = []
-    for name in sorted({point.name for point in entry_points(group=GROUP)}):
+    for name in sorted({point.name for point in entry_points(group=GROUPS[kind])}):
         try:
-            cls = find(name)
+            cls: type[Strategy] | type[Stopper] = _find(name, kind)  # type: ignore[type-var]  # either of the two
         except PluginError as error:
             result.append(Registered(name, error, str(error)))
         else:
@@ -54,21 +60,7 @@ def find(spec: str) -> type[Strategy]:
     Raises:
         PluginError: it is not there, does not import, or is no strategy.
     """
-    if ":" in spec:
-        if not all(part.isidentifier() for part in spec.replace(":", ".", 1).split(".")):
-            raise PluginError(f"'{spec}' names no strategy: write 'module:Class', or a registered name")
-        return _loaded(EntryPoint(spec, spec, GROUP), f"strategy '{spec}'")
-    # One distribution may be seen twice, as an editable installation and as its metadata in the working directory.
-    places = sorted({point.value for point in entry_points(group=GROUP, name=spec)})
-    if not places:
-        names = {point.name for point in entry_points(group=GROUP)}
-        raise PluginError(
-            f"there is no strategy '{spec}'{_hint(spec, names)}: there is {', '.join(sorted(names)) or 'none'}; "
-            "any other is named 'module:Class'"
-        )
-    if len(places) > 1:
-        raise PluginError(f"strategy '{spec}' is registered as {' and as '.join(places)}: name the one you mean so")
-    return _loaded(EntryPoint(spec, places[0], GROUP), f"strategy '{spec}' ({places[0]})")
+    return _find(spec, Strategy)  # type: ignore[type-abstract]  # its subclasses are what is found
 
 
 def make(spec: str | Strategy | type[Strategy], arguments: Mapping[str, Any] | None = None) -> Strategy:
@@ -81,16 +73,75 @@ def make(spec: str | Strategy | type[Strategy], arguments: Mapping[str, Any] | N
     Raises:
         PluginError: it is not there, is no strategy, or does not take these arguments.
     """
+    return _make(spec, arguments, Strategy)  # type: ignore[type-abstract]  # its subclasses are what is made
+
+
+def make_stopper(spec: str | Stopper | type[Stopper], arguments: Mapping[str, Any] | None = None) -> Stopper:
+    """The stopper that `spec` names, as `make` does it for strategies."""
+    return _make(spec, arguments, Stopper)  # type: ignore[type-abstract]  # as above
+
+
+def recipe(plugin: Strategy | Stopper) -> tuple[str, dict[str, Any]]:
+    """A plug-in's "module:Class" and constructor arguments, from which `make` makes its equal.
+
+    The arguments are read from the attributes of the same names, which a strategy or stopper should keep.
+
+    Raises:
+        PluginError: an argument is kept under another name.
+    """
+    cls = type(plugin)
+    spec = f"{cls.__module__}:{cls.__qualname__}"
+    arguments = {}
+    for name, parameter in _parameters(cls).items():
+        if _rest(parameter):
+            continue
+        if not hasattr(plugin, name):
+            raise PluginError(
+                f"{_word(_kind(plugin))} {spec} cannot be recorded, because it does not keep its argument '{name}': "
+                f"let its constructor set self.{name}"
+            )
+        arguments[name] = getattr(plugin, name)
+    return spec, arguments
+
+
+def _kind(plugin: Strategy | Stopper) -> type[Strategy] | type[Stopper]:
+    return Strategy if isinstance(plugin, Strategy) else Stopper
+
+
+def _word(kind: type) -> str:
+    return kind.__name__.lower()
+
+
+def _find(spec: str, kind: type[P]) -> type[P]:
+    word, group = _word(kind), GROUPS[kind]
+    if ":" in spec:
+        if not all(part.isidentifier() for part in spec.replace(":", ".", 1).split(".")):
+            raise PluginError(f"'{spec}' names no {word}: write 'module:Class', or a registered name")
+        return _loaded(EntryPoint(spec, spec, group), f"{word} '{spec}'", kind)
+    # One distribution may be seen twice, as an editable installation and as its metadata in the working directory.
+    places = sorted({point.value for point in entry_points(group=group, name=spec)})
+    if not places:
+        names = {point.name for point in entry_points(group=group)}
+        raise PluginError(
+            f"there is no {word} '{spec}'{_hint(spec, names)}: there is {', '.join(sorted(names)) or 'none'}; "
+            "any other is named 'module:Class'"
+        )
+    if len(places) > 1:
+        raise PluginError(f"{word} '{spec}' is registered as {' and as '.join(places)}: name the one you mean so")
+    return _loaded(EntryPoint(spec, places[0], group), f"{word} '{spec}' ({places[0]})", kind)
+
+
+def _make(spec: str | P | type[P], arguments: Mapping[str, Any] | None, kind: type[P]) -> P:
     arguments = dict(arguments or {})
-    if isinstance(spec, Strategy):
+    if isinstance(spec, kind):
         if arguments:
             raise PluginError(f"{spec!r} has been made already and takes no {_quoted(arguments)}: name its class")
         return spec
     if isinstance(spec, str):
-        cls, name = find(spec), f"strategy '{spec}'"
+        cls, name = _find(spec, kind), f"{_word(kind)} '{spec}'"
     else:
-        name = f"strategy {getattr(spec, '__qualname__', repr(spec))}"
-        cls = _checked(spec, name)
+        name = f"{_word(kind)} {getattr(spec, '__qualname__', repr(spec))}"
+        cls = _checked(spec, name, kind)
     parameters = _parameters(cls)
     unknown = [key for key in arguments if key not in parameters]
     if unknown and not any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
@@ -109,30 +160,7 @@ def make(spec: str | Strategy | type[Strategy], arguments: Mapping[str, Any] | N
         raise PluginError(f"{name} refuses {arguments}: {_line(error)}") from error
 
 
-def recipe(strategy: Strategy) -> tuple[str, dict[str, Any]]:
-    """A strategy's "module:Class" and constructor arguments, from which `make` makes its equal.
-
-    The arguments are read from the attributes of the same names, which a strategy should keep.
-
-    Raises:
-        PluginError: an argument is kept under another name.
-    """
-    cls = type(strategy)
-    spec = f"{cls.__module__}:{cls.__qualname__}"
-    arguments = {}
-    for name, parameter in _parameters(cls).items():
-        if _rest(parameter):
-            continue
-        if not hasattr(strategy, name):
-            raise PluginError(
-                f"strategy {spec} cannot be recorded, because it does not keep its argument '{name}': "
-                f"let its constructor set self.{name}"
-            )
-        arguments[name] = getattr(strategy, name)
-    return spec, arguments
-
-
-def _loaded(point: EntryPoint, name: str) -> type[Strategy]:
+def _loaded(point: EntryPoint, name: str, kind: type[P]) -> type[P]:
     try:
         import_module(point.module)
     except (Exception, SystemExit) as error:  # whatever a stranger's module does while it is imported
@@ -140,7 +168,7 @@ def _loaded(point: EntryPoint, name: str) -> type[Strategy]:
             f"{name} does not import: {_line(error)}; install what it needs, or correct its module's name"
         ) from error
     try:
-        return _checked(point.load(), name)
+        return _checked(point.load(), name, kind)
     except AttributeError:
         there = [key for key, value in vars(import_module(point.module)).items() if isinstance(value, type)]
         raise PluginError(
@@ -149,16 +177,18 @@ def _loaded(point: EntryPoint, name: str) -> type[Strategy]:
         ) from None
 
 
-def _checked(found: Any, name: str) -> type[Strategy]:
-    if not isinstance(found, type) or not issubclass(found, Strategy):
-        raise PluginError(f"{name} is no strategy but {found!r}: let its class inherit from raynas.Strategy")
+def _checked(found: Any, name: str, kind: type[P]) -> type[P]:
+    if not isinstance(found, type) or not issubclass(found, kind):
+        raise PluginError(
+            f"{name} is no {_word(kind)} but {found!r}: let its class inherit from raynas.{kind.__name__}"
+        )
     if inspect.isabstract(found):
         lacking = ", ".join(sorted(found.__abstractmethods__))
         raise PluginError(f"{name} cannot be made: its class leaves out {lacking}; write it")
     return found
 
 
-def _parameters(cls: type[Strategy]) -> Mapping[str, inspect.Parameter]:
+def _parameters(cls: type) -> Mapping[str, inspect.Parameter]:
     return inspect.signature(cls).parameters
 
 

@@ -59,6 +59,19 @@ class Strategy(ABC):
             changed; while nothing runs, None ends the search.
         """
 
+    def check(self, space: SearchSpace, objectives: Mapping[str, str], max_trials: int | None) -> None:
+        """Refuse a search that this strategy cannot do, before anything of it starts.
+
+        Args:
+            space: the choices.
+            objectives: name of each metric to judge by, and its direction.
+            max_trials: how many trials may be trained; None: no limit.
+
+        Raises:
+            ConfigError: what is in the way, and the cure.
+        """
+        return None
+
     def parents(self, history: History) -> Collection[int]:
         """Numbers of the trials whose weights must be kept, because a later proposal may start from them."""
         return ()

@@ -67,6 +67,7 @@ class History:
         latest: Trial | None,
         places: Mapping[int, int],
         firsts: Mapping[Sample, int],
+        numbers: Sequence[int],
     ) -> None:
         self.objectives = objectives
         self.ended = ended
@@ -77,6 +78,7 @@ class History:
         self._best = best
         self._places = places
         self._firsts = firsts
+        self._numbers = numbers
 
     @classmethod
     def of(cls, trials: Sequence[Trial], objectives: Mapping[str, Direction]) -> History:
@@ -106,6 +108,11 @@ class History:
         """Whether some trial, in whatever state, has this sample; in constant time."""
         # The mapping belongs to the ledger and grows on; what came later than this history has a higher place.
         return self._firsts.get(sample, self.distinct) < self.distinct
+
+    def find(self, sample: Sample) -> Trial | None:
+        """The first trial with this sample, in whatever state; None where it has not been proposed."""
+        place = self._firsts.get(sample, self.distinct)
+        return self[self._numbers[place]] if place < self.distinct else None
 
     @cached_property
     def trials(self) -> tuple[Trial, ...]:
@@ -150,6 +157,7 @@ class Ledger:
         self._open: dict[int, Trial] = {}
         self._places: dict[int, int] = {}
         self._firsts: dict[Sample, int] = {}
+        self._numbers: list[int] = []
         self._latest = -1
         self._best: Trial | None = None
         self._best_score = 0.0
@@ -160,7 +168,9 @@ class Ledger:
             raise TransitionError(f"trial {trial.number} has ended before and cannot be {trial.state} now")
         # First what may fail, so that a refused trial leaves no trace.
         score = scores(trial.metrics, self.objectives)[0] if trial.has_result else None
-        self._firsts.setdefault(trial.sample, len(self._firsts))
+        place = self._firsts.setdefault(trial.sample, len(self._firsts))
+        if place == len(self._numbers):
+            self._numbers.append(trial.number)
         self._latest = max(self._latest, trial.number)
         if not trial.state.ended:
             self._open[trial.number] = trial
@@ -195,4 +205,5 @@ class Ledger:
             self[self._latest] if len(self) else None,
             self._places,
             self._firsts,
+            self._numbers,
         )
