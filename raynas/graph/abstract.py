@@ -7,10 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
-from weakref import WeakKeyDictionary
 
-from raynas.graph import kinds
-from raynas.graph.fixed import is_alone
+from raynas.graph import form, kinds
 from raynas.graph.graph import Graph, find
 from raynas.graph.member import Member, Unit
 from raynas.graph.node import Node
@@ -46,7 +44,7 @@ class _Facts:
     results: dict[tuple[Any, ...], tuple[int | None, bool, bool]] = field(default_factory=dict)
 
 
-_facts: WeakKeyDictionary[Graph, _Facts] = WeakKeyDictionary()
+_facts: form.Table[_Facts] = form.Table()
 
 
 class Abstract:
@@ -211,8 +209,11 @@ class Abstract:
 
 
 def _known(graph: Graph) -> _Facts:
-    """Where to keep what is found out of a graph: for good, if it does not change."""
-    return _facts.setdefault(graph, _Facts()) if is_alone(graph) else _Facts()
+    """Where to keep what is found out of a graph: with its form, if it has one."""
+    name = form.of(graph)
+    if name is None:
+        return _Facts()
+    return _facts[name] if name in _facts else _facts.note(name, _Facts())
 
 
 def _pure(graph: Graph, scope: Mapping[str, Member]) -> bool:

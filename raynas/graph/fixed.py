@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-from weakref import WeakKeyDictionary
-
 from raynas.graph.graph import Graph, children
-from raynas.graph.kinds import ZEROS
+from raynas.graph.kinds import PLACEHOLDER, ZEROS
 from raynas.graph.member import Member, Shared, Tensor, Unit
 from raynas.search_space.expression import Expression
-
-_fixed: WeakKeyDictionary[Graph, bool] = WeakKeyDictionary()
-_alone: WeakKeyDictionary[Graph, bool] = WeakKeyDictionary()
 
 
 def is_fixed(graph: Graph) -> bool:
     """Whether no choice stands in a graph, nor a word of spaces that freezing dissolves."""
-    known = _fixed.get(graph)
+    known: bool | None = graph.notes.get("fixed")
     if known is None:
         inside = [*graph.members.values(), *graph.shared.values(), *([graph.init] if graph.init else [])]
         values = [(node.args, node.kwargs) for node in graph.nodes] + [list(graph.attributes.values())]
-        known = _fixed[graph] = all(map(_is_fixed, inside)) and not has_choice(values)
+        known = graph.notes["fixed"] = all(map(_is_fixed, inside)) and not has_choice(values)
     return known
 
 
@@ -27,7 +22,8 @@ def _is_fixed(member: Member) -> bool:
     if isinstance(member, Graph):
         return is_fixed(member)
     if isinstance(member, Unit):
-        return member.target not in ZEROS and not has_choice((member.args, dict(member.kwargs)))
+        word = member.target in ZEROS or member.target == PLACEHOLDER
+        return not word and not has_choice((member.args, dict(member.kwargs)))
     if isinstance(member, Tensor):
         return not isinstance(member.value, Unit) or _is_fixed(member.value)
     return isinstance(member, Shared)
@@ -48,19 +44,12 @@ def has_choice(value: object) -> bool:
     return False
 
 
-def is_alone(graph: Graph) -> bool:
-    """Whether a graph is fixed and mentions no member of a graph around it: what is found out of it once stays true."""
-    known = _alone.get(graph)
-    if known is None:
-        known = _alone[graph] = is_fixed(graph) and not _mentions(graph, set())
-    return known
-
-
-def _mentions(member: Member, held: set[str]) -> bool:
+def mentions_outside(member: Member, held: frozenset[str] = frozenset()) -> bool:
+    """Whether a member mentions a shared one that only a graph around it holds."""
     if isinstance(member, Shared):
         return member.name not in held
     if isinstance(member, Graph):
         held = held | set(member.shared)
-        if any(_mentions(item, held) for item in member.shared.values()):
+        if any(mentions_outside(item, held) for item in member.shared.values()):
             return True
-    return any(_mentions(item, held) for item in children(member).values())
+    return any(mentions_outside(item, held) for item in children(member).values())

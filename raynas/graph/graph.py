@@ -23,6 +23,7 @@ class Graph:
             graph's forward pass is then the base's.
         setup: the constructor's steps in order; members that it does not make are made before it, in their order.
         attributes: plain values that the module keeps and that its forward pass does not read.
+        notes: what raynas has found out of the graph, for its own use: never written down, not copied.
     """
 
     def __init__(
@@ -44,6 +45,7 @@ class Graph:
         self.init = init
         self.setup: list[Step] = list(setup)
         self.attributes: dict[str, Any] = dict(attributes or {})
+        self.notes: dict[str, Any] = {}
 
     def __repr__(self) -> str:
         return f"Graph({self.name!r}, {len(self.members)} members, {len(self.nodes)} nodes)"

@@ -12,6 +12,7 @@ from raynas.graph.node import Node
 
 IDENTITY = "torch.nn.Identity"
 ZEROS = frozenset({"raynas.nn.zero.Zero", "raynas.nn.Zero"})
+PLACEHOLDER = "raynas.nn.placeholder.Placeholder"
 
 ACTIVATIONS_KEEP_ZERO = frozenset(
     f"torch.nn.{name}"

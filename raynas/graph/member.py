@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, Union
 
-from raynas.search_space import Expression, Leaf, Value
+from raynas.search_space import Expression, Value
 
 if TYPE_CHECKING:
     from raynas.graph.graph import Graph
@@ -56,9 +56,14 @@ class Shared:
 
 @dataclass(frozen=True, eq=False)
 class Choice:
-    """One of several members: a `LayerChoice`."""
+    """One of several members: a `LayerChoice`.
 
-    pick: Leaf
+    Attributes:
+        pick: its value is a candidate's key; a choice, or an expression of other choices.
+        candidates: by the key that stands in samples.
+    """
+
+    pick: Expression
     candidates: Mapping[Value, Member]
 
 
@@ -67,11 +72,11 @@ class Pick:
     """Some of several inputs, reduced to one: an `InputChoice`.
 
     Attributes:
-        pick: the candidates' tokens are a position, or a tuple of positions.
+        pick: its value is a position, or a tuple of positions; a choice, or an expression of other choices.
         reduction: `sum`, `mean`, `concat` (along dimension 1) or `none` (a tuple).
     """
 
-    pick: Leaf
+    pick: Expression
     reduction: str
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from raynas.graph.graph import Graph, children
 from raynas.graph.member import Apply, Choice, Copy, Let, Make, Member, Path, Repeated, Set, Shared, Step, Unit
-from raynas.search_space import Leaf, Value
+from raynas.search_space import Expression, Value
 
 
 def paths_of(step: Step) -> list[str]:
@@ -75,7 +75,7 @@ class Gone(Exception):
 
 
 def chosen_steps(
-    graph: Graph, token: Callable[[Leaf], Value], depth: Callable[[Repeated], int], shared: Mapping[str, Member]
+    graph: Graph, token: Callable[[Expression], Value], depth: Callable[[Repeated], int], shared: Mapping[str, Member]
 ) -> list[Step]:
     """A graph's steps once choices are made: without those about what was not chosen."""
     scope = {**shared, **graph.shared}

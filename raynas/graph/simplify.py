@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
-from weakref import WeakKeyDictionary
+from typing import Any, cast
 
-from raynas.graph import kinds
+from raynas.graph import form, kinds
 from raynas.graph.abstract import Abstract
-from raynas.graph.fixed import is_alone
 from raynas.graph.graph import Graph, children
 from raynas.graph.member import Member, Set, Shared, Unit
 from raynas.graph.node import Node, map_nodes
+from raynas.graph.script import Script
 from raynas.graph.setup import is_there, paths_of
 from raynas.search_space.domain import exact
 
-_simple: WeakKeyDictionary[Graph, Graph] = WeakKeyDictionary()
-"""Graphs that do not change, simplified."""
+_scripts: form.Table[Script] = form.Table()
 
 
 def simplify(graph: Graph) -> Graph:
@@ -26,29 +24,35 @@ def simplify(graph: Graph) -> Graph:
     deterministic steps of the same kind with the same inputs and no parameters become one. Never merged: what draws
     random numbers, and two units with parameters. A graph that writes in place keeps all its steps but identities.
     """
-    if not graph.nodes:
-        return graph.copied()
-    made: dict[int, Graph] = {}
-    return _simplified(graph, {}, made)
+    return _simplified(graph, {}, {}) if graph.nodes else graph.copied()
 
 
 def _simplified(graph: Graph, scope: Mapping[str, Member], made: dict[int, Graph]) -> Graph:
     if id(graph) in made:
         return made[id(graph)]
-    if graph in _simple:
-        return _simple[graph]
+    if "simple" in graph.notes:
+        return cast(Graph, graph.notes["simple"])
     inner = {**scope, **graph.shared}
 
     def member(item: Member) -> Member:
         return _simplified(item, inner, made) if isinstance(item, Graph) else item
 
-    copy = graph.copied(member)
+    name = form.of(graph)
+    if name in _scripts:
+        copy = _scripts[name].play(graph, member)
+    else:
+        copy = graph.copied(member)
+        names: dict[str, str] = {}
+        if copy.nodes:
+            _steps(copy, {**scope, **copy.shared})
+            names = _members(copy)
+        if name is not None:
+            _scripts.note(name, Script.of(graph, copy, names))
     made[id(graph)] = copy
-    if copy.nodes:
-        _steps(copy, {**scope, **copy.shared})
-        _members(copy)
-    if is_alone(graph):
-        _simple[graph] = copy
+    if name is not None:
+        form.give(copy, ("simple", name))
+    if name is not None and graph.notes.get("fixed"):  # all variants hold this very graph
+        graph.notes["simple"] = copy
     return copy
 
 
@@ -156,21 +160,23 @@ def _drop_unused(graph: Graph, abstract: Abstract) -> None:
     graph.nodes = kept[::-1]
 
 
-def _members(graph: Graph) -> None:
-    """Take out the members that no step reaches, and number a sequence anew."""
+def _members(graph: Graph) -> dict[str, str]:
+    """Take out the members that no step reaches, and number a sequence anew: new names, and the old ones."""
     used = {node.target for node in graph.nodes if node.op in ("module", "graph", "attribute")}
     used |= {path for step in graph.setup for path in paths_of(step) if isinstance(step, Set)}
     _keep(graph, used)
     graph.setup = [step for step in graph.setup if all(is_there(graph, path) for path in paths_of(step))]
     for name in [name for name in graph.shared if name not in _mentions(graph)]:
         del graph.shared[name]
-    if graph.base == "torch.nn.Sequential" and not graph.setup and all(name.isdigit() for name in graph.members):
-        names = {name: str(position) for position, name in enumerate(graph.members)}
-        if all(node.target in names for node in graph.nodes if node.op in ("module", "graph", "attribute")):
-            graph.members = {names[name]: member for name, member in graph.members.items()}
-            for node in graph.nodes:
-                if node.op in ("module", "graph", "attribute"):
-                    node.target = names[node.target]
+    steps = [node for node in graph.nodes if node.op in ("module", "graph", "attribute")]
+    sequence = graph.base == "torch.nn.Sequential" and not graph.setup and all(map(str.isdigit, graph.members))
+    if not sequence or any(node.target not in graph.members for node in steps):
+        return {}
+    names = {name: str(position) for position, name in enumerate(graph.members)}
+    graph.members = {names[name]: member for name, member in graph.members.items()}
+    for node in steps:
+        node.target = names[node.target]
+    return {new: old for old, new in names.items()}
 
 
 def _keep(graph: Graph, used: set[str]) -> None:
