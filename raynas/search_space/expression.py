@@ -36,6 +36,7 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "gt": operator.gt,
     "ge": operator.ge,
     "getitem": operator.getitem,
+    "len": len,
     "min": min,
     "max": max,
     "round": round,
