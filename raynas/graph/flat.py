@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, NamedTuple, TypeAlias
 
-from raynas.graph import kinds
+from raynas.graph import form, kinds
 from raynas.graph.abstract import Abstract
 from raynas.graph.graph import Graph, find
 from raynas.graph.member import Apply, Local, Member, Path, Set, Tensor, Unit
@@ -17,8 +17,7 @@ from raynas.serializer import Encoder
 SUM = "sum"
 
 
-@dataclass(frozen=True)
-class Step:
+class Step(NamedTuple):
     """One step of a flat graph.
 
     Attributes:
@@ -40,6 +39,28 @@ class Flat:
 
     steps: tuple[Step, ...]
     links: tuple[tuple[int, str, int, str], ...] = ()
+
+
+class Line(NamedTuple):
+    """One step of a forward pass, without what tells graphs of one form apart.
+
+    Attributes:
+        op, target: the node's.
+        label, operands, free: the step's; operands are places in the forward pass.
+        owner: path of the unit with parameters that it calls.
+    """
+
+    op: str
+    target: str
+    label: str
+    operands: tuple[int, ...]
+    free: bool
+    owner: str
+
+
+Mould: TypeAlias = tuple[Line, ...]
+
+_moulds: form.Table[Mould | None] = form.Table()
 
 
 def flatten(graph: Graph) -> Flat:
@@ -86,6 +107,11 @@ class _Flattener:
 
     def body(self, graph: Graph, scope: Mapping[str, Member], inputs: list[Any]) -> Any:
         """Dissolve one forward pass; returns its result, positions in place of nodes."""
+        name = form.of(graph)
+        if name is not None:
+            mould = _moulds[name] if name in _moulds else _moulds.note(name, self.mould(graph, scope))
+            if mould is not None and all(type(value) is _At for value in inputs):
+                return self.cast(mould, graph, scope, inputs)
         abstract = Abstract(graph, scope)
         values: dict[int, Any] = {}
         given = iter(inputs)
@@ -93,6 +119,54 @@ class _Flattener:
             if node.op == "output":
                 return self.value(node.args[0], values)
             values[id(node)] = next(given) if node.op == "input" else self.node(node, abstract, scope, values)
+        return None
+
+    def mould(self, graph: Graph, scope: Mapping[str, Member]) -> Mould | None:
+        """What all graphs of this form have in common; None where a value is more than one step's."""
+        abstract = Abstract(graph, scope)
+        places = {id(node): place for place, node in enumerate(graph.nodes)}
+        lines: list[Line] = []
+        for node in graph.nodes:
+            if node.op == "graph":
+                member, _ = abstract.member(node)
+                if not _plain(member, abstract.scope):
+                    return None
+            head, owner = "", ""
+            if node.op == "module":
+                unit = abstract.unit(node)
+                assert unit is not None
+                head = self.unit_label(unit)
+                owner = "" if unit.target in kinds.STATELESS else node.target
+            elif node.op == "attribute":
+                return None
+            free = node.op == "function" and self.is_free(node, abstract)
+            if node.op in ("function", "method"):
+                head = SUM if free and node.target in kinds.SUMS else f"{node.op} {node.target}"
+            values = {id(other): _At(places[id(other)]) for other in node.inputs()}
+            step = self.step(head, self.value((node.args, node.kwargs), values), free)
+            lines.append(Line(node.op, node.target, step.label, step.operands, free, owner))
+        return tuple(lines) if _plain(graph, scope) else None
+
+    def cast(self, mould: Mould, graph: Graph, scope: Mapping[str, Member], inputs: list[Any]) -> Any:
+        """Dissolve the forward pass of a graph of a known form."""
+        values: list[Any] = []
+        given = iter(inputs)
+        steps = self.steps
+        for op, target, label, operands, free, owner in mould:
+            if op == "input":
+                values.append(next(given))
+            elif op == "output":
+                return values[operands[0]]
+            elif op == "graph":
+                member, inner = find(graph, target, scope)
+                assert isinstance(member, Graph)
+                self.setup(member, inner)
+                values.append(self.body(member, inner, [values[operand] for operand in operands]))
+            else:
+                used = tuple([values[operand].position for operand in operands])
+                held = self.owner(find(graph, owner, scope)[0]) if owner else None
+                steps.append(Step(label, used, free, held))
+                values.append(_At(len(steps) - 1))
         return None
 
     def node(self, node: Node, abstract: Abstract, scope: Mapping[str, Member], values: dict[int, Any]) -> Any:
@@ -238,7 +312,7 @@ def _sums(steps: Iterable[Step]) -> list[Step]:
                 inner = found[operand]
                 joined = inner.free and inner.label.startswith(SUM) and uses[operand] == 1
                 terms += inner.operands if joined else [operand]
-            found[position] = replace(step, label=f"{SUM} of {len(terms)}", operands=tuple(terms))
+            found[position] = step._replace(label=f"{SUM} of {len(terms)}", operands=tuple(terms))
     return found
 
 
@@ -249,14 +323,29 @@ def _reached(steps: Sequence[Step]) -> list[Step]:
         if position in needed:
             needed.update(steps[position].operands)
     places = {position: place for place, position in enumerate(sorted(needed))}
-    return [replace(steps[p], operands=tuple(places[o] for o in steps[p].operands)) for p in sorted(needed)]
+    return [steps[p]._replace(operands=tuple(places[o] for o in steps[p].operands)) for p in sorted(needed)]
 
 
-@dataclass(frozen=True)
+def _plain(member: Member, scope: Mapping[str, Member]) -> bool:
+    """Whether calling a graph surely gives the value of one step, rather than a container of several."""
+    if not isinstance(member, Graph) or not member.nodes:
+        return False
+    returned = member.output.args[0]
+    if not isinstance(returned, Node) or returned.op == "input":
+        return False
+    if returned.op != "graph":
+        return True
+    inner, further = find(member, returned.target, scope)
+    return _plain(inner, further)
+
+
 class _At:
     """A step's value, by its position."""
 
-    position: int
+    __slots__ = ("position",)
+
+    def __init__(self, position: int) -> None:
+        self.position = position
 
 
 def _taken(container: Any, key: Any) -> Any:
