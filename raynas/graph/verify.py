@@ -10,7 +10,7 @@ from raynas.errors import GraphError
 from raynas.graph.graph import Graph, children, find
 from raynas.graph.member import Apply, Choice, Copy, Let, Make, Member, Set, Shared, Step, Tensor, Unit
 from raynas.graph.node import Node
-from raynas.graph.setup import paths_of
+from raynas.graph.setup import is_there, paths_of
 
 
 def verify(graph: Graph, shared: Mapping[str, Member] | None = None, path: str = "") -> None:
@@ -47,7 +47,7 @@ def verify(graph: Graph, shared: Mapping[str, Member] | None = None, path: str =
 
 def _step(graph: Graph, step: Step, where: str) -> None:
     if isinstance(step, Make):
-        if step.name not in graph.members:
+        if not is_there(graph, step.name):
             raise GraphError(f"{where} makes '{step.name}', which is not a member of it")
         return
     if isinstance(step, Let) and not identifier(step.name):

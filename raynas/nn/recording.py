@@ -64,6 +64,7 @@ def _new(cls: type[nn.Module], *args: Any, **kwargs: Any) -> Any:
         return made
     caller = sys._getframe(1)
     if caller.f_code.co_filename.endswith(("copyreg.py", "copy.py")):
+        tape.copied[made] = tape.tick()
         return made  # a copy: it takes over the record of what it was copied from
     call = tape.construct(made, args, kwargs, caller)
     made.__dict__[KEY] = call

@@ -77,6 +77,7 @@ class Tape:
         modules: the module that each of them made; its copies share the call.
         scopes: for each of them, the modules in whose constructors it was made, outermost first.
         bases: of modules that derive from a basic unit, the call of that one's constructor.
+        copied: modules that are copies of others, and when they were made.
         events: the operations on tensors.
         moved: tensors that were given another storage, each with the one that it had.
         random_state: of torch's generator when the recording began.
@@ -87,6 +88,7 @@ class Tape:
         self.modules: list[nn.Module] = []
         self.scopes: list[tuple[nn.Module, ...]] = []
         self.bases: dict[nn.Module, Call] = {}
+        self.copied: dict[nn.Module, int] = {}
         self.events: list[Event] = []
         self.moved: list[tuple[Tensor, Tensor]] = []
         self.random_state = torch.get_rng_state()

@@ -29,8 +29,14 @@ class Changes:
     def __init__(self) -> None:
         self._fresh: dict[str, nn.Module | None] = {}
 
-    def of(self, module: nn.Module, call: Call, path: str) -> Iterator[Set | Apply]:
+    def of(self, module: nn.Module, call: Call, path: str, frozen: bool) -> Iterator[Set | Apply]:
         """Steps that make a unit at `path`, fresh from its constructor, what it is now.
+
+        Args:
+            module: the unit, as it is now.
+            call: its constructor call.
+            path: where it stands.
+            frozen: whether its flags are set elsewhere.
 
         Raises:
             Changed: hooks, parametrizations, or children that its constructor does not make.
@@ -43,12 +49,11 @@ class Changes:
         now, then = dict(module.named_modules()), dict(fresh.named_modules())
         if list(now) != list(then):
             raise Changed("was given other children after it was constructed")
-        if not module.training and fresh.training and not any(inner.training for inner in now.values()):
-            yield Apply(".eval", (Path(path),))
+        asleep = not any(inner.training for inner in now.values())
         for name, part in now.items():
-            yield from self._part(part, then[name], f"{path}.{name}".rstrip("."), module.training == fresh.training)
+            yield from self._part(part, then[name], f"{path}.{name}".rstrip("."), not asleep, frozen)
 
-    def _part(self, now: nn.Module, then: nn.Module, path: str, flag: bool) -> Iterator[Set | Apply]:
+    def _part(self, now: nn.Module, then: nn.Module, path: str, modes: bool, frozen: bool) -> Iterator[Set | Apply]:
         if type(now) is not type(then) and f"{type(now).__module__}.{type(now).__qualname__}" != (
             f"{type(then).__module__}.{type(then).__qualname__}"
         ):
@@ -56,7 +61,7 @@ class Changes:
         for kind in HOOKS:
             if len(now.__dict__.get(kind) or ()) != len(then.__dict__.get(kind) or ()):
                 raise Changed(f"was given {kind.strip('_').replace('_', ' ')}")
-        if flag and now.training != then.training:
+        if modes and now.training != then.training:
             yield Set(f"{path}.training", now.training)
         ours, theirs = now.__dict__, then.__dict__
         for name in [*theirs, *(name for name in ours if name not in theirs)]:
@@ -77,7 +82,7 @@ class Changes:
                     yield Set(f"{path}.{name}", None)
                 elif tensor is not None and had[name] is None:
                     raise Changed(f"was given a '{name}'")
-                elif tensor is not None and tensor.requires_grad != had[name].requires_grad:
+                elif tensor is not None and not frozen and tensor.requires_grad != had[name].requires_grad:
                     yield Apply(".requires_grad_", (Path(f"{path}.{name}"), tensor.requires_grad))
 
     def _made(self, call: Call) -> nn.Module | None:

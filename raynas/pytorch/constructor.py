@@ -94,7 +94,7 @@ class Constructors:
         self.opaque = opaque
         self.tape = tape
         self.steps: dict[nn.Module, list[Timed]] = {}
-        self.values: dict[int, tuple[Any, int]] = {}
+        self.values: dict[int, tuple[Any, int | None]] = {}
         self._below: dict[nn.Module, dict[int, str]] = {}
         self._live = set(root.modules())
         self._owned: dict[int, tuple[Tensor, nn.Module]] = {}
@@ -110,8 +110,8 @@ class Constructors:
                     self._storages.setdefault(_storage(before), []).append(tensor)
             self._read(tape)
 
-    def value(self, tensor: Tensor) -> tuple[Any, int] | None:
-        """The expression that created an opened module's tensor, and when; None where nobody recorded it."""
+    def value(self, tensor: Tensor) -> tuple[Any, int | None] | None:
+        """The expression that created an opened module's tensor, and when, where that counts; None: not recorded."""
         return self.values.get(id(tensor))
 
     def below(self, module: nn.Module) -> dict[int, str]:
@@ -163,7 +163,7 @@ class Constructors:
         found: dict[int, list[Tensor]] = {}
         made: dict[tuple[Any, ...], Event] = {}
         for event in events:
-            if isinstance(event.result, Tensor) and not _is(event, "__get__") and not event.changed:
+            if isinstance(event.result, Tensor) and not self._shows_another(event):
                 made.setdefault(_geometry(event.result), event)
         for tensor, module in self._owned.values():
             if module in self.opaque or any(module is inner for whole in self.opaque for inner in whole.modules()):
@@ -172,6 +172,19 @@ class Constructors:
             if source is not None:
                 found.setdefault(source.index, []).append(tensor)
         return found
+
+    def _shows_another(self, event: Event) -> bool:
+        """Whether a result is, from one end of its storage to the other, a tensor that was there before it."""
+        while True:
+            inputs = [t for t in tensors_in((event.args, event.kwargs)) if _storage(t) == _storage(event.result)]
+            if not inputs:
+                return event.function in (torch.nn.Parameter,) or _is(event, "__get__")
+            if any(item is event.result for item in inputs) or _is(event, "__get__"):
+                return True
+            source = self._results.get(id(inputs[0]))
+            if source is None or source[0] is event or source[1] is not None:
+                return source is None
+            event = source[0]
 
     def _needed(self, events: list[Event], created: dict[int, list[Tensor]]) -> dict[int, Event]:
         needed: dict[int, Event] = {}
@@ -188,8 +201,7 @@ class Constructors:
                 if source is not None and source[0] is not event:
                     needed.setdefault(source[0].index, source[0])
                     storages.add(_storage(tensor))
-        order = {event.index: event for event in events if event.index in needed}
-        return order
+        return {event.index: event for event in events if event.index in needed}
 
     def _owner(self, tensor: Tensor) -> Tensor | None:
         """The model's own tensor that this one is, or shows from end to end."""
@@ -255,8 +267,12 @@ class Constructors:
                 name = event.function.__self__.__name__
                 target = self._expression(event.args[0], home)
                 if name == "data" and isinstance(target, Path):
-                    value = self._expression(event.args[1], home, event)
-                    self._put(home, Timed(event.index, Set(f"{target.path}.data", value), event.drew))
+                    found = self._results.get(id(event.args[1]))
+                    if found is not None and found[1] is None and found[0].index not in self._lets:
+                        value: Any = self._unit(found[0], home)
+                    else:
+                        value = self._expression(event.args[1], home, event)
+                    self._put(home, Timed(event.index, Set(f"{target.path}.data", value), self._draws(event)))
                 return
             unit = self._unit(event, home)
         except Untold as why:
@@ -269,7 +285,7 @@ class Constructors:
                     raise self._failed(home, event, why) from None
             else:
                 raise self._failed(home, event, why) from None
-        self._put(home, Timed(event.index, Apply(unit.target, unit.args, unit.kwargs), event.drew))
+        self._put(home, Timed(event.index, Apply(unit.target, unit.args, unit.kwargs), self._draws(event)))
 
     def _create(self, index: int, tensor: Tensor) -> None:
         _, module = self._owned[id(tensor)]
@@ -282,15 +298,23 @@ class Constructors:
             raise self._failed(home, event, why) from None
         if index in self._lets:
             self._homes[index] = home
+        drew = self._draws(event)
         if not unit_owned and home is module:
-            self.values[id(tensor)] = value, index
+            self.values[id(tensor)] = value, index if drew or _has_local(value) else None
             return
         path = self.below(home).get(id(tensor))
         if path is None:
             return
         if isinstance(tensor, nn.Parameter):
             value = Unit("torch.nn.Parameter", (value,))
-        self._put(home, Timed(index, Set(path, value), event.drew))
+        self._put(home, Timed(index, Set(path, value), drew))
+
+    def _draws(self, event: Event) -> bool:
+        """Whether an event, or one that stands in its arguments, takes random numbers."""
+        if event.drew:
+            return True
+        sources = [self._source(tensor) for tensor in tensors_in((event.args, event.kwargs))]
+        return any(s is not None and s is not event and s.index not in self._lets and self._draws(s) for s in sources)
 
     def _failed(self, home: nn.Module, event: Event, why: Untold) -> Exception:
         from raynas.pytorch.members import Whole
@@ -418,6 +442,12 @@ class Constructors:
 
     def _put(self, home: nn.Module, timed: Timed) -> None:
         self.steps.setdefault(home, []).append(timed)
+
+
+def _has_local(value: Any) -> bool:
+    if isinstance(value, Unit):
+        return _has_local((*value.args, *value.kwargs.values()))
+    return isinstance(value, Local) or (isinstance(value, tuple | list) and any(map(_has_local, value)))
 
 
 def _can_hold(module: nn.Module) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
@@ -10,6 +10,7 @@ from torch import nn
 
 from raynas.errors import SerializationError, TraceError
 from raynas.graph import (
+    Apply,
     Choice,
     Copy,
     Graph,
@@ -63,18 +64,26 @@ class Builder:
         self.shared = _shared(root, tracer)
         self.ties = _ties(root, tracer, self.shared)
         self.constructors = Constructors(root, set(tracer.opaque), tape_of(root))
-        self.copies = _copies(root)
+        self.copies, self.firsts = _copies(root)
         self.changes = Changes()
         self.below: dict[nn.Module, list[Step]] = {}
         self.written: set[int] = set()
         self.compared: set[nn.Module] = set()
         self.homes: list[tuple[nn.Module, str]] = []
+        self.frozen = _topmost(root, _is_frozen)
+        self.asleep = _topmost(root, lambda module: not any(part.training for part in module.modules()))
+        self.covered = {part for module in self.frozen for part in module.modules()}
 
     def graph(self, module: nn.Module) -> Graph:
         """An opened module, or one that is never called: its members, steps and constructor."""
         body = self.tracer.bodies.get(module)
         holds = can_hold(module) or module is self.root
-        if holds:
+        copied = (
+            self.constructors.tape is not None and module in self.constructors.tape.copied and module not in self.firsts
+        )
+        if copied and self.homes:
+            self.homes.append(self.homes[-1])
+        elif holds:
             self.homes.append((module, ""))
         base, init = self.base(module)
         members: dict[str, Member] = {}
@@ -94,8 +103,12 @@ class Builder:
         if body is not None:
             graph.nodes = nodes_of(body)
         if not holds:
+            if copied and self.homes:
+                self.homes.pop()
             return graph
         graph.attributes = _attributes(module, members)
+        if module is self.root:
+            self.flags(module, module, "")
         graph.setup = self.setup(module, graph)
         self.homes.pop()
         return graph
@@ -103,51 +116,80 @@ class Builder:
     def setup(self, module: nn.Module, graph: Graph) -> list[Step]:
         """The constructor's steps: in the order in which they happened, as far as that makes a difference."""
         timed = self.constructors.steps.get(module, [])
-        made = self._times(module, graph)
         copies = [Copy(path, source) for path, source in self.copies.get(module, [])]
-        drawn = [index for index in made.values() if index is not None]
-        before = [t for t in timed if (t.draws or isinstance(t.step, Let)) and any(t.index < index for index in drawn)]
-        steps: list[Step] = []
-        if before or drawn != sorted(drawn):
-            last = 0
-            order: list[tuple[int, int, Step]] = []
-            for position, (name, index) in enumerate(made.items()):
-                last = index if index is not None else last
-                order.append((last, position, Make(name)))
-            order += [(t.index, -1, t.step) for t in timed]
-            steps = [step for _, _, step in sorted(order, key=lambda item: item[:2])]
-        else:
-            steps = [t.step for t in timed]
+        makes = self._makes(module, graph)
+        drawn = [index for _, index in makes if index is not None]
+        counts = [t for t in timed if t.draws or copies or isinstance(t.step, Let)]
+        after = [*copies, *(t.step for t in timed), *self.ties.get(module, ()), *self.below.get(module, ())]
+        if drawn == sorted(drawn) and not any(t.index < index for t in counts for index in drawn):
+            return after
+        last = 0
+        order: list[tuple[int, int, Step]] = []
+        for position, (name, index) in enumerate(makes):
+            last = index if index is not None else last
+            order.append((last, position, Make(name)))
+        order += [(t.index, -1, t.step) for t in timed]
+        steps = [step for _, _, step in sorted(order, key=lambda item: item[:2])]
+        whole = {step.name for step in steps if isinstance(step, Make)}
+        ready = [name for name, _ in makes if "." not in name]
+        steps += [Make(name) for name in graph.members if name not in ready and name not in whole]
         return [*copies, *steps, *self.ties.get(module, ()), *self.below.get(module, ())]
 
-    def _times(self, module: nn.Module, graph: Graph) -> dict[str, int | None]:
-        """When each member took random numbers first, or was given its value; None where that makes no difference."""
-        times: dict[str, int | None] = {}
+    def _makes(self, module: nn.Module, graph: Graph) -> list[tuple[str, int | None]]:
+        """The members, and when each took random numbers first, or was given its value; None: that does not matter.
+
+        A list or sequence whose parts were not made in order stands for its parts, and behind them for itself.
+        """
+        found: list[tuple[str, int | None]] = []
         for name in graph.members:
-            tensor = module._parameters.get(name)
-            tensor = tensor if tensor is not None else module._buffers.get(name)
-            tensor = tensor if tensor is not None else module.__dict__.get(name)
             child = module._modules.get(name)
-            if child is not None:
-                times[name] = self._first(child)
-            elif isinstance(tensor, torch.Tensor):
-                value = self.constructors.value(tensor)
-                times[name] = value[1] if value is not None else None
+            if child is None:
+                tensor: Any = module._parameters.get(name)
+                tensor = tensor if tensor is not None else module._buffers.get(name, module.__dict__.get(name))
+                value = self.constructors.value(tensor) if isinstance(tensor, torch.Tensor) else None
+                found.append((name, value[1] if value is not None else None))
             else:
-                times[name] = None
-        return times
+                found.append((name, self._first(child)))
+        whole = [index for _, index in found if index is not None]
+        parts = [part for name in graph.members for part in self._parts(module._modules.get(name), name)]
+        times = [index for _, index in parts if index is not None]
+        if times == sorted(times) or not parts:
+            return found
+        split: list[tuple[str, int | None]] = []
+        for name, index in found:
+            inner = self._parts(module._modules.get(name), name)
+            if inner and inner[0][0] != name:
+                split += inner
+                split.append((name, max((at for _, at in inner if at is not None), default=None)))
+            else:
+                split.append((name, index))
+        return split if whole else found
+
+    def _parts(self, module: nn.Module | None, path: str) -> list[tuple[str, int | None]]:
+        """What stands in a list or sequence that is written as an expression, and when each part was made."""
+        if module is None:
+            return []
+        if module in self.shared:
+            return []
+        if type(module) not in CONTAINERS or type(module) is nn.Module:
+            return [(path, self._first(module))]
+        return [part for name, child in module._modules.items() for part in self._parts(child, f"{path}.{name}")]
 
     def _first(self, module: nn.Module) -> int | None:
-        """When the first part of a module was made that took random numbers."""
+        """When the first part of a module was made that took random numbers, or was copied."""
         found: list[int] = []
+        tape = self.constructors.tape
         for child in module.modules():
+            if tape is not None and child in tape.copied and child not in self.firsts:
+                found.append(tape.copied[child])
+                continue
             call = construction(child)
             if call is not None and (child in self.tracer.opaque or is_basic_unit(type(child))) and draws(child):
                 found.append(call.index)
             found += [timed.index for timed in self.constructors.steps.get(child, ()) if timed.draws]
             for tensor in (*child._parameters.values(), *child._buffers.values()):
                 value = self.constructors.value(tensor) if tensor is not None else None
-                found += [value[1]] if value is not None else []
+                found += [value[1]] if value is not None and value[1] is not None else []
         return min(found, default=None)
 
     def base(self, module: nn.Module) -> tuple[str, Unit | None]:
@@ -180,9 +222,18 @@ class Builder:
             path = next(p for p, found in owner.named_modules() if found is child)
         self.homes.append((owner, f"{path}.{name}".lstrip(".") if not home else path))
         try:
+            self.flags(child, *self.homes[-1])
             return self.member(child)
         finally:
             self.homes.pop()
+
+    def flags(self, module: nn.Module, home: nn.Module, path: str) -> None:
+        """Note that a module is frozen, or in evaluation mode, with all that stands in it."""
+        steps = self.below.setdefault(home, [])
+        if module in self.frozen:
+            steps.append(Apply(".requires_grad_", (Path(path), False)))
+        if module in self.asleep:
+            steps.append(Apply(".eval", (Path(path),)))
 
     def member(self, module: nn.Module) -> Member:
         if isinstance(module, LayerChoice):
@@ -208,7 +259,7 @@ class Builder:
             if self.homes and module not in self.compared:
                 self.compared.add(module)
                 home, path = self.homes[-1]
-                steps = list(self.changes.of(module, call, path))
+                steps = list(self.changes.of(module, call, path, module in self.covered))
                 replaced = {t.step.path for t in self.constructors.steps.get(home, ()) if isinstance(t.step, Set)}
                 self.below.setdefault(home, []).extend(
                     s for s in steps if not (isinstance(s, Set) and s.path in replaced)
@@ -294,6 +345,18 @@ def can_hold(module: nn.Module) -> bool:
     return type(module) not in CONTAINERS and not isinstance(module, LayerChoice | Repeat)
 
 
+def _topmost(root: nn.Module, holds: Callable[[nn.Module], bool]) -> set[nn.Module]:
+    """The outermost modules of which something holds."""
+    if holds(root):
+        return {root}
+    return {found for child in root.children() for found in _topmost(child, holds)}
+
+
+def _is_frozen(module: nn.Module) -> bool:
+    tensors = list(module.parameters())
+    return bool(tensors) and not any(tensor.requires_grad for tensor in tensors)
+
+
 def _attributes(module: nn.Module, members: Mapping[str, Member]) -> dict[str, Any]:
     """The plain values that a user's module keeps under public names."""
     return {
@@ -307,8 +370,11 @@ def _attributes(module: nn.Module, members: Mapping[str, Member]) -> dict[str, A
     }
 
 
-def _copies(root: nn.Module) -> dict[nn.Module, list[tuple[str, str]]]:
-    """Deep copies: by the opened module around both, the path of the copy and that of the original."""
+def _copies(root: nn.Module) -> tuple[dict[nn.Module, list[tuple[str, str]]], set[nn.Module]]:
+    """Deep copies: by the opened module around both, the path of the copy and that of the original; and all originals.
+
+    Where the original was not kept, the first of its copies stands for it.
+    """
     found: dict[nn.Module, list[tuple[str, str]]] = {}
     originals: dict[int, tuple[str, nn.Module]] = {}
     done: set[str] = set()
@@ -319,7 +385,7 @@ def _copies(root: nn.Module) -> dict[nn.Module, list[tuple[str, str]]]:
         if id(call) not in originals:
             originals[id(call)] = (path, module)
             continue
-        source, original = originals[id(call)]
+        source, _ = originals[id(call)]
         done.add(path)
         if not any(draws(part) for part in module.modules() if is_basic_unit(type(part))):
             continue
@@ -330,7 +396,7 @@ def _copies(root: nn.Module) -> dict[nn.Module, list[tuple[str, str]]]:
         home, cut = root.get_submodule(common), len(common) + 1 if common else 0
         if not any(isinstance(m, LayerChoice | Repeat) for m in _between(root, path)):
             found.setdefault(home, []).append((path[cut:], source[cut:]))
-    return found
+    return found, {module for _, module in originals.values()}
 
 
 def _between(root: nn.Module, path: str) -> list[nn.Module]:

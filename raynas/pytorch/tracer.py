@@ -381,7 +381,9 @@ def _containers(module: nn.Module) -> dict[str, Any]:
     return {
         name: _copied(value)
         for name, value in module.__dict__.items()
-        if type(value) in CONTAINED and not name.startswith(("_parameters", "_buffers", "_modules")) and name not in TORCHS
+        if type(value) in CONTAINED
+        and not name.startswith(("_parameters", "_buffers", "_modules"))
+        and name not in TORCHS
     }
 
 

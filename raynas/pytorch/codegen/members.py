@@ -7,7 +7,7 @@ from typing import Any
 
 from raynas.errors import GraphError
 from raynas.graph import Apply, Copy, Graph, Let, Local, Make, Member, Path, Set, Shared, Step, Tensor, Unit
-from raynas.graph.graph import children
+from raynas.graph.graph import children, find
 from raynas.graph.setup import is_there, paths_of
 from raynas.graph.verify import identifier
 from raynas.pytorch.codegen.arithmetic import INFIX, PREFIX, arithmetic
@@ -42,6 +42,7 @@ class Members:
         self.copies = {step.path: step.source for step in graph.setup if isinstance(step, Copy)}
         self.originals = set(self.copies.values())
         self.made: dict[str, str] = {}
+        self.parts: dict[str, str] = {}
         self.early: list[Text] = []
         self.variables = {
             step.name: _free(step.name, {*imports.taken(), *self.at}) for step in graph.setup if isinstance(step, Let)
@@ -61,7 +62,7 @@ class Members:
         lines: list[Text] = [call("super().__init__", base)]
         lines += [(f"self.{name} = ", self._value(value, name)) for name, value in graph.attributes.items()]
         steps = [step for step in graph.setup if not isinstance(step, Copy)]
-        late = [step.name for step in steps if isinstance(step, Make)]
+        late = {step.name for step in steps if isinstance(step, Make)}
         waiting = list(graph.members)
         for name in graph.members:
             if name not in late:
@@ -74,9 +75,21 @@ class Members:
                 if step.name in graph.members:
                     made = self._make(step.name, waiting)
                     lines += [*self._taken_early(), *made]
+                elif is_there(graph, step.name):
+                    member = find(graph, step.name, graph.shared)[0]
+                    part: Text = self._expression(step.name, member)
+                    name = self._unused(step.name.replace(".", "_"))
+                    lines += [*self._taken_early(), (name, " = ", part)]
+                    self.parts[step.name] = name
             else:
                 lines += self._step(step)
         return _guarded(lines, self.imports)
+
+    def _unused(self, wanted: str) -> str:
+        """A variable that the constructor does not use yet."""
+        known = (self.at, self.local, self.made, self.parts, self.variables)
+        taken = {name for names in known for name in names.values()} | self.imports.taken()
+        return _free(_local(wanted), taken)
 
     def _taken_early(self) -> list[Text]:
         """Variables of originals of which copies are made, as far as they are not written yet."""
@@ -98,7 +111,7 @@ class Members:
         expression = self._expression(name, member) if not isinstance(member, Tensor) else self._tensor(name, member)
         if isinstance(member, Tensor) and member.kind == "buffer":
             raise GraphError(f"'{self.graph.name}' makes the buffer '{name}' before what is registered before it")
-        self.local[name] = _free(_local(name), {*self.imports.taken(), *self.at, *self.variables.values()})
+        self.local[name] = self._unused(name)
         return [*lines, (self.local[name], " = ", expression)]
 
     def _made(self, name: str, member: Member) -> list[Text]:
@@ -140,6 +153,8 @@ class Members:
 
     def _expression(self, path: str, member: Member) -> Text:
         """What makes a member that stands at `path`."""
+        if path in self.parts:
+            return self.parts[path]
         if path in self.copies and self.copies[path] in self.made:
             return call(self.imports.name("copy.deepcopy"), [self.made[self.copies[path]]])
         if isinstance(member, Shared):

@@ -315,7 +315,18 @@ class Shapes(nn.Module):
         eye = torch.eye(n).expand(b, n, n)
         mask = torch.ones(n, n).tril().to(torch.bool)
         s = x.masked_fill(x > 0, float("-inf")).masked_fill(x.isinf() if hasattr(x, "isinf") else x > 0, 0)
-        return k * n**2, first + second, steps[None, :, None] + grid, zeros, eye @ x, mask, s, b * n // 2, x.dim(), c % 3
+        return (
+            k * n**2,
+            first + second,
+            steps[None, :, None] + grid,
+            zeros,
+            eye @ x,
+            mask,
+            s,
+            b * n // 2,
+            x.dim(),
+            c % 3,
+        )
 
 
 @zoo(SEQUENCE)

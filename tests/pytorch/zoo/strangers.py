@@ -1,2 +1,3 @@
 from tests.pytorch.zoo.case import Zoo
+
 zoo = Zoo()
