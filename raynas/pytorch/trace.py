@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,12 +13,14 @@ from torch import nn
 from raynas.errors import RaynasError, TraceError
 from raynas.graph import Graph, GraphSpace
 from raynas.graph.verify import verify
-from raynas.nn import ModelSpace, recording
+from raynas.nn import LayerChoice, ModelSpace, Repeat, is_basic_unit, recording
 from raynas.nn.recording import construction
+from raynas.nn.tape import Tape
 from raynas.pytorch.codegen import to_source
 from raynas.pytorch.load import load_module
-from raynas.pytorch.members import Builder, Whole, unit_of
+from raynas.pytorch.members import Builder, Whole, can_hold, tape_of, unit_of
 from raynas.pytorch.names import name_of
+from raynas.pytorch.proof import Difference, build_alike, same_calls, same_members
 from raynas.pytorch.tracer import Tracer, alike, choices_of, reason, refuse_choices
 from raynas.search_space import Leaf
 from raynas.search_space.expression import leaves
@@ -46,14 +48,68 @@ def trace(
     root = _built(space_or_factory)
     name_labels(root)
     names = None if example_inputs is None else _given(root, example_inputs)
-    graph, opaque = _opened(root, Inputs.of(root, names))
+    space, opaque = _proven(root, Inputs.of(root, names), example_inputs)
     for module, why in opaque.items():
         path = next((path for path, found in root.named_modules() if found is module), "")
         warnings.warn(f"{path or 'the model'} ({type(module).__name__}) is kept whole: {why}", Notice, stacklevel=2)
-    verify(graph)
-    space = GraphSpace(graph, build=lambda frozen: load_module(to_source(frozen)))
-    _ = space.search_space  # raises where two choices share a label
     return space
+
+
+def _proven(
+    root: nn.Module, inputs: Inputs, example_inputs: Sequence[Any] | None
+) -> tuple[GraphSpace, dict[nn.Module, str]]:
+    """The space of a root, once the generated model of its default sample is the original.
+
+    The smallest module that differs is kept whole; where it holds choices and only its fresh weights differ, or none is
+    left that could be kept whole, a notice says what differs.
+    """
+    whole: dict[nn.Module, str] = {}
+    tape = tape_of(root)
+    values = tape is not None and not any(isinstance(m, LayerChoice | Repeat) for m in root.modules())
+    while True:
+        graph, opaque = _opened(root, inputs, dict(whole))
+        verify(graph)
+        space = GraphSpace(graph, build=lambda frozen: load_module(to_source(frozen)))
+        _ = space.search_space  # raises where two choices share a label
+        found = _difference(space, root, tape, values, example_inputs)
+        if found is None:
+            return space, opaque
+        module = _around(root, root.get_submodule(found.path), opaque)
+        if module is None or has_choices(module):
+            where = f"'{found.path}' ({type(root.get_submodule(found.path)).__name__})" if found.path else "the model"
+            if not found.only_values:
+                raise TraceError(f"{where} would not come back as it was ({found.why}), and it cannot be kept whole")
+            warnings.warn(f"{where} starts with other weights than the original: {found.why}", Notice, stacklevel=4)
+            return space, opaque
+        whole = {**opaque, module: found.why}
+
+
+def _difference(
+    space: GraphSpace, root: nn.Module, tape: Tape | None, values: bool, example_inputs: Sequence[Any] | None
+) -> Difference | None:
+    """What tells the generated model of the default sample from the original."""
+    try:
+        generated = build_alike(space.build, tape)
+    except RaynasError as error:
+        return Difference("", str(error))
+    found = same_members(root, generated, values)
+    if (found is None or found.only_values) and example_inputs is not None:
+        found = same_calls(root, generated, example_inputs) or found
+    return found
+
+
+def _around(root: nn.Module, module: nn.Module, opaque: Collection[nn.Module]) -> nn.Module | None:
+    """The smallest module around `module` that can be kept whole and is not yet; None where there is none."""
+    chain: list[nn.Module] = []
+    path = next((path for path, found in root.named_modules() if found is module), "")
+    parts = path.split(".") if path else []
+    for cut in range(len(parts) + 1):
+        chain.append(root.get_submodule(".".join(parts[:cut])))
+    kept = [position for position, item in enumerate(chain) if item in opaque]
+    for item in reversed(chain[: kept[0]] if kept else chain):
+        if can_hold(item) and not is_basic_unit(type(item)) and (construction(item) or call_of(item)) is not None:
+            return item
+    return None
 
 
 def _built(space_or_factory: Any) -> nn.Module:

@@ -1,0 +1,270 @@
+"""Proof: the generated model of the default sample, held against the original."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields, is_dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from raynas.nn import InputChoice, LayerChoice, Repeat
+from raynas.nn.tape import Tape
+from raynas.pytorch.changes import plain
+from raynas.search_space.expression import defaults
+
+SEEDS = (0, 1)
+CALLS = 2
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Where the generated model is not the original.
+
+    Attributes:
+        path: of the original's module.
+        why: what differs.
+        only_values: whether nothing but fresh weights differs.
+    """
+
+    path: str
+    why: str
+    only_values: bool = False
+
+
+def build_alike(build: Callable[[], nn.Module], tape: Tape | None) -> nn.Module:
+    """A generated model, built with the random numbers with which the original was built."""
+    state = torch.get_rng_state()
+    try:
+        if tape is not None:
+            torch.set_rng_state(tape.random_state)
+        return build()
+    finally:
+        torch.set_rng_state(state)
+
+
+def paths_of(root: nn.Module) -> dict[str, str]:
+    """The original's modules that stand in the default sample, and where they stand in the generated model."""
+    found: dict[str, str] = {}
+
+    def visit(module: nn.Module, path: str, made: str) -> None:
+        if isinstance(module, LayerChoice):
+            name = str(module.pick.default())
+            visit(module.get_submodule(name), f"{path}.{name}".lstrip("."), made)
+            return
+        if isinstance(module, InputChoice):
+            return
+        found[path] = made
+        children = dict(module.named_children())
+        if isinstance(module, Repeat):
+            children = {name: child for name, child in children.items() if int(name) < defaults(module.depth)}
+        for name, child in children.items():
+            visit(child, f"{path}.{name}".lstrip("."), f"{made}.{name}".lstrip("."))
+
+    visit(root, "", "")
+    return found
+
+
+def same_members(root: nn.Module, generated: nn.Module, values: bool) -> Difference | None:
+    """The first difference between tensors, flags and plain attributes; None where there is none.
+
+    Args:
+        root: the original.
+        generated: built from the source of its default sample.
+        values: whether fresh weights are compared.
+    """
+    made = dict(generated.named_modules(remove_duplicate=False))
+    late: Difference | None = None
+    for path, place in paths_of(root).items():
+        ours, theirs = root.get_submodule(path), made.get(place)
+        if theirs is None:
+            return Difference(path, "it is not there in the generated model")
+        for kind in ("_parameters", "_buffers"):
+            mine = {name: item for name, item in getattr(ours, kind).items() if item is not None}
+            its = {name: item for name, item in getattr(theirs, kind).items() if item is not None}
+            if mine.keys() != its.keys():
+                return Difference(path, f"the generated model has other {kind.strip('_')} there")
+            for name, tensor in mine.items():
+                other = its[name]
+                if tensor.shape != other.shape or tensor.dtype != other.dtype:
+                    return Difference(path, f"'{name}' gets another shape or dtype")
+                if tensor.requires_grad != other.requires_grad:
+                    return Difference(path, f"'{name}' gets another requires_grad")
+                if values and late is None and not _equal(tensor, other):
+                    late = Difference(path, f"the fresh values of '{name}' differ", only_values=True)
+        if ours.training != theirs.training:
+            return Difference(path, "it is in another mode")
+        if type(ours) is type(theirs):
+            for name, value in vars(ours).items():
+                if name.startswith("_") or not plain(value):
+                    continue
+                if name not in vars(theirs) or not _plain_equal(value, vars(theirs)[name]):
+                    return Difference(path, f"its attribute '{name}' differs")
+    return late
+
+
+def same_calls(root: nn.Module, generated: nn.Module, inputs: Sequence[Any] | Mapping[str, Any]) -> Difference | None:
+    """The first difference between what both return, and between gradients: train and eval, two seeds, two calls each.
+
+    Both are left as they were, but for the generated model's weights, which become the original's.
+    """
+    original = copy.deepcopy(root)
+    places = paths_of(root)
+    with torch.no_grad():
+        for path, place in places.items():
+            ours, theirs = original.get_submodule(path), generated.get_submodule(place)
+            for kind in ("_parameters", "_buffers"):
+                for name, tensor in getattr(ours, kind).items():
+                    if tensor is not None and getattr(theirs, kind).get(name) is not None:
+                        getattr(theirs, kind)[name].copy_(tensor)
+    state = torch.get_rng_state()
+    try:
+        for training in (True, False):
+            original.train(training)
+            generated.train(training)
+            for seed in SEEDS:
+                torch.manual_seed(seed)
+                start = torch.get_rng_state()
+                for _ in range(CALLS):
+                    found = _same_call(original, generated, places, inputs, start)
+                    if found is not None:
+                        return found
+                    start = torch.get_rng_state()
+    finally:
+        torch.set_rng_state(state)
+    return None
+
+
+def _same_call(
+    original: nn.Module, generated: nn.Module, places: dict[str, str], inputs: Any, start: Tensor
+) -> Difference | None:
+    torch.set_rng_state(start)
+    first = _call(original, {original.get_submodule(path): path for path in places}, inputs)
+    drawn = torch.get_rng_state()
+    torch.set_rng_state(start)
+    back = {generated.get_submodule(place): path for path, place in places.items()}
+    second = _call(generated, back, inputs)
+    notes: dict[str, list[_Note]] = {}
+    for note in second.notes:
+        notes.setdefault(note.path, []).append(note)
+    for note in first.notes:
+        others = notes.get(note.path)
+        if not others:
+            continue  # its steps became its caller's, or it is never called there
+        other = others.pop(0)
+        if not _close(list(_tensors(note.result)), list(_tensors(other.result))):
+            entered = _close(note.inputs, other.inputs)
+            return Difference(note.path if entered else note.path.rpartition(".")[0], "it computes something else")
+    if not _alike(first.result, second.result):
+        return Difference("", "it returns something else")
+    if not torch.equal(drawn, torch.get_rng_state()):
+        return Difference("", "it draws other random numbers")
+    for path, place in places.items():
+        ours, theirs = original.get_submodule(path), generated.get_submodule(place)
+        for name, tensor in ours._parameters.items():
+            if tensor is not None and not _close([tensor.grad], [theirs._parameters[name].grad]):  # type: ignore[union-attr]  # compared before
+                return Difference(path, f"the gradient of '{name}' differs")
+        for name, tensor in ours._buffers.items():
+            if tensor is not None and not _close([tensor], [theirs._buffers[name]]):
+                return Difference(path, f"the buffer '{name}' differs")
+    return None
+
+
+@dataclass(frozen=True)
+class _Note:
+    path: str
+    inputs: list[Tensor | None]
+    result: Any
+
+
+@dataclass(frozen=True)
+class _Run:
+    notes: list[_Note]
+    result: Any
+
+
+def _call(model: nn.Module, paths: dict[nn.Module, str], inputs: Any) -> _Run:
+    """One call with its gradients, and what went in and out of every module."""
+    notes: list[_Note] = []
+    entered: list[list[Tensor | None]] = []
+
+    def enter(module: nn.Module, args: Any, kwargs: Any) -> None:
+        entered.append([tensor.detach().clone() for tensor in _tensors((args, kwargs))])
+
+    def leave(module: nn.Module, args: Any, kwargs: Any, result: Any) -> None:
+        notes.append(_Note(paths[module], entered.pop(), _detached(result)))
+
+    hooks = []
+    for module in paths:
+        hooks.append(module.register_forward_pre_hook(enter, with_kwargs=True))
+        hooks.append(module.register_forward_hook(leave, with_kwargs=True))
+    try:
+        given = copy.deepcopy(inputs)
+        model.zero_grad()
+        result = model(**given) if isinstance(given, Mapping) else model(*given)
+        total = [tensor.float().sum() for tensor in _tensors(result) if tensor.requires_grad and not tensor.is_complex()]
+        if total:
+            sum(total[1:], total[0]).backward()  # type: ignore[no-untyped-call]  # torch's own
+        return _Run(notes, result)
+    finally:
+        for hook in hooks:
+            hook.remove()
+
+
+def _detached(value: Any) -> list[Tensor]:
+    return [tensor.detach().clone() for tensor in _tensors(value)]
+
+
+def _tensors(value: Any) -> Iterator[Tensor]:
+    if isinstance(value, Tensor):
+        yield value
+    elif isinstance(value, tuple | list):
+        for item in value:
+            yield from _tensors(item)
+    elif isinstance(value, Mapping):
+        for item in value.values():
+            yield from _tensors(item)
+    elif is_dataclass(value) and not isinstance(value, type):
+        for item in fields(value):
+            yield from _tensors(getattr(value, item.name))
+
+
+def _close(left: Sequence[Tensor | None], right: Sequence[Tensor | None]) -> bool:
+    if len(left) != len(right):
+        return False
+    for one, other in zip(left, right, strict=True):
+        if one is None or other is None:
+            if one is not other:
+                return False
+        elif one.shape != other.shape or one.dtype != other.dtype:
+            return False
+        elif not torch.allclose(one, other, rtol=1e-4, atol=1e-5, equal_nan=True):
+            return False
+    return True
+
+
+def _alike(left: Any, right: Any) -> bool:
+    """Whether two results are equal, containers and all."""
+    if type(left) is not type(right):
+        return False
+    if isinstance(left, Tensor):
+        return _close([left], [right])
+    if isinstance(left, tuple | list):
+        return len(left) == len(right) and all(map(_alike, left, right))
+    if isinstance(left, Mapping):
+        return list(left) == list(right) and all(_alike(left[key], right[key]) for key in left)
+    if is_dataclass(left):
+        return all(_alike(getattr(left, item.name), getattr(right, item.name)) for item in fields(left))
+    return bool(left == right)
+
+
+def _equal(left: Tensor, right: Tensor) -> bool:
+    if left.is_meta or right.is_meta:
+        return True
+    return torch.equal(left, right) or bool(((left == right) | ((left != left) & (right != right))).all())
+
+
+def _plain_equal(left: Any, right: Any) -> bool:
+    return type(left) is type(right) and (bool(left == right) or repr(left) == repr(right))
