@@ -14,7 +14,19 @@ if TYPE_CHECKING:
     from raynas.evaluator import Context, Evaluator, FunctionalEvaluator
     from raynas.experiment import Experiment, Result
     from raynas.graph import Graph, GraphSpace
-    from raynas.nn import InputChoice, LayerChoice, ModelSpace, Repeat, ValueChoice, basic_unit, recording
+    from raynas.nn import (
+        Cell,
+        InputChoice,
+        LayerChoice,
+        ModelSpace,
+        NasBench101Cell,
+        NasBench201Cell,
+        Placeholder,
+        Repeat,
+        ValueChoice,
+        basic_unit,
+        recording,
+    )
     from raynas.pytorch import load_module, profile, to_source, trace
     from raynas.search_space import Categorical, Condition, Domain, IntUniform, Sample, SearchSpace, Uniform
     from raynas.serializer import dumps, loads, serialize, serialize_cls
@@ -23,6 +35,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Categorical",
+    "Cell",
     "Condition",
     "ConfigError",
     "Context",
@@ -38,6 +51,9 @@ __all__ = [
     "LayerChoice",
     "LocalEngine",
     "ModelSpace",
+    "NasBench101Cell",
+    "NasBench201Cell",
+    "Placeholder",
     "Proposal",
     "RayEngine",
     "RaynasError",
@@ -70,7 +86,19 @@ _ROOMS = {
     "raynas.evaluator": ("Context", "Evaluator", "FunctionalEvaluator"),
     "raynas.experiment": ("Experiment", "Result"),
     "raynas.graph": ("Graph", "GraphSpace"),
-    "raynas.nn": ("InputChoice", "LayerChoice", "ModelSpace", "Repeat", "ValueChoice", "basic_unit", "recording"),
+    "raynas.nn": (
+        "Cell",
+        "InputChoice",
+        "LayerChoice",
+        "ModelSpace",
+        "NasBench101Cell",
+        "NasBench201Cell",
+        "Placeholder",
+        "Repeat",
+        "ValueChoice",
+        "basic_unit",
+        "recording",
+    ),
     "raynas.pytorch": ("load_module", "profile", "to_source", "trace"),
     "raynas.search_space": ("Categorical", "Condition", "Domain", "IntUniform", "Sample", "SearchSpace", "Uniform"),
     "raynas.serializer": ("dumps", "loads", "serialize", "serialize_cls"),

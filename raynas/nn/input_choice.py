@@ -53,7 +53,7 @@ class InputChoice(nn.Module):
 
     def inputs(self, args: tuple[Any, ...]) -> tuple[Any, ...]:
         """The inputs among the arguments of a call; `SpaceError` where their number is not `n_candidates`."""
-        given = tuple(args[0]) if len(args) == 1 and isinstance(args[0], list | tuple) else args
+        given = listed(args)
         if len(given) != self.n_candidates:
             raise SpaceError(
                 f"{users_line()}: InputChoice {self.pick!r} was called with {len(given)} inputs: "
@@ -66,6 +66,11 @@ class InputChoice(nn.Module):
         default = defaults(self.pick)
         inputs = self.inputs(args)
         return reduced([inputs[i] for i in (default if isinstance(default, tuple) else (default,))], self.reduction)
+
+
+def listed(args: tuple[Any, ...]) -> tuple[Any, ...]:
+    """The arguments of a call, or the items of its only one; asks nothing of a value that is being traced."""
+    return tuple(args[0]) if len(args) == 1 and issubclass(type(args[0]), list | tuple) else args
 
 
 def reduced(chosen: list[Tensor], reduction: str) -> Any:

@@ -17,6 +17,7 @@ from typing import Any, NoReturn
 
 from raynas.errors import SampleError, SpaceError
 from raynas.search_space.domain import Categorical, Domain, Value, exact
+from raynas.search_space.wiring import vertex_channels
 
 FUNCTIONS: dict[str, Callable[..., Any]] = {
     "add": operator.add,
@@ -37,6 +38,8 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "ge": operator.ge,
     "getitem": operator.getitem,
     "len": len,
+    "contains": operator.contains,
+    "vertex_channels": vertex_channels,
     "min": min,
     "max": max,
     "round": round,

@@ -9,8 +9,14 @@ from raynas.errors import SpaceError
 from raynas.search_space.domain import Categorical, Domain
 from raynas.search_space.numeric import IntUniform, Uniform
 from raynas.search_space.sample import plain
+from raynas.search_space.wiring import Wiring
 
-KINDS: Mapping[str, Callable[..., Domain]] = {"categorical": Categorical, "uniform": Uniform, "int_uniform": IntUniform}
+KINDS: Mapping[str, Callable[..., Domain]] = {
+    "categorical": Categorical,
+    "uniform": Uniform,
+    "int_uniform": IntUniform,
+    "wiring": Wiring,
+}
 
 
 def domain_from_json(record: Mapping[str, Any]) -> Domain:
