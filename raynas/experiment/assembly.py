@@ -11,15 +11,14 @@ from dataclasses import dataclass, replace
 
 from raynas import serializer
 from raynas.engine import ExecutionEngine, Job, Keep, Resources, Workplace, artifacts
-from raynas.errors import ConfigError, StoreError
+from raynas.errors import StoreError
 from raynas.graph import Graph, GraphSpace, simplify
-from raynas.plugins import make
+from raynas.plugins import make, make_stopper
 from raynas.pytorch import to_source
 from raynas.search import Designs, Loop, Planner, RunDefinition, SearchState, keeps_parents, training_seed
 from raynas.search.decisions import Submit
 from raynas.search_space import Sample, SearchSpace
 from raynas.store import Store
-from raynas.strategy import Stopper
 
 MakeEngine = Callable[[Workplace, Resources], ExecutionEngine]
 
@@ -100,9 +99,10 @@ def assemble(
     strategy = make(definition.strategy, arguments)
     stopper = None
     if definition.stopper:
-        stopper = serializer.loads(definition.stopper, belonging_to("stopper", pickles), definition.trust)
-        if not isinstance(stopper, Stopper):
-            raise ConfigError(f"the stopper is a {type(stopper).__name__}: give an instance of raynas.Stopper")
+        text = definition.stopper_arguments
+        stopper = make_stopper(
+            definition.stopper, serializer.loads(text, belonging_to("stopper_arguments", pickles), definition.trust)
+        )
     designs = designs_of(definition)
     rules = definition.rules(keeps_parents(strategy), strategy.ends_by_itself)
     present = frozenset(artifacts.names(folder, WEIGHTS))

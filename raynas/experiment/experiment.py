@@ -60,7 +60,8 @@ class Experiment:
         initial_samples: tried before the strategy is asked.
         replicates: how often every candidate is trained, each time with another seed.
         dedup: whether a candidate that was trained before shares that result, also when its samples differ.
-        stopper: ends trials between their reports.
+        stopper: ends trials between their reports: a registered name, "module:Class", a stopper, or a stopper class.
+        stopper_arguments: constructor arguments, where `stopper` is a name or a class.
         keep_weights: of how many best trials the weights stay.
         verbose: whether Ray and the workers may print.
 
@@ -88,7 +89,8 @@ class Experiment:
         initial_samples: Sequence[Mapping[str, Any]] = (),
         replicates: int = 1,
         dedup: bool = True,
-        stopper: Stopper | None = None,
+        stopper: str | Stopper | type[Stopper] | None = None,
+        stopper_arguments: Mapping[str, Any] | None = None,
         keep_weights: int = 1,
         verbose: bool = False,
     ) -> None:
@@ -109,7 +111,8 @@ class Experiment:
         self.initial_samples = tuple(dict(sample) for sample in initial_samples)
         self.replicates = _at_least(replicates, 1, "replicates", whole=True, required=True)
         self.dedup = dedup
-        self.stopper = None if stopper is None else _instance(stopper, Stopper, "stopper")
+        self.stopper = None if stopper is None else plugins.make_stopper(stopper, stopper_arguments)
+        self._stopper = (stopper, dict(stopper_arguments or {})) if isinstance(stopper, str) else None
         self.keep_weights = _at_least(keep_weights, 0, "keep_weights", whole=True, required=True)
         self.verbose = verbose
 
@@ -169,15 +172,17 @@ class Experiment:
                 space.validate(sample)
             except SampleError as error:
                 raise SampleError(f"initial_samples[{number}]: {error}") from None
+        self.strategy.check(space, self.objectives, self.max_trials)
         spec, arguments = self._strategy or plugins.recipe(self.strategy)
+        stopper, stopper_arguments = self._stopper or (plugins.recipe(self.stopper) if self.stopper else ("", {}))
         documents = {
             "evaluator": _document(self.evaluator, "evaluator", pickles),
             "arguments": _document(arguments, "arguments", pickles),
-            "stopper": _document(self.stopper, "stopper", pickles) if self.stopper is not None else "",
+            "stopper_arguments": _document(stopper_arguments, "stopper_arguments", pickles),
         }
-        named = {name for text in documents.values() if text for name in serializer.trusted_modules(text)}
+        named = {name for text in documents.values() for name in serializer.trusted_modules(text)}
         trust = sorted(named.union(self.graph_space.units()))
-        code = pack([*trust, f"{type(self.strategy).__module__}.{type(self.strategy).__qualname__}"])
+        code = pack([*trust, *(_name(type(plugin)) for plugin in (self.strategy, self.stopper) if plugin is not None)])
         if code:
             pickles["code"] = code
         return RunDefinition(
@@ -187,7 +192,8 @@ class Experiment:
             strategy=spec,
             arguments=documents["arguments"],
             objectives=self.objectives,
-            stopper=documents["stopper"],
+            stopper=stopper,
+            stopper_arguments=documents["stopper_arguments"],
             seed=self.seed,
             replicates=self.replicates,
             dedup=self.dedup,
@@ -241,6 +247,10 @@ def _document(value: Any, name: str, pickles: dict[str, bytes]) -> str:
     text = serializer.dumps(value, own)
     pickles.update({f"{name}/{key}": data for key, data in own.items()})
     return text
+
+
+def _name(cls: type) -> str:
+    return f"{cls.__module__}.{cls.__qualname__}"
 
 
 def _instance(value: Any, kind: type, name: str) -> Any:

@@ -33,7 +33,8 @@ class RunDefinition:
         strategy: the strategy's name, or "module:Class".
         arguments: the document of its constructor arguments.
         objectives: name of each metric to judge by, and its direction.
-        stopper: the stopper's document; empty: there is none.
+        stopper: the stopper's name, or "module:Class"; empty: there is none.
+        stopper_arguments: the document of its constructor arguments.
         seed: of the experiment.
         replicates: how often every candidate is trained.
         dedup: whether a trial with a known key shares that one's outcome.
@@ -57,6 +58,7 @@ class RunDefinition:
     arguments: str
     objectives: Mapping[str, Direction]
     stopper: str = ""
+    stopper_arguments: str = ""
     seed: int = 0
     replicates: int = 1
     dedup: bool = True
@@ -137,8 +139,8 @@ def _differences(key: str, old: str, new: str) -> Iterator[str]:
         yield from _choices(before, after)
     elif key == "space":
         yield "space: the model itself is another"
-    elif key in ("evaluator", "arguments", "stopper") and before and after:
-        where = {"arguments": "strategy"}.get(key, key)
+    elif key in ("evaluator", "arguments", "stopper_arguments") and before and after:
+        where = {"arguments": "strategy", "stopper_arguments": "stopper"}.get(key, key)
         yield from _walk(where, json.loads(before).get("value"), json.loads(after).get("value"))
     else:
         yield from _walk(key, before, after)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import replace
 
 from raynas.errors import PluginError, RaynasError
 from raynas.search.decisions import Ask, Cancel, Commit, Decision, Drop, End, Ending, EndKind, Submit, Verdict
 from raynas.search.failures import FirstFailures, no_objective
 from raynas.search.planned import Planned
 from raynas.search.rules import Rules
+from raynas.search.sameness import Sameness
 from raynas.search.weights import Kept
 from raynas.trial import (
     Answered,
@@ -47,9 +47,8 @@ class SearchState:
         counts: how many trials have ended, by state and by whether the outcome is their own (no twin's).
         ending: how the search ended; None while it goes on.
 
-    Every trial with a training of its own is known by its key. A trial in flight is one that the engine holds; it is
-    QUEUED until its worker has begun. At most one proposal is being planned at any time, so that the strategy sees each
-    of its proposals before it makes the next.
+    A trial in flight is one that the engine holds; it is QUEUED until its worker has begun. At most one proposal is
+    being planned at any time, so that the strategy sees each of its proposals before it makes the next.
 
     Args:
         rules: what decides.
@@ -70,9 +69,6 @@ class SearchState:
         self.ledger = Ledger(rules.objectives)
         self.counts: Counter[tuple[TrialState, bool]] = Counter()
         self._judge = judge
-        self._known: dict[TrialKey, int] = {}
-        self._waiting: dict[TrialKey, list[int]] = {}
-        self._copies: Counter[TrialKey] = Counter()
         self._queue: deque[int] = deque()
         self._in_flight: set[int] = set()
         self._paid = 0
@@ -85,6 +81,7 @@ class SearchState:
         self._error: tuple[RaynasError, str] | None = None
         self._failures = FirstFailures()
         trials = list(trials)
+        self._same = Sameness(rules.dedup, trials)
         self.kept = Kept(rules, trials, present)
         self._changed: dict[int, Trial] = {}
         self._after: list[Decision] = []
@@ -96,20 +93,12 @@ class SearchState:
             self.ledger.put(trial)
             self.counts[trial.state, trial.twin is None] += 1
             self._failures.disarm(trial)
-            if trial.twin is None and (trial.cause is None or trial.cause.architectural):
-                self._known.setdefault(trial.key, trial.number)
         for trial in sorted((t for t in trials if not t.state.ended), key=lambda t: t.number):
             self.ledger.put(trial)
-            if trial.state is TrialState.WAITING:
-                self._waiting.setdefault(trial.key, []).append(trial.number)
-                continue
-            self._known[trial.key] = trial.number
-            (self._cut_off if trial.state is TrialState.RUNNING else self._queue).append(trial.number)
+            if trial.state is not TrialState.WAITING:
+                (self._cut_off if trial.state is TrialState.RUNNING else self._queue).append(trial.number)
         self._next = 1 + max((trial.number for trial in trials), default=-1)
         self._paid = sum(_costs(trial) for trial in trials)
-        for trial in trials:
-            base = replace(trial.key, replicate=0)
-            self._copies[base] = max(self._copies[base], trial.key.replicate + 1)
 
     @property
     def running(self) -> int:
@@ -156,7 +145,7 @@ class SearchState:
             return []
         self._changed, self._after = {}, []
         while self._cut_off:
-            self._requeue(self._cut_off.pop(0), now, None)
+            self._requeue(self._cut_off.pop(), now, None)
         for event in events:
             self._hear(event, now, slots)
         for plan in planned:
@@ -233,18 +222,12 @@ class SearchState:
         if trial.twin is not None:
             return
         self._after.extend(Drop(path) for path in (self.kept.take(trial) if trial.has_result else ()))
-        waiting = self._waiting.pop(trial.key, [])
-        if trial.cause is None or trial.cause.architectural:
-            for number in waiting:
-                self._advance(Answered(number, now, trial))
-        elif waiting:
-            heir, *others = waiting
-            if others:
-                self._waiting[trial.key] = others
-            self._requeue(heir, now, None)
-            self._train(self.ledger[heir])
-        else:
-            self._known.pop(trial.key, None)
+        followers = self._same.ended(trial)
+        for number in followers.share:
+            self._advance(Answered(number, now, trial))
+        if followers.heir is not None:
+            self._requeue(followers.heir, now, None)
+            self._train(self.ledger[followers.heir])
 
     def _requeue(self, number: int, now: float, cause: Cause | None) -> None:
         waited = self.ledger[number].state is TrialState.WAITING
@@ -265,33 +248,30 @@ class SearchState:
         if plan.sample is None or plan.key is None:
             self._vain_at = self._asked_at
             return
-        base = replace(plan.key, replicate=0)
         for replicate in range(self.rules.replicates):
             if replicate and self._enough():
                 break
-            again = replicate if self.rules.dedup else self._copies[base]
-            self._copies[base] = max(self._copies[base], again + 1)
-            self._propose(plan, replace(base, replicate=again), now)
+            self._propose(plan, self._same.key(plan.key, replicate), now)
 
     def _propose(self, plan: Planned, key: TrialKey, now: float) -> None:
         assert plan.sample is not None
         number, self._next = self._next, self._next + 1
         trial = begin(Proposed(number, now, plan.sample, key, plan.note))
         self._put(trial)
-        known = self._known.get(key) if self.rules.dedup else None
+        trainer = self._same.trainer(key)
         self._unpaid += 1
         if plan.rejected:
             self._advance(Rejected(number, now, plan.rejected))
-        elif known is None:
+        elif trainer is None:
             self._train(trial)
-        elif (twin := self.ledger[known]).state.ended:
+        elif (twin := self.ledger[trainer]).state.ended:
             self._advance(Answered(number, now, twin))
         else:
-            self._waiting.setdefault(key, []).append(number)
-            self._advance(Waits(number, now, known))
+            self._same.waits(trial)
+            self._advance(Waits(number, now, trainer))
 
     def _train(self, trial: Trial) -> None:
-        self._known[trial.key] = trial.number
+        self._same.trains(trial)
         self._paid += 1
         self._unpaid = 0
         self._queue.append(trial.number)
@@ -334,8 +314,7 @@ class SearchState:
             if idle:
                 self._leave(now, Ending(EndKind.EXHAUSTED, "the strategy has nothing more to propose"))
         else:
-            waiting = sum(map(len, self._waiting.values()))
-            if len(self._in_flight) + len(self._queue) < room and waiting < WAITING_PER_SLOT * room:
+            if len(self._in_flight) + len(self._queue) < room and self._same.waiting < WAITING_PER_SLOT * room:
                 self._asking, self._asked_at = True, self._version
                 self._after.append(Ask(self._next, self.ledger.freeze()))
 

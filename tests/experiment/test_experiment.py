@@ -13,9 +13,10 @@ from typing import Any
 import pytest
 import tiny
 import torch
+from raynas_strategies.random import RandomSearch
 
 import raynas
-from raynas import ConfigError, Experiment, RaynasError, Result, TrialState, ValueChoice
+from raynas import ConfigError, Experiment, RaynasError, Result, SearchSpace, TrialState, ValueChoice
 from raynas.engine import ExecutionEngine, Job, Resources, Workplace
 from raynas.engine.local_engine import LocalEngine
 from raynas.errors import (
@@ -177,13 +178,25 @@ def test_initial_samples_come_first(make: Make) -> None:
 
 
 def test_a_stopper_ends_trials_with_what_they_reported(make: Make) -> None:
-    result = make(tiny.judge_with_reports, stopper=tiny.StopBelow(0.05), max_trials=20).run()
+    result = make(
+        tiny.judge_with_reports, stopper="tiny:StopBelow", stopper_arguments={"threshold": 0.05}, max_trials=20
+    ).run()
     states = {t.state for t in result.trials}
     assert states == {TrialState.STOPPED, TrialState.FINISHED}
     for trial in result.trials:
         if trial.state is TrialState.STOPPED:
             assert len(trial.reports) == 2 and trial.metrics == trial.reports[-1].metrics
             assert trial.metrics["score"] < 0.05
+
+
+def test_a_strategy_refuses_what_it_cannot_do_before_anything_starts(make: Make, tmp_path: Path) -> None:
+    class Refusing(RandomSearch):
+        def check(self, space: SearchSpace, objectives: Mapping[str, str], max_trials: int | None) -> None:
+            raise ConfigError(f"{space.size()} {dict(objectives)} {max_trials}")
+
+    with pytest.raises(ConfigError, match=r"64 \{'score': 'max'\} 6"):
+        make(strategy=Refusing()).run()
+    assert not (tmp_path / "run").exists()
 
 
 def test_failures_are_recorded_and_the_search_goes_on(make: Make) -> None:
@@ -301,7 +314,8 @@ BAD: list[tuple[dict[str, Any], type[RaynasError], str]] = [
     ({"objective": {"score": "up"}}, ConfigError, "'up' is no direction"),
     ({"objective": {}}, ConfigError, "objective is empty"),
     ({"storage_path": "s3://bucket/runs"}, ConfigError, "no folder of this machine"),
-    ({"stopper": "median"}, ConfigError, "stopper is a str"),
+    ({"stopper": "tiny:Nothing"}, PluginError, "stopper 'tiny:Nothing'"),
+    ({"stopper": "tiny:StopBelow"}, PluginError, "'threshold'"),
 ]
 
 
