@@ -111,9 +111,8 @@ class Supervised(Base):
         if not isinstance(scheduler, str):
             return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler(optimizer), "interval": "epoch"}}
         schedule, steps, interval = SCHEDULES[scheduler], self.recipe.horizon, "epoch"
-        batches = self.trainer.num_training_batches
-        if math.isfinite(batches):
-            steps *= math.ceil(batches / self.trainer.accumulate_grad_batches)
+        if math.isfinite(self.trainer.estimated_stepping_batches):  # asking for it sets the data up
+            steps *= math.ceil(self.trainer.num_training_batches / self.trainer.accumulate_grad_batches)
             interval = "step"
         by_step = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: schedule(min(step / steps, 1.0)))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": by_step, "interval": interval}}

@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 
 from raynas.errors import ConfigError
-from raynas.evaluator.lightning.arguments import devices_of, given
+from raynas.evaluator.lightning.arguments import complete, devices_of, given
 
 
 @pytest.mark.parametrize(
@@ -43,6 +43,35 @@ def test_the_trial_says_where_to_train(
 def test_what_cannot_be_is_refused_with_the_reason(user: dict[str, Any], device: str, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         devices_of(user, device)
+
+
+def test_what_nobody_asked_for_is_off() -> None:
+    arguments = complete({"max_epochs": 9, "gradient_clip_val": 1.0}, "cpu", 3, "pytorch_lightning")
+    del arguments["plugins"]
+    assert arguments == {
+        "accelerator": "cpu",
+        "devices": 1,
+        "strategy": "auto",
+        "max_epochs": 3,
+        "gradient_clip_val": 1.0,
+        "logger": False,
+        "enable_progress_bar": False,
+        "enable_model_summary": False,
+        "num_sanity_val_steps": 0,
+        "enable_checkpointing": True,
+        "callbacks": [],
+    }
+    assert complete({}, "cuda:0", 3, "pytorch_lightning")["deterministic"] == "warn"
+
+
+def test_what_somebody_asked_for_is_on() -> None:
+    from pytorch_lightning.callbacks import ModelCheckpoint, TQDMProgressBar
+
+    bar = TQDMProgressBar()
+    arguments = complete({"callbacks": bar, "enable_checkpointing": True}, "cpu", 3, "pytorch_lightning")
+    assert arguments["callbacks"][0] is bar
+    assert isinstance(arguments["callbacks"][1], ModelCheckpoint)
+    assert arguments["enable_progress_bar"]
 
 
 def test_an_unknown_argument_is_named() -> None:

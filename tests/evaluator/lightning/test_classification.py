@@ -1,3 +1,4 @@
+import copy
 import logging
 import math
 import os
@@ -9,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import pytorch_lightning as pl
 import torch
 from torch import nn
 from torch.utils.data import Dataset, TensorDataset
@@ -16,6 +18,7 @@ from torch.utils.data import Dataset, TensorDataset
 from raynas.errors import ConfigError, EvaluationError, NonFiniteError, TrialStopped
 from raynas.evaluator import Context
 from raynas.evaluator.lightning import Classification, DataLoader
+from raynas.evaluator.lightning.recipe import cosine
 from raynas.search_space import Leaf
 from raynas.serializer import choices, dumps, loads, name_choices, resolve, serialize
 
@@ -110,23 +113,56 @@ def test_a_rung_and_the_next_are_one_training(digits: Any, net: Net, scheduler: 
     state = low.checkpoint.restore()
     assert state is not None
     assert state["epoch"] == 2
-    before = {name: tensor.clone() for name, tensor in state["model"].items()}
+    before = copy.deepcopy(state)
     promoted_model, rest = net(seed=5), []
     promoted = evaluator.evaluate(promoted_model, Context(seed=1, budget=4, warm_start=state, send=keep(rest)))
     assert promoted == straight
     assert rest == reports[2:]
     for name, tensor in straight_model.state_dict().items():
         assert torch.equal(tensor, promoted_model.state_dict()[name]), name
-        assert torch.equal(before[name], state["model"][name]), "the parent's state is its own"
+        assert torch.equal(before["model"][name], state["model"][name]), "the parent's state is its own"
+    (moments,), (moments_before,) = state["trainer"]["optimizer_states"], before["trainer"]["optimizer_states"]
+    for index, slots in moments_before["state"].items():
+        assert all(torch.equal(slots[name], moments["state"][index][name]) for name in slots)
 
 
-def test_a_promoted_trial_uses_its_own_settings(digits: Any, net: Net) -> None:
+class Rates(pl.Callback):
+    """Keeps the learning rate of every step."""
+
+    def __init__(self) -> None:
+        self.seen: list[float] = []
+
+    def on_before_optimizer_step(self, trainer: Any, module: Any, optimizer: torch.optim.Optimizer) -> None:
+        self.seen.append(optimizer.param_groups[0]["lr"])
+
+
+@pytest.mark.parametrize("accumulate", [1, 2])
+def test_a_schedule_runs_over_all_epochs_step_by_step(digits: Any, net: Net, accumulate: int) -> None:
+    def run(context: Context, learning_rate: float) -> list[float]:
+        rates = Rates()
+        trainer = {"callbacks": [rates], "accumulate_grad_batches": accumulate}
+        evaluator = Classification(
+            *digits, max_epochs=4, batch_size=256, learning_rate=learning_rate, scheduler="cosine", trainer=trainer
+        )
+        evaluator.evaluate(net(), context)
+        return rates.seen
+
+    steps = 4 * (5 if accumulate == 1 else 3)
+    expected = [0.01 * cosine(step / steps) for step in range(steps)]
+    low = Context(budget=2)
+    assert run(low, 0.01) == pytest.approx(expected[: steps // 2])
+    rest = run(Context(warm_start=low.checkpoint.restore()), 0.1)
+    assert rest == pytest.approx([10 * rate for rate in expected[steps // 2 :]])
+
+
+@pytest.mark.parametrize("scheduler", [None, "cosine"])
+def test_a_promoted_trial_uses_its_own_settings(digits: Any, net: Net, scheduler: str | None) -> None:
     low = Context(seed=1, budget=1)
-    Classification(*digits, max_epochs=2, learning_rate=0.5, optimizer="SGD").evaluate(net(), low)
+    Classification(*digits, max_epochs=2, learning_rate=0.5, optimizer="SGD", scheduler=scheduler).evaluate(net(), low)
     state = low.checkpoint.restore()
     assert state is not None
     model = net()
-    still = Classification(*digits, max_epochs=2, learning_rate=0.0, optimizer="SGD")
+    still = Classification(*digits, max_epochs=2, learning_rate=0.0, optimizer="SGD", scheduler=scheduler)
     still.evaluate(model, Context(seed=1, warm_start=state))
     assert torch.equal(model.get_parameter("0.weight"), state["model"]["0.weight"]), (
         "a learning rate of 0 changes nothing"
@@ -146,6 +182,15 @@ def test_another_architecture_inherits_what_fits(digits: Any, net: Net) -> None:
     assert [step for _, step in reports] == [0, 1], "it is trained from the beginning"
     assert torch.equal(model.get_parameter("0.weight"), state["model"]["0.weight"])
     assert model.get_parameter("6.weight").shape == (32, 128)
+
+
+def test_a_start_that_is_trained_enough_is_only_a_start(digits: Any, net: Net) -> None:
+    parent, reports = Context(seed=1), []
+    Classification(*digits, max_epochs=2, learning_rate=3e-3).evaluate(net(), parent)
+    child = Context(seed=2, warm_start=parent.checkpoint.restore(), send=keep(reports))
+    Classification(*digits, max_epochs=2).evaluate(net(), child)
+    assert [step for _, step in reports] == [0, 1]
+    assert reports[0][0]["val_accuracy"] > 0.85, "it began with its parent's weights"
 
 
 def test_weights_alone_will_do_as_a_start(digits: Any, net: Net) -> None:

@@ -137,6 +137,20 @@ def test_the_seed_decides_and_rungs_continue(digits: Any, net: Net, module: Any)
     assert all(torch.equal(a, b) for a, b in zip(promoted.parameters(), model.parameters(), strict=True))
 
 
+class Headed(Scaled):
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__(nn.Sequential(model, nn.Linear(10, 10)))
+
+
+def test_the_seed_decides_what_the_module_brings_along(digits: Any, net: Net) -> None:
+    def run(draws: int) -> Any:
+        model = net()
+        torch.rand(draws)
+        return Lightning(Headed, *digits, max_epochs=1).evaluate(model, Context(seed=1))
+
+    assert run(1) == run(2)
+
+
 def test_a_datamodule_brings_the_data(net: Net) -> None:
     evaluator = Lightning(Scaled, datamodule=serialize(Digits, batch_size=64), max_epochs=2, rate=0.05)
     inputs = evaluator.example_inputs()
@@ -190,10 +204,16 @@ def test_what_goes_wrong_comes_out(digits: Any, net: Net) -> None:
         Lightning(Exiting, *digits, max_epochs=1).evaluate(net(), Context())
 
 
-def test_an_interrupt_stays_one(digits: Any, net: Net) -> None:
+class InterruptedEarly(Scaled):
+    def setup(self, stage: str) -> None:
+        raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("module", [Interrupted, InterruptedEarly])
+def test_an_interrupt_stays_one(digits: Any, net: Net, module: Any) -> None:
     handler = signal.getsignal(signal.SIGINT)
     with pytest.raises(KeyboardInterrupt):
-        Lightning(Interrupted, *digits, max_epochs=1).evaluate(net(), Context())
+        Lightning(module, *digits, max_epochs=1).evaluate(net(), Context())
     assert signal.getsignal(signal.SIGINT) is handler
 
 
