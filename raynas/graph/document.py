@@ -1,4 +1,4 @@
-"""Graphs as JSON: no pickle, and nothing is imported while one is read."""
+"""Graphs as JSON: no pickle, and what is read may name only what `raynas.graph.allowed` lists, or the caller trusts."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from raynas.errors import GraphError, SerializationError
+from raynas.graph.allowed import is_allowed, is_method
 from raynas.graph.graph import Graph
 from raynas.graph.member import (
     Apply,
@@ -48,7 +49,10 @@ def loads(text: str, trust: Sequence[str] = ()) -> Graph:
         raise GraphError("the document holds no graph: was it written by Graph.to_json?")
     if document.get("schema") != SCHEMA:
         raise GraphError(f"the document has schema {document.get('schema')}, this version reads {SCHEMA}")
-    graph = _Reader().graph(document["graph"], "")
+    try:
+        graph = _Reader(trust).graph(document["graph"], "")
+    except RecursionError:
+        raise GraphError("the document is nested too deeply: raynas did not write it") from None
     verify(graph)
     return graph
 
@@ -141,13 +145,32 @@ class _Writer:
 
 
 class _Reader:
-    def __init__(self) -> None:
-        self.decode = Decoder()
+    def __init__(self, trust: Sequence[str] = ()) -> None:
+        self.trust = tuple(trust)
+        self.decode = Decoder(trust=self.trust)
+
+    def named(self, name: str, where: str) -> str:
+        """A class's or function's qualified name, if it may be named."""
+        if not is_allowed(name, self.trust):
+            raise GraphError(
+                f"{where} names '{name}', which is not allowed: pass trust=['{name.rpartition('.')[0] or name}'] "
+                "if you know where the document comes from"
+            )
+        return name
+
+    def called(self, name: str, where: str) -> str:
+        """A function's name, or behind a dot a method's."""
+        return self.method(name[1:], where) and name if name.startswith(".") else self.named(name, where)
+
+    def method(self, name: str, where: str) -> str:
+        if not is_method(name):
+            raise GraphError(f"{where} uses '{name}' of a value, which no document may do")
+        return name
 
     def graph(self, record: dict[str, Any], path: str) -> Graph:
         where = path or "the graph"
         try:
-            name, base = _text(record["graph"]), _text(record["base"])
+            name, base = _text(record["graph"]), self.named(_text(record["base"]), where)
             members = {_text(k): self.member(m, f"{path}.{k}".lstrip(".")) for k, m in record["members"].items()}
             shared = {_text(k): self.member(m, f"{path}.{k}".lstrip(".")) for k, m in record.get("shared", {}).items()}
             init = self.member(record["init"], path) if "init" in record else None
@@ -175,9 +198,11 @@ class _Reader:
                 raise GraphError(f"{where} sets the variable {record['let']!r} to something that is no call")
             return Let(_text(record["let"]), value)
         if "set" in record:
-            return Set(_text(record["set"]), self.value(record["value"], {}, where))
+            for part in _text(record["set"]).split("."):
+                self.method(part, where)
+            return Set(record["set"], self.value(record["value"], {}, where))
         args = tuple(self.value(arg, {}, where) for arg in record["args"])
-        return Apply(_text(record["apply"]), args, {k: self.value(v, {}, where) for k, v in record["kwargs"].items()})
+        return Apply(self.called(_text(record["apply"]), where), args, {k: self.value(v, {}, where) for k, v in record["kwargs"].items()})
 
     def node(self, record: Any, known: dict[str, Node], where: str) -> Node:
         try:
@@ -188,6 +213,11 @@ class _Reader:
         where = f"{where} ('{name}')"
         if op not in OPS:
             raise GraphError(f"{where} has the operation {op!r}: it must be one of {', '.join(OPS)}")
+        if op == "function":
+            self.named(target, where)
+        elif op in ("method", "attribute"):
+            for part in target.split("."):
+                self.method(part, where)
         if name in known:
             raise GraphError(f"{where} has the name of another node: names are unique in a graph")
         node = Node(
@@ -197,6 +227,10 @@ class _Reader:
             tuple(self.value(arg, known, where) for arg in args),
             {_text(key): self.value(arg, known, where) for key, arg in kwargs.items()},
         )
+        if target == "builtins.getattr":
+            if len(node.args) < 2 or not isinstance(node.args[1], str):
+                raise GraphError(f"{where} reads an attribute that is not named")
+            self.method(node.args[1], where)
         known[name] = node
         return node
 
@@ -225,7 +259,7 @@ class _Reader:
                 return slice(*(self.value(item, known, where) for item in data["$slice"]))
         try:
             return self.decode(data)
-        except SerializationError as error:
+        except (SerializationError, KeyError, TypeError, AttributeError, ValueError) as error:
             raise GraphError(f"{where}: {error}") from None
 
     def member(self, record: Any, path: str) -> Member:
@@ -237,7 +271,10 @@ class _Reader:
             if "unit" in record:
                 args = tuple(self.value(arg, {}, f"member '{path}'") for arg in record.get("args", []))
                 kwargs = {k: self.value(v, {}, f"member '{path}'") for k, v in record.get("kwargs", {}).items()}
-                return Unit(_text(record["unit"]), args, kwargs)
+                target = self.called(_text(record["unit"]), path if path.startswith("node") else f"member '{path}'")
+                if target == "builtins.getattr":
+                    self.method(_text(args[1]), f"member '{path}'")
+                return Unit(target, args, kwargs)
             if "tensor" in record:
                 value = self.value(record["tensor"], {}, f"member '{path}'")
                 if not isinstance(value, Unit | Local) or record["kind"] not in ("parameter", "buffer", "attribute"):
@@ -254,7 +291,7 @@ class _Reader:
             if "repeat" in record:
                 blocks = tuple(self.member(m, f"{path}.{i}") for i, m in enumerate(record["blocks"]))
                 return Repeated(self.decode(record["repeat"]), blocks)
-        except (KeyError, TypeError, AttributeError, ValueError, SerializationError) as error:
+        except (KeyError, TypeError, AttributeError, ValueError, IndexError, SerializationError) as error:
             raise GraphError(f"member '{path}' is not whole: {error}") from None
         raise GraphError(f"member '{path}' is of no kind that this version knows: {', '.join(record) or 'empty'}")
 

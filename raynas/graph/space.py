@@ -10,7 +10,7 @@ from raynas.errors import GraphError
 from raynas.graph.collect import collect
 from raynas.graph.freeze import freeze
 from raynas.graph.graph import Graph
-from raynas.graph.member import Apply, Choice, Repeated, Tensor, Unit
+from raynas.graph.member import Apply, Choice, Let, Repeated, Set, Tensor, Unit
 from raynas.search_space import Expression, Leaf, SearchSpace, Value
 
 if TYPE_CHECKING:
@@ -74,7 +74,8 @@ def names_in(graph: Graph) -> set[str]:
 
     def visit(value: Any) -> None:
         if isinstance(value, Unit):
-            found.add(value.target)
+            if not value.target.startswith("."):
+                found.add(value.target)
             visit((value.args, dict(value.kwargs)))
         elif isinstance(value, Tensor):
             visit(value.value)
@@ -100,7 +101,9 @@ def names_in(graph: Graph) -> set[str]:
         visit(member)
     for step in graph.setup:
         if isinstance(step, Apply):
-            found.add(step.target)
+            visit(Unit(step.target, step.args, step.kwargs))
+        elif isinstance(step, Set | Let):
+            visit(step.value)
     for node in graph.nodes:
         visit((node.args, node.kwargs))
     return found
