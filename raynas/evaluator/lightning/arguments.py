@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import difflib
 import inspect
 from collections.abc import Mapping
@@ -108,6 +109,7 @@ def complete(user: Mapping[str, Any], device: str, epochs: int, package: str) ->
         epochs: how many epochs to train in all.
         package: the Lightning to which it all belongs.
     """
+    user = {name: anew(value, name) for name, value in user.items()}
     callbacks = user.get("callbacks") or []
     callbacks = list(callbacks) if isinstance(callbacks, list | tuple) else [callbacks]
     bar = exported(package, "callbacks.ProgressBar")
@@ -125,6 +127,22 @@ def complete(user: Mapping[str, Any], device: str, epochs: int, package: str) ->
     # raynas's own callback, which comes last, is to Lightning a checkpoint callback; it writes nothing.
     trial = {"max_epochs": epochs, "callbacks": callbacks, "enable_checkpointing": True}
     return {**quiet, **user, **trial, **devices_of(user, device), "plugins": _plugins(user, package)}
+
+
+def anew(value: Any, name: str) -> Any:
+    """`value`, with objects in it made or copied for one trial: a callback counts, and must not go on from the last."""
+    if isinstance(value, list | tuple):
+        return [anew(item, name) for item in value]
+    call = call_of(value)
+    if call is not None:
+        return call()
+    try:
+        return copy.deepcopy(value)
+    except Exception as error:
+        raise ConfigError(
+            f"the trainer's {name} holds a {type(value).__qualname__}, of which each trial needs its own and which "
+            f"cannot be copied ({error}): make it with raynas.serialize({type(value).__qualname__}, …)"
+        ) from error
 
 
 def _plugins(user: Mapping[str, Any], package: str) -> list[Any]:

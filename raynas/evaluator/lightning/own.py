@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -81,7 +82,11 @@ class Lightning(Evaluator):
 
     def evaluate(self, model: nn.Module, context: Context) -> Mapping[str, float]:
         def make(package: str) -> Any:
-            module = self.module_class(model, **self.arguments)
+            # Metrics and losses among the arguments have state, which one trial must not leave to the next.
+            own = {
+                key: copy.deepcopy(arg) if isinstance(arg, nn.Module) else arg for key, arg in self.arguments.items()
+            }
+            module = self.module_class(model, **own)
             if package_of(type(module)) is None:
                 raise ConfigError(f"module_class made a {type(module).__qualname__}, which is no LightningModule")
             return module

@@ -15,10 +15,13 @@ import torch
 
 
 def seed_all(seed: int) -> None:
-    """Seed Python, NumPy and torch (all devices)."""
+    """Seed Python, NumPy and torch (all devices that are in use)."""
     random.seed(seed)
     numpy.random.seed(seed % 2**32)
-    torch.manual_seed(seed)
+    # Not torch.manual_seed: without a GPU that keeps each call, and its stack, for the day on which there is one.
+    torch.default_generator.manual_seed(seed)
+    if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]  # torch's
+        torch.cuda.manual_seed_all(seed)
 
 
 def epoch_seed(seed: int, epoch: int, rank: int = 0) -> int:

@@ -82,13 +82,15 @@ def take_up(model: nn.Module, state: Mapping[str, Any] | None, target: int, own:
 
     Args:
         model: the candidate.
-        state: as `left_by` made it, at least with the key `model`; None: nothing to start from.
+        state: as `left_by` made it, at least with the key `model`; or weights alone; None: nothing to start from.
         target: how many epochs the candidate shall have been trained in the end.
         own: whether it is this trial's own checkpoint, which is taken up also where nothing is left to train.
         optimizer: names the optimizer; another one's state is of no use.
     """
-    if state is None or "model" not in state:
+    if state is None:
         return Start()
+    if not isinstance(state.get("model"), Mapping):
+        state = {"model": state}
     theirs: Mapping[str, Tensor] = state["model"]
     mine = model.state_dict()
     same = theirs.keys() == mine.keys() and all(theirs[name].shape == mine[name].shape for name in mine)

@@ -1,9 +1,11 @@
+import threading
 from typing import Any
 
 import pytest
 
 from raynas.errors import ConfigError
 from raynas.evaluator.lightning.arguments import complete, devices_of, given
+from raynas.serializer import serialize
 
 
 @pytest.mark.parametrize(
@@ -67,11 +69,25 @@ def test_what_nobody_asked_for_is_off() -> None:
 def test_what_somebody_asked_for_is_on() -> None:
     from pytorch_lightning.callbacks import ModelCheckpoint, TQDMProgressBar
 
-    bar = TQDMProgressBar()
-    arguments = complete({"callbacks": bar, "enable_checkpointing": True}, "cpu", 3, "pytorch_lightning")
-    assert arguments["callbacks"][0] is bar
+    arguments = complete({"callbacks": TQDMProgressBar(), "enable_checkpointing": True}, "cpu", 3, "pytorch_lightning")
+    assert isinstance(arguments["callbacks"][0], TQDMProgressBar)
     assert isinstance(arguments["callbacks"][1], ModelCheckpoint)
     assert arguments["enable_progress_bar"]
+
+
+def test_a_callback_that_cannot_be_copied_needs_a_recipe() -> None:
+    from pytorch_lightning.callbacks import Callback
+
+    class Locked(Callback):
+        def __init__(self) -> None:
+            self.lock = threading.Lock()
+
+    with pytest.raises(ConfigError, match=r"callbacks holds a .*Locked, .* make it with raynas.serialize"):
+        complete({"callbacks": [Locked()]}, "cpu", 3, "pytorch_lightning")
+    recorded = serialize(Locked)
+    (made,) = complete({"callbacks": recorded}, "cpu", 3, "pytorch_lightning")["callbacks"]
+    assert isinstance(made, Locked)
+    assert made is not recorded
 
 
 def test_an_unknown_argument_is_named() -> None:

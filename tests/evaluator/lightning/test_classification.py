@@ -6,7 +6,7 @@ import tempfile
 import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -127,10 +127,9 @@ def test_a_rung_and_the_next_are_one_training(digits: Any, net: Net, scheduler: 
 
 
 class Rates(pl.Callback):
-    """Keeps the learning rate of every step."""
+    """Keeps the learning rate of every step, with the class, for the callback itself is copied."""
 
-    def __init__(self) -> None:
-        self.seen: list[float] = []
+    seen: ClassVar[list[float]] = []
 
     def on_before_optimizer_step(self, trainer: Any, module: Any, optimizer: torch.optim.Optimizer) -> None:
         self.seen.append(optimizer.param_groups[0]["lr"])
@@ -139,13 +138,13 @@ class Rates(pl.Callback):
 @pytest.mark.parametrize("accumulate", [1, 2])
 def test_a_schedule_runs_over_all_epochs_step_by_step(digits: Any, net: Net, accumulate: int) -> None:
     def run(context: Context, learning_rate: float) -> list[float]:
-        rates = Rates()
-        trainer = {"callbacks": [rates], "accumulate_grad_batches": accumulate}
+        Rates.seen.clear()
+        trainer = {"callbacks": [Rates()], "accumulate_grad_batches": accumulate}
         evaluator = Classification(
             *digits, max_epochs=4, batch_size=256, learning_rate=learning_rate, scheduler="cosine", trainer=trainer
         )
         evaluator.evaluate(net(), context)
-        return rates.seen
+        return list(Rates.seen)
 
     steps = 4 * (5 if accumulate == 1 else 3)
     expected = [0.01 * cosine(step / steps) for step in range(steps)]
@@ -196,6 +195,8 @@ def test_a_start_that_is_trained_enough_is_only_a_start(digits: Any, net: Net) -
 def test_weights_alone_will_do_as_a_start(digits: Any, net: Net) -> None:
     trained, reports = net(), []
     Classification(*digits, max_epochs=3, learning_rate=3e-3).evaluate(trained, Context(seed=1))
+    bare = Classification(*digits, max_epochs=1, learning_rate=0.0)
+    assert bare.evaluate(net(), Context(seed=1, warm_start=trained.state_dict()))["val_accuracy"] > 0.85
     state = {"model": trained.state_dict(), "epoch": 3}
     result = Classification(*digits, max_epochs=4).evaluate(
         net(), Context(seed=1, budget=4, warm_start=state, send=keep(reports))
@@ -275,6 +276,9 @@ def test_what_the_user_asks_of_the_trainer_happens(digits: Any, net: Net, tmp_pa
     Classification(*digits, max_epochs=5, trainer=trainer).evaluate(net(), Context(send=keep(reports)))
     assert len(reports) == 2, "stopped early"
     assert len(list((tmp_path / "kept").glob("*.ckpt"))) == 1
+    again: Reports = []
+    Classification(*digits, max_epochs=5, trainer=trainer).evaluate(net(), Context(send=keep(again)))
+    assert again == reports, "a callback's counts are a trial's own"
     assert "val_accuracy" in next((tmp_path / "log").rglob("metrics.csv")).read_text()
 
 
