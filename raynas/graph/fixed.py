@@ -26,7 +26,7 @@ def _is_fixed(member: Member) -> bool:
         return not word and not has_choice((member.args, dict(member.kwargs)))
     if isinstance(member, Tensor):
         return not isinstance(member.value, Unit) or _is_fixed(member.value)
-    return isinstance(member, Shared)
+    return False  # what is shared is looked up by whoever holds it
 
 
 def has_choice(value: object) -> bool:

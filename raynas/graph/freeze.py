@@ -30,7 +30,7 @@ def freeze(graph: Graph, sample: Mapping[str, Value]) -> Graph:
         SampleError: a label is missing or out of its domain.
         GraphError: a placeholder is still there.
     """
-    return _without_words(_Freezer(sample).graph(graph, {}, {}))
+    return _without_words(_Freezer(sample).graph(graph, {}, {}), {})
 
 
 def called_as(member: Member) -> Op:
@@ -119,10 +119,7 @@ class _Freezer:
     def chosen(self, member: Member, scope: Scope) -> Member:
         """What stands behind choices within choices."""
         while isinstance(member, Choice | Shared):
-            if isinstance(member, Choice):
-                member = member.candidates[self.token(member.pick)]
-            else:
-                member = scope[member.name]
+            member = member.candidates[self.token(member.pick)] if isinstance(member, Choice) else scope[member.name]
         return member
 
     def unit(self, unit: Unit) -> Unit:
@@ -205,11 +202,14 @@ def _zero(member: Member) -> bool:
     return isinstance(member, Unit) and member.target in ZEROS
 
 
-def _without_words(graph: Graph) -> Graph:
+def _without_words(graph: Graph, shared: Scope) -> Graph:
     """The frozen graph, all the way down, without the members that its steps no longer call."""
-    for name, member in list(graph.members.items()):
-        if isinstance(member, Pick) or _zero(member):
-            del graph.members[name]
-        elif isinstance(member, Graph) and not is_fixed(member):
-            _without_words(member)
+    shared = {**shared, **graph.shared}
+    for places in (graph.members, graph.shared):
+        for name, member in list(places.items()):
+            there = _resolved(member, shared)
+            if isinstance(there, Pick) or _zero(there):
+                del places[name]
+            elif isinstance(member, Graph) and not is_fixed(member):
+                _without_words(member, shared)
     return graph

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from raynas.errors import SpaceError
 from raynas.nn.candidates import Operations, built, named, takes_place
-from raynas.nn.input_choice import InputChoice, listed, reduced
+from raynas.nn.input_choice import InputChoice, reduced
 from raynas.nn.layer_choice import LayerChoice
 from raynas.search_space import Expression
 from raynas.search_space.expression import users_line
@@ -96,7 +96,7 @@ class Cell(nn.Module):
 
     def forward(self, *inputs: Any) -> Any:
         """The merged nodes, after the postprocessor."""
-        given = list(listed(inputs))
+        given = list(inputs[0] if len(inputs) == 1 < self.num_predecessors else inputs)
         if len(given) != self.num_predecessors:
             raise SpaceError(
                 f"{users_line()}: a Cell was called with {len(given)} inputs: it has {self.num_predecessors}"

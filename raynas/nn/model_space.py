@@ -8,6 +8,7 @@ from typing import Any
 from torch import nn
 
 from raynas.nn.recording import recording
+from raynas.nn.running import at_defaults, is_traced
 from raynas.serializer import call_of, record
 
 
@@ -17,6 +18,13 @@ class ModelSpace(nn.Module):
     Write it as any other module: choices stand where values and layers stand. Built and called outside a search, it
     runs with every choice at its first candidate.
     """
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """What `forward` returns, every choice at its default."""
+        if is_traced():
+            return super().__call__(*args, **kwargs)
+        with at_defaults(self):
+            return super().__call__(*args, **kwargs)
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)

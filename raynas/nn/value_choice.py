@@ -5,10 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from raynas.nn.running import is_running
 from raynas.search_space import DomainLeaf, Expression, IntUniform, Leaf, Uniform
 from raynas.search_space.expression import users_line
 
 T = TypeVar("T")
+
+
+def _here(expression: Expression) -> Any:
+    """The expression; where a model runs, its default."""
+    return expression.default() if is_running() else expression
+
 
 if TYPE_CHECKING:
 
@@ -51,15 +58,21 @@ else:
         33
         """
 
+        def __new__(cls, *args: Any, **kwargs: Any) -> Any:
+            """The default, where a model runs and makes the choice on the way."""
+            return Leaf(*args, **kwargs).default() if is_running() else super().__new__(cls)
+
         @staticmethod
         def uniform(low: float, high: float, label: str | None = None) -> Any:
             """Any float from `low` to `high`; the default is `low`."""
-            return DomainLeaf(Uniform(label or "unlabelled", low=low, high=high, where=users_line()), label)
+            return _here(DomainLeaf(Uniform(label or "unlabelled", low=low, high=high, where=users_line()), label))
 
         @staticmethod
         def loguniform(low: float, high: float, label: str | None = None) -> Any:
             """Any float from `low` to `high`, each order of magnitude as likely as the others."""
-            return DomainLeaf(Uniform(label or "unlabelled", low=low, high=high, log=True, where=users_line()), label)
+            return _here(
+                DomainLeaf(Uniform(label or "unlabelled", low=low, high=high, log=True, where=users_line()), label)
+            )
 
         @staticmethod
         def randint(low: int, high: int, label: str | None = None, log: bool = False) -> Any:
@@ -71,29 +84,31 @@ else:
                 label: the choice's name.
                 log: whether small numbers are likelier, each doubling as likely as the others.
             """
-            return DomainLeaf(IntUniform(label or "unlabelled", low=low, high=high, log=log, where=users_line()), label)
+            return _here(
+                DomainLeaf(IntUniform(label or "unlabelled", low=low, high=high, log=log, where=users_line()), label)
+            )
 
         @staticmethod
         def condition(test: Any, yes: Any, no: Any) -> Any:
             """`yes` where `test` holds, else `no`."""
-            return Expression("if", test, yes, no)
+            return _here(Expression("if", test, yes, no))
 
         @staticmethod
         def max(first: Any, *others: Any) -> Any:
             """The largest of several."""
-            return Expression("max", first, *others)
+            return _here(Expression("max", first, *others))
 
         @staticmethod
         def min(first: Any, *others: Any) -> Any:
             """The smallest of several."""
-            return Expression("min", first, *others)
+            return _here(Expression("min", first, *others))
 
         @staticmethod
         def to_int(value: Any) -> Any:
             """`int(value)`."""
-            return Expression("int", value)
+            return _here(Expression("int", value))
 
         @staticmethod
         def to_float(value: Any) -> Any:
             """`float(value)`."""
-            return Expression("float", value)
+            return _here(Expression("float", value))
