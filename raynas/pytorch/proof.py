@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from raynas.nn import InputChoice, LayerChoice, Repeat
+from raynas.nn import InputChoice, LayerChoice, Repeat, Zero
 from raynas.nn.tape import Tape
 from raynas.pytorch.changes import plain
 from raynas.search_space.expression import defaults
@@ -54,7 +54,7 @@ def paths_of(root: nn.Module) -> dict[str, str]:
             name = str(module.pick.default())
             visit(module.get_submodule(name), f"{path}.{name}".lstrip("."), made)
             return
-        if isinstance(module, InputChoice):
+        if isinstance(module, InputChoice | Zero):
             return
         found[path] = made
         children = dict(module.named_children())
