@@ -70,7 +70,7 @@ class Strategy(ABC):
         Raises:
             ConfigError: what is in the way, and the cure.
         """
-        return None
+        return
 
     def parents(self, history: History) -> Collection[int]:
         """Numbers of the trials whose weights must be kept, because a later proposal may start from them."""

@@ -25,29 +25,31 @@ def make(settings: Settings, verbose: bool = False) -> Experiment:
     for key in ("space", "evaluator"):
         if getattr(settings, key) is None:
             raise ConfigError(f"the configuration has no {key}: add {key}: with its class_path")
-    strategy, arguments = _strategy(settings.strategy)
+    strategy, arguments = _plugin(settings.strategy, "strategy")
+    stopper, stopper_arguments = (None, None) if settings.stopper is None else _plugin(settings.stopper, "stopper")
     given = {item.name: getattr(settings, item.name) for item in fields(settings)}
     built = {
         "space": build_space(settings.space),
         "evaluator": build(settings.evaluator, "evaluator"),
         "strategy": strategy,
         "strategy_arguments": arguments,
-        "stopper": build(settings.stopper, "stopper"),
+        "stopper": stopper,
+        "stopper_arguments": stopper_arguments,
     }
     return Experiment(**{**given, **built}, verbose=verbose)
 
 
-def _strategy(spec: Any) -> tuple[Any, dict[str, Any] | None]:
-    """What `raynas.plugins.make` takes for it."""
+def _plugin(spec: Any, key: str) -> tuple[Any, dict[str, Any] | None]:
+    """What `raynas.plugins` takes for a strategy or stopper."""
     if isinstance(spec, str):
         name, arguments = spec, None
     elif isinstance(spec, Mapping) and isinstance(spec.get("class_path"), str):
         strange = next((key for key in spec if key not in ("class_path", "init_args")), None)
         if strange is not None:
-            raise ConfigError(f"strategy: unknown key '{strange}' beside class_path: put it under init_args")
-        name, arguments = spec["class_path"], build(spec.get("init_args") or {}, "strategy")
+            raise ConfigError(f"{key}: unknown key '{strange}' beside class_path: put it under init_args")
+        name, arguments = spec["class_path"], build(spec.get("init_args") or {}, key)
     else:
-        raise ConfigError(f"strategy is {spec!r}: write its name, or class_path and init_args")
+        raise ConfigError(f"{key} is {spec!r}: write its name, or class_path and init_args")
     if "." in name and ":" not in name:
         module, _, last = name.rpartition(".")
         name = f"{module}:{last}"

@@ -40,7 +40,7 @@ class Settings:
         initial_samples: tried before the strategy is asked.
         replicates: how often every candidate is trained.
         dedup: whether a candidate that was trained before shares that result.
-        stopper: ends trials between their reports: class_path and init_args.
+        stopper: ends trials between their reports: a registered name, or class_path and init_args.
         keep_weights: of how many best trials the weights stay.
     """
 

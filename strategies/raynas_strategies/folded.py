@@ -23,7 +23,7 @@ class Folded(Generic[S]):
     def __init__(self, start: Callable[[], S], step: Callable[[S, Trial, History], None]) -> None:
         self._start = start
         self._step = step
-        self._state = start()
+        self._state: S | None = None
         self._seen = 0
         self._last: Trial | None = None
 
@@ -31,12 +31,10 @@ class Folded(Generic[S]):
         """The state of this history; it belongs to the caller until the next call."""
         ended = history.ended
         # An ended trial's record never changes: where the last one seen stands in its place, so do those before it.
-        if self._seen > len(ended) or (self._seen and ended[self._seen - 1] is not self._last):
-            self._state, self._seen = self._start(), 0
+        if not self._seen or self._seen > len(ended) or ended[self._seen - 1] is not self._last:
+            self._state, self._seen = None, 0
+        state = self._start() if self._state is None else self._state
         for place in range(self._seen, len(ended)):
-            self._step(self._state, ended[place], history)
-        self._seen = len(ended)
-        self._last = ended[-1] if self._seen else None
-        if not self._seen:
-            self._state = self._start()
-        return self._state
+            self._step(state, ended[place], history)
+        self._state, self._seen, self._last = state, len(ended), ended[-1] if ended else None
+        return state

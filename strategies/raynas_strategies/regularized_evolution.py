@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from random import Random
 
 from raynas import ConfigError, History, Proposal, Sample, SearchSpace, Strategy, Trial
+from raynas_strategies import arguments
 from raynas_strategies.random import RandomSearch
+
+POPULATION = 20
+"""P, where nothing is said of it."""
 
 CLOSE = 10
 """How many mutations of the parent are tried before the child moves on from them, …"""
@@ -27,28 +32,34 @@ class RegularizedEvolution(Strategy):
     Where the paper trains a child again that equals an earlier model, here another mutation is drawn.
 
     Args:
-        population_size: P. The paper's 100 is for 20,000 models; 20 leaves half of a 40-trial search to evolution and
-            does well for hundreds, while a search of thousands gains a little from 100.
+        population_size: P; None: 20. The paper's 100 is for 20,000 models; 20 leaves half of a 40-trial search to
+            evolution and does well for hundreds, while a search of thousands gains a little from 100.
         tournament_size: S. More is greedier: the paper's quarter of the population (25 of 100) does well in long
             searches, but in short ones it hardly beats random search, and a half does.
     """
 
-    def __init__(self, population_size: int = 20, tournament_size: int = 10) -> None:
-        for name, value in (("population_size", population_size), ("tournament_size", tournament_size)):
-            if not isinstance(value, int) or value < 1:
-                raise ConfigError(f"regularized evolution got {name}={value!r}: give it a whole number from 1")
-        if tournament_size > population_size:
+    def __init__(self, population_size: int | None = None, tournament_size: int = 10) -> None:
+        who = "regularized evolution"
+        size = POPULATION if population_size is None else arguments.whole(who, "population_size", population_size)
+        arguments.whole(who, "tournament_size", tournament_size)
+        if tournament_size > size:
             raise ConfigError(
                 f"regularized evolution cannot draw a tournament of {tournament_size} from a population of "
-                f"{population_size}: make tournament_size smaller or population_size larger"
+                f"{size}: make tournament_size smaller or population_size larger"
             )
         self.population_size = population_size
         self.tournament_size = tournament_size
+        self._size = size
         self._random = RandomSearch()
 
+    def check(self, space: SearchSpace, objectives: Mapping[str, str], max_trials: int | None) -> None:
+        # A short search that says nothing of a population is a random one, and nobody's mistake.
+        if self.population_size is not None:
+            arguments.fits("regularized evolution", "population_size", self.population_size, max_trials)
+
     def ask(self, space: SearchSpace, history: History, rng: Random) -> Sample | Proposal | None:
-        population = history.completed[-self.population_size :]
-        if not population or len(history.completed) + len(history.open) < self.population_size:
+        population = history.completed[-self._size :]
+        if not population or len(history.completed) + len(history.open) < self._size:
             return self._random.ask(space, history, rng)
         tournament = [population[rng.randrange(len(population))] for _ in range(self.tournament_size)]
         parent = max(tournament, key=history.score)

@@ -57,6 +57,6 @@ def test_refuses_a_continuous_choice() -> None:
     width: Domain = Categorical("width", candidates=(8, 16))
     space = SearchSpace([width, Endless("rate", candidates=(0.1,))])
     with pytest.raises(
-        ConfigError, match=r"cannot enumerate the continuous choice 'rate': give it a list of values, or"
+        ConfigError, match=r"cannot enumerate the continuous choice 'rate': give it a list of values, give"
     ):
         GridSearch().ask(space, History.of([], {"score": "max"}), Random(0))
