@@ -45,7 +45,7 @@ def is_allowed(name: str, trust: Iterable[str] = ()) -> bool:
     """Whether a document may name this class or function."""
     parts = name.split(".")
     if name in RECORDED or any(name == item or name.startswith(f"{item}.") for item in trust):
-        return not any(part.startswith("__") for part in parts)
+        return not any(part.startswith("__") for part in parts if part != "__main__")
     if name in SINGLE:
         return True
     if any(part.startswith("_") for part in parts):

@@ -60,6 +60,7 @@ class RayEngine(ExecutionEngine):
             runtime_env=SEVERAL_GPUS if resources.num_gpus else None,
         )
         self._held: dict[int, _Held] = {}
+        self._cancelled: dict[str, _Held] = {}
         self._news: SimpleQueue[Callable[[], list[Event]]] = SimpleQueue()
         self._slots = 0
         self._looked = -REFRESH
@@ -75,9 +76,9 @@ class RayEngine(ExecutionEngine):
         self._held[job.trial] = _Held(job, ref)
 
         def ended(future: Future[Any]) -> None:
-            self._news.put(lambda: self._ended(job, future))
+            self._news.put(lambda: self._ended(job, ref, future))
 
-        ref.future().add_done_callback(ended)
+        ref.future().add_done_callback(ended)  # not ray.wait, which would have to be called again and again
 
     def wait(self, deliver: Deliver, timeout: float | None) -> None:
         events: list[Event] = []
@@ -96,9 +97,10 @@ class RayEngine(ExecutionEngine):
     def cancel(self, trial: int) -> None:
         held = self._held.pop(trial, None)
         if held is not None:
-            # By force: a trial in the middle of a kernel or a C library hears nothing else.
+            # By force: a trial in the middle of a kernel or a C library hears nothing else. Until it is gone, none of its
+            # reports is answered, or its worker would go on to the next trial and be killed with that.
             ray.cancel(held.ref, force=True)
-            _resolve(held, True)
+            self._cancelled[held.ref.hex()] = held
 
     def wake(self) -> None:
         self._news.put(list)
@@ -132,7 +134,11 @@ class RayEngine(ExecutionEngine):
     def _reported(self, event: Reported, verdict: Future[bool]) -> list[Event]:
         held = self._of(event.trial, event.attempt)
         if held is None:
-            verdict.set_result(True)
+            dying = (item for item in self._cancelled.values() if item.job.trial == event.trial)
+            if (cancelled := next(dying, None)) is not None:
+                cancelled.report = verdict
+            else:
+                verdict.set_result(True)
             return []
         held.report = verdict
         return [*self._begun(held, event.time), event]
@@ -141,9 +147,12 @@ class RayEngine(ExecutionEngine):
         """The start, where it has not been heard of yet: it comes on another way than what follows it."""
         return self._heard(Started(held.job.trial, at, held.job.attempt))
 
-    def _ended(self, job: Job, future: Future[Any]) -> list[Event]:
+    def _ended(self, job: Job, ref: ray.ObjectRef[Any], future: Future[Any]) -> list[Event]:
+        cancelled = self._cancelled.pop(ref.hex(), None)
+        if cancelled is not None:
+            _resolve(cancelled, True)
         held = self._of(job.trial, job.attempt)
-        if held is None:
+        if held is None or held.ref != ref:
             return []
         error = future.exception()
         now = time.time()
