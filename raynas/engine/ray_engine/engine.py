@@ -97,8 +97,8 @@ class RayEngine(ExecutionEngine):
     def cancel(self, trial: int) -> None:
         held = self._held.pop(trial, None)
         if held is not None:
-            # By force: a trial in the middle of a kernel or a C library hears nothing else. Until it is gone, none of its
-            # reports is answered, or its worker would go on to the next trial and be killed with that.
+            # By force: a trial in the middle of a kernel or a C library hears nothing else. Until it is gone, none of
+            # its reports is answered, or its worker would go on to the next trial and be killed with that.
             ray.cancel(held.ref, force=True)
             self._cancelled[held.ref.hex()] = held
 
