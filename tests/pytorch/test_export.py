@@ -552,6 +552,67 @@ def test_packages_that_reexport(project: Project) -> None:
     same(text, source, torch.randn(4))
 
 
+def test_decorators_of_raynas_are_taken_off(project: Project) -> None:
+    project.write(
+        layers="""
+            import functools; from functools import partial
+            import torch.nn as nn
+            import raynas.nn as rn
+            from raynas import basic_unit as unit, serialize_cls
+
+            # About A.
+
+            @functools.lru_cache
+            def unused(): ...
+
+            def noted(cls):
+                cls.note = 3
+                return cls
+
+            # Right above A.
+            @unit  # whole
+            # between
+            @noted
+            @serialize_cls
+            class A(nn.Module):
+                def forward(self, x): return x * self.note
+
+            class B(nn.Module):
+                def forward(self, x):
+                    return x + ONE + TWO
+
+            B = rn.basic_unit(B)
+            ONE = 1; TWO = 2  # two
+
+            class Plain(nn.Module):
+                def forward(self, x):
+                    if x.ndim:
+                        from .more import twice
+                    return twice(x) + alone(x) + doubled(x)
+
+            def alone(x):
+                from .more import twice
+                return x
+
+            def doubled(x): from .more import twice as t; return t(x)
+
+            C = unit(Plain)
+        """,
+        more="""
+            def twice(x):
+                return x * 2
+        """,
+    )
+    source = project.source("A()", "B()", "C()")
+
+    text = self_contained(source)
+
+    assert "# Right above A.\n# between\n@noted\nclass A" in text
+    assert "ONE = 1\nTWO = 2  # two\n" in text
+    assert "B = " not in text
+    same(text, source, torch.ones(2))
+
+
 def test_registries_bring_those_who_are_registered(project: Project) -> None:
     project.write(
         registry="""

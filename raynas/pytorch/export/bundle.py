@@ -18,7 +18,7 @@ def bundle(source: str, library: Library) -> str:
     needed = Needed(root, library)
     parts = needed.in_order()
     names = Naming(root, parts, needed.builtins)
-    texts = [(part, _edited(part, names)) for part in parts]
+    texts = [(part, text) for part in parts if (text := _edited(part, names)).strip()]
     head = written(_imports(parts, needed, names), any(part.statement.module.lazy for part in parts))
     made = "\n".join([head, *_joined(texts)] if head else _joined(texts)).lstrip("\n") + "\n"
     _check(made, library)
@@ -43,7 +43,9 @@ def _edited(part: Part, names: Naming) -> str:
                 f"'{use.name}' cannot become '{new}' in {part.statement.module.file}:{use.line}: "
                 "move it out of the string"
             )
-        edits[use.spans[reference.length]] = new
+        at = use.spans[reference.length]
+        if not any(span[0] <= at[0] < span[1] for span in part.removed):
+            edits[at] = new
     data = text.data
     for span in sorted(edits, reverse=True):
         data = data[: span[0]] + edits[span].encode() + data[span[1] :]

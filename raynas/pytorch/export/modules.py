@@ -151,6 +151,9 @@ class Library:
             return "user"
         if name in sys.builtin_module_names:
             return "installed"
+        package = name.partition(".")[0]
+        if package != name and name not in sys.modules and self.kind(package) != "user":
+            return self.kind(package)  # to look for a part of it would import it
         spec = _spec(name)
         if spec is None:
             return "missing"

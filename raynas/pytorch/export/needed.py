@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import ast
 from dataclasses import dataclass, field
 from typing import NoReturn
 
 from raynas.errors import SerializationError
 from raynas.pytorch.export.modules import Library, Module, Statement
-from raynas.pytorch.export.names import InnerImport, Span, Use
+from raynas.pytorch.export.names import Alias, InnerImport, Span, Use
 from raynas.pytorch.export.resolve import AGAIN, Builtin, Defined, Imported, Missing, Raynas, Resolver, Space, Target
 
 MARKS = ("basic_unit", "serialize_cls")
@@ -46,7 +47,7 @@ class Part:
     statement: Statement
     wanted_by: str
     references: list[Reference] = field(default_factory=list)
-    removed: list[tuple[Span, str]] = field(default_factory=list)
+    removed: dict[Span, str] = field(default_factory=dict)
 
 
 class Needed:
@@ -119,21 +120,22 @@ class Needed:
                     found.append(item)
                     continue
                 for alias in item:
-                    enter(alias.module)
-                    if alias.attr is not None and self.library.kind(alias.module) == "user":
-                        inner = f"{alias.module}.{alias.attr}"
-                        if self.library.is_package(alias.module) and self.library.is_module(inner):
-                            enter(inner)
+                    follow(alias)
+
+        def follow(alias: Alias) -> None:
+            enter(alias.module)
+            if alias.attr is not None and self.library.kind(alias.module) == "user":
+                enter(f"{alias.module}.{alias.attr}")
 
         run(self.root)
         for part in list(self.parts.values()):
             for item in part.statement.names.imports:
                 for alias in item.aliases:
-                    enter(alias.module)
-        # What is needed and was not met on the way, such as what a re-exporting module took from elsewhere.
+                    follow(alias)
+        # `import a.b` lets a module use `a.c`, too, if another imports that: such modules are not met on the way.
         met = set(found)
         found += [statement for statement in self.parts if statement not in met]
-        return found
+        return sorted(found, key=lambda statement: statement.module is self.root)
 
     def _include(self, statement: Statement, wanted_by: str) -> None:
         if statement in self.parts:
@@ -266,28 +268,47 @@ class Needed:
         for between in order[order.index(statement) + 1 : order.index(last)]:
             if between in self.parts:
                 names = between.names
-                decorated = len(getattr(between.node, "decorator_list", [])) > len(self._marks(self.parts[between]))
-                if names.calls or decorated or any(_reads(use, target.name) for use in names.uses):
+                marks = self._marks(self.parts[between])
+                decorated = len(getattr(between.node, "decorator_list", [])) > len(marks)
+                if (names.calls and not marks) or decorated or any(_reads(use, target.name) for use in names.uses):
                     return True
         return any(_reads(use, target.name) for use in last.names.uses)
 
     def _marks(self, part: Part) -> list[Span]:
         """Where raynas's decorators stand in a statement; they are taken off."""
         statement = part.statement
-        text, found = statement.module.text, []
+        text, found = statement.module.text, self._called_marks(part)
         for decorator in getattr(statement.node, "decorator_list", []):
             start, end = text.span(decorator)
-            for use in statement.names.uses:
-                if use.spans and use.spans[-1] == (start, end):
-                    target, length = self._target(statement.module, use)
-                    full = (target.name, *use.chain[length:]) if isinstance(target, Raynas) else ("",)
-                    if full[-1].rpartition(".")[2] in MARKS:
-                        found.append((start, end))
-                        line = text.data.find(b"\n", end) + 1
-                        removed = (text.data.rindex(b"@", 0, start), line), ""
-                        if removed not in part.removed:
-                            part.removed.append(removed)
+            if self._is_mark(statement, (start, end)):
+                found.append((start, end))
+                part.removed[text.data.rindex(b"@", 0, start), text.data.find(b"\n", end) + 1] = ""
         return found
+
+    def _called_marks(self, part: Part) -> list[Span]:
+        """The same where the decorator is called: `Block = basic_unit(Block)`."""
+        node, text = part.statement.node, part.statement.module.text
+        call = node.value if isinstance(node, ast.Assign) else None
+        if not isinstance(call, ast.Call) or len(call.args) != 1 or call.keywords:
+            return []
+        function, argument = text.span(call.func), text.span(call.args[0])
+        if not self._is_mark(part.statement, function):
+            return []
+        if isinstance(node, ast.Assign) and [text[text.span(item)] for item in node.targets] == [text[argument]]:
+            part.removed[part.statement.span] = ""
+        else:
+            part.removed[function[0], argument[0]] = ""
+            part.removed[argument[1], text.span(call)[1]] = ""
+        return [function]
+
+    def _is_mark(self, statement: Statement, span: Span) -> bool:
+        """Whether one of raynas's decorators is named here."""
+        for use in statement.names.uses:
+            if use.spans and use.spans[-1] == span:
+                target, length = self._target(statement.module, use)
+                full = (target.name, *use.chain[length:]) if isinstance(target, Raynas) else ("",)
+                return full[-1].rpartition(".")[2] in MARKS
+        return False
 
     def _inner(self, part: Part, item: InnerImport) -> None:
         """Take out an import of user code that stands inside a statement."""
@@ -304,11 +325,13 @@ class Needed:
         text = part.statement.module.text
         start, end = item.span
         if item.alone:
-            part.removed.append((item.span, "pass"))
+            part.removed[item.span] = "pass"
         else:
             begin, stop = text.data.rfind(b"\n", 0, start) + 1, text.data.find(b"\n", end) + 1
+            if text.data[:begin].endswith(b":\n") and text.data[stop:].startswith(b"\n"):
+                stop += 1  # no blank line at the beginning of a block
             whole = not text.data[begin:start].strip() and not text.data[end:stop].split(b"#")[0].strip()
-            part.removed.append(((begin, stop), "") if whole and stop else (item.span, "pass"))
+            part.removed[(begin, stop) if whole and stop else item.span] = "" if whole and stop else "pass"
 
     def _refuse(self, part: Part, line: int, why: str, cure: str) -> NoReturn:
         statement = part.statement
