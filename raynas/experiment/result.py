@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
+from collections.abc import Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,8 @@ from raynas.pytorch import load_module
 from raynas.search import RunDefinition
 from raynas.store import Store
 from raynas.trial import History, Trial, TrialState
+from raynas.trial.history import scores
+from raynas.trial.pareto import hypervolumes
 
 if TYPE_CHECKING:
     from torch import nn
@@ -74,6 +77,27 @@ class Result:
     def top(self, k: int = 5) -> list[TrialResult]:
         """The k best trained trials, best first."""
         return [TrialResult(self, trial) for trial in self.history.top(k)]
+
+    def pareto(self) -> list[TrialResult]:
+        """The trained trials that no other one dominates on all objectives, in the order in which they ended."""
+        return [TrialResult(self, trial) for trial in self.history.pareto()]
+
+    def hypervolume(self, reference: Mapping[str, float] | None = None) -> list[float]:
+        """How much of the space of outcomes was dominated after each completed trial; it never falls.
+
+        Args:
+            reference: a value of each objective that is worse than all that count; None: the worst ones found.
+        """
+        history = self.history
+        points = [history.scores(trial) for trial in history.completed]
+        if not points:
+            return []
+        if reference is None:
+            return hypervolumes(points, tuple(map(min, zip(*points, strict=True))))
+        missing = next((name for name in history.objectives if name not in reference), None)
+        if missing is not None:
+            raise ConfigError(f"the reference has no value of '{missing}': give one for each objective")
+        return hypervolumes(points, scores(reference, history.objectives))
 
     def trial(self, number: int) -> TrialResult:
         """The trial with this number."""

@@ -8,6 +8,7 @@ from typing import Literal, TypeVar, overload
 
 from raynas.errors import ConfigError, TransitionError
 from raynas.search_space import Sample
+from raynas.trial.pareto import non_dominated
 from raynas.trial.trial import Trial
 
 Direction = Literal["max", "min"]
@@ -127,6 +128,11 @@ class History:
     def top(self, k: int) -> list[Trial]:
         """The k best trained trials (no twins), best first."""
         return sorted((t for t in self.completed if t.trained), key=lambda t: -self.score(t))[:k]
+
+    def pareto(self) -> list[Trial]:
+        """The trained trials that no other one dominates on all objectives, in the order in which they ended."""
+        trained = [trial for trial in self.completed if trial.trained]
+        return [trained[place] for place in non_dominated([self.scores(trial) for trial in trained])]
 
     def score(self, trial: Trial) -> float:
         """The trial's value on the first objective, signed so that more is better."""
