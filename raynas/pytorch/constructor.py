@@ -471,7 +471,7 @@ def _tensors(root: nn.Module) -> Iterator[tuple[nn.Module, Tensor]]:
 
 def _storage(tensor: Tensor) -> int:
     try:
-        return tensor.untyped_storage()._cdata
+        return int(tensor.untyped_storage()._cdata)
     except (NotImplementedError, RuntimeError):
         return id(tensor)
 

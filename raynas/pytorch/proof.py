@@ -153,9 +153,9 @@ def _same_call(
         others = notes.get(note.path)
         if not others:
             continue  # its steps became its caller's, or it is never called there
-        other = others.pop(0)
-        if not _close(list(_tensors(note.result)), list(_tensors(other.result))):
-            entered = _close(note.inputs, other.inputs)
+        twin = others.pop(0)
+        if not _close(list(_tensors(note.result)), list(_tensors(twin.result))):
+            entered = _close(note.inputs, twin.inputs)
             return Difference(note.path if entered else note.path.rpartition(".")[0], "it computes something else")
     if not _alike(first.result, second.result):
         return Difference("", "it returns something else")
@@ -163,8 +163,9 @@ def _same_call(
         return Difference("", "it draws other random numbers")
     for path, place in places.items():
         ours, theirs = original.get_submodule(path), generated.get_submodule(place)
-        for name, tensor in ours._parameters.items():
-            if tensor is not None and not _close([tensor.grad], [theirs._parameters[name].grad]):  # type: ignore[union-attr]  # compared before
+        for name, parameter in ours._parameters.items():
+            other = theirs._parameters.get(name)
+            if parameter is not None and other is not None and not _close([parameter.grad], [other.grad]):
                 return Difference(path, f"the gradient of '{name}' differs")
         for name, tensor in ours._buffers.items():
             if tensor is not None and not _close([tensor], [theirs._buffers[name]]):
@@ -204,7 +205,9 @@ def _call(model: nn.Module, paths: dict[nn.Module, str], inputs: Any) -> _Run:
         given = copy.deepcopy(inputs)
         model.zero_grad()
         result = model(**given) if isinstance(given, Mapping) else model(*given)
-        total = [tensor.float().sum() for tensor in _tensors(result) if tensor.requires_grad and not tensor.is_complex()]
+        total = [
+            tensor.float().sum() for tensor in _tensors(result) if tensor.requires_grad and not tensor.is_complex()
+        ]
         if total:
             sum(total[1:], total[0]).backward()  # type: ignore[no-untyped-call]  # torch's own
         return _Run(notes, result)
@@ -232,17 +235,15 @@ def _tensors(value: Any) -> Iterator[Tensor]:
 
 
 def _close(left: Sequence[Tensor | None], right: Sequence[Tensor | None]) -> bool:
-    if len(left) != len(right):
+    return len(left) == len(right) and all(map(_near, left, right))
+
+
+def _near(one: Tensor | None, other: Tensor | None) -> bool:
+    if one is None or other is None:
+        return one is other
+    if one.shape != other.shape or one.dtype != other.dtype:
         return False
-    for one, other in zip(left, right, strict=True):
-        if one is None or other is None:
-            if one is not other:
-                return False
-        elif one.shape != other.shape or one.dtype != other.dtype:
-            return False
-        elif not torch.allclose(one, other, rtol=1e-4, atol=1e-5, equal_nan=True):
-            return False
-    return True
+    return torch.allclose(one, other, rtol=1e-4, atol=1e-5, equal_nan=True)
 
 
 def _alike(left: Any, right: Any) -> bool:

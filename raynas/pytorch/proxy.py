@@ -74,7 +74,7 @@ class Attribute(Traced):
         object.__setattr__(self, "_node", None)
 
     @property
-    def node(self) -> Any:
+    def node(self) -> Any:  # type: ignore[override]  # made when it is asked for
         if self._node is None:
             made = self.tracer.create_proxy("call_function", getattr, (self.root, self.name), {})
             object.__setattr__(self, "_node", made.node)

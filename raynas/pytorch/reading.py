@@ -23,9 +23,23 @@ BLIND = {
 """Builtins that would be answered for the proxy, or run once instead of at every call."""
 
 
+MACHINERY = (
+    *("__call__", "_call_impl", "train", "eval", "_apply", "get_extra_state", "set_extra_state", "state_dict"),
+    *("load_state_dict", "_save_to_state_dict", "_load_from_state_dict", "register_forward_hook", "named_parameters"),
+)
+"""Methods of every module that others call: a class that overrides one of them is more than its forward."""
+
+OTHERS = ("torch.", "pytorch_lightning.", "lightning.", "raynas.")
+"""Packages whose base classes may override them."""
+
+
 @lru_cache(maxsize=4096)
-def asks(cls: type) -> str:
+def asks(cls: Any) -> str:
     """Why a class's forward cannot be traced, by its code and that of what it calls; empty where nothing is found."""
+    for name in MACHINERY:
+        owner = next(base for base in cls.__mro__ if name in vars(base))
+        if not owner.__module__.startswith(OTHERS):
+            return f"overrides {name}()"
     forward = getattr(cls, "forward", None)
     return _reason(forward, cls, set()) if isinstance(forward, types.FunctionType) else ""
 

@@ -86,7 +86,7 @@ class Tracer(fx.Tracer):
     def run(self, root: nn.Module) -> None:
         """Trace `root`; afterwards `bodies` and `opaque` are filled. `Untraceable` where `root` itself cannot be."""
         self.stack = [root]
-        why = _hooked(root) or asks(type(root))
+        why = _hooked(root) or _asks(root)
         if why:
             raise Untraceable(why)
         with _patched(self), self._watched(root):
@@ -96,7 +96,7 @@ class Tracer(fx.Tracer):
     def create_args_for_root(
         self, root_fn: Callable[..., Any], is_module: bool, concrete_args: Any = None
     ) -> tuple[Callable[..., Any], list[Any]]:
-        """The root's inputs: what a call must pass or the example passes, and what has a default that a call may change."""
+        """The root's inputs: what a call must pass or the example passes, and what it may pass."""
         args: list[Any] = [self.root]
         kwargs: dict[str, Any] = {}
         _, *parameters = inspect.signature(root_fn).parameters.values()
@@ -142,6 +142,8 @@ class Tracer(fx.Tracer):
             if a.node.graph is not self.graph:
                 raise Untraceable("uses a value that another module's forward computed and kept")
             return a.node
+        if isinstance(a, numpy.generic):
+            return a.item()
         if isinstance(a, Expression) or (isinstance(a, type) and not issubclass(a, nn.Module)):
             return a
         if isinstance(a, torch.Tensor):
@@ -189,7 +191,11 @@ class Tracer(fx.Tracer):
         raise Untraceable("decides by a value that only the run knows")
 
     def iter(self, obj: fx.Proxy) -> Iterator[Any]:
-        raise Untraceable("loops over a tensor, or unpacks it with *")
+        count = _pieces(obj.node)
+        if count is None:
+            raise Untraceable("loops over a tensor, or unpacks it with *")
+        taken: Any = obj
+        return (taken[position] for position in range(count))
 
     def call_module(
         self, m: nn.Module, forward: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
@@ -198,6 +204,8 @@ class Tracer(fx.Tracer):
         if id(m) not in self._below(self.stack[0]) and not m._parameters and not m._buffers:
             return forward(*args, **kwargs)  # made in forward, and owns nothing: its children may be the model's
         path = self.path_of_module(m)
+        if not _calls_plainly(type(m)):
+            raise Untraceable(f"calls a {type(m).__name__}, which overrides __call__()")
         if isinstance(m, InputChoice):
             return self._call("choice", path, m.inputs(args), {})
         if isinstance(m, LayerChoice | Repeat):
@@ -234,7 +242,7 @@ class Tracer(fx.Tracer):
                 self._strict = outer
         if is_basic_unit(type(m)) or m in self.opaque or isinstance(m, InputChoice):
             return None
-        why = _hooked(m) or asks(type(m))
+        why = _hooked(m) or _asks(m)
         if why:
             self._whole(m, why)
             return None
@@ -275,7 +283,10 @@ class Tracer(fx.Tracer):
 
         try:
             inner_args, inner_kwargs = _mapped((args, kwargs), enter)
+            before = _copied([*inner_args, inner_kwargs])
             result = forward(*inner_args, **inner_kwargs)
+            if _copied([*inner_args, inner_kwargs]) != before:
+                raise Untraceable("changes a list or dict that it was passed")
             self.create_node("output", "output", (self.create_arg(result),), {})
             return Body(self.graph, inputs, result)
         finally:
@@ -286,6 +297,7 @@ class Tracer(fx.Tracer):
     def _watched(self, m: nn.Module) -> Iterator[None]:
         """Refuse a forward that draws random numbers or changes containers outside torch's tensors; undo both."""
         outside, containers, raised = _outside(), _containers(m), Untraceable.raised
+        names = set(m.__dict__)
         try:
             yield
             if Untraceable.raised is not raised and Untraceable.raised is not None:
@@ -297,8 +309,35 @@ class Tracer(fx.Tracer):
         finally:
             Untraceable.raised = raised
             _restore(outside)
+            for name in set(m.__dict__) - names:
+                del m.__dict__[name]  # of a cached property
             for name, value in containers.items():
                 _put_back(m.__dict__.get(name), value)
+
+
+def _asks(module: nn.Module) -> str:
+    cls: Any = type(module)
+    return asks(cls)
+
+
+def _calls_plainly(cls: type) -> bool:
+    owner = next(base for base in cls.__mro__ if "__call__" in vars(base))
+    return owner.__module__.startswith("torch.")
+
+
+def _pieces(node: fx.Node) -> int | None:
+    """Into how many pieces a call cuts a tensor, where that stands in its arguments."""
+    if node.op == "call_method":
+        name: str = node.target  # type: ignore[assignment]  # a method's name
+    elif node.op == "call_function" and node.target in (torch.chunk, torch.split, torch.tensor_split):
+        name = node.target.__name__
+    else:
+        return None
+    given = [*node.args[1:2], *(node.kwargs.get(key) for key in ("chunks", "split_size_or_sections", "split_size"))]
+    first = next((item for item in given if item is not None), None)
+    if name in ("chunk", "tensor_split") and type(first) is int:
+        return first
+    return len(first) if name in ("split", "split_with_sizes") and isinstance(first, list | tuple) else None
 
 
 def _chained(repeat: Repeat, x: Any) -> Any:

@@ -125,7 +125,7 @@ def literal(value: Any, imports: Imports) -> str:
     if value is None or isinstance(value, bool) or type(value) in (int, bytes):
         return repr(value)
     if isinstance(value, float):
-        return repr(value) if math.isfinite(value) else f"float('{value}')"
+        return repr(float(value)) if math.isfinite(value) else f'float("{float(value)}")'
     if isinstance(value, complex):
         return repr(value)
     if isinstance(value, tuple):

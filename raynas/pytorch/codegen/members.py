@@ -200,8 +200,8 @@ class Members:
         if isinstance(step, Set):
             return [(written(self.graph, step.path, self.local), " = ", self._value(step.value, "value"))]
         if isinstance(step, Let):
-            text = (self.variables[step.name], " = ", self._value(step.value, "value"))
-            return [Block("with torch.no_grad():", (text,))] if _needs_guard(step) else [text]
+            line: Text = (self.variables[step.name], " = ", self._value(step.value, "value"))
+            return [Block("with torch.no_grad():", (line,))] if _needs_guard(step) else [line]
         if isinstance(step, Apply):
             text = self._call(Unit(step.target, step.args, step.kwargs))
             return [Block("with torch.no_grad():", (text,))] if _needs_guard(step) else [text]

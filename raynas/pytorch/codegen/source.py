@@ -211,7 +211,7 @@ def _units(member: Member) -> list[Unit]:
         elif isinstance(value, dict):
             for item in value.values():
                 visit(item)
-        elif isinstance(value, Tensor) or isinstance(value, Set):
+        elif isinstance(value, (Tensor, Set)):
             visit(value.value)
         elif isinstance(value, Apply):
             visit(Unit(value.target, value.args, value.kwargs))
