@@ -63,13 +63,13 @@ class RegularizedEvolution(Strategy):
             return self._random.ask(space, history, rng)
         tournament = [population[rng.randrange(len(population))] for _ in range(self.tournament_size)]
         parent = max(tournament, key=history.score)
-        child = _child(parent, space, history, rng)
+        child = child_of(parent, space, history, rng)
         if child is None:
             return self._random.ask(space, history, rng)
         return Proposal(child, note={"parent": parent.number})
 
 
-def _child(parent: Trial, space: SearchSpace, history: History, rng: Random) -> Sample | None:
+def child_of(parent: Trial, space: SearchSpace, history: History, rng: Random) -> Sample | None:
     """A new sample one mutation away from the parent or, where those are used up, a few more; None after many."""
     sample = parent.sample
     for step in range(FAR):
