@@ -1,4 +1,4 @@
-"""What is known of a graph's values without running it: which are equal, zero, of one shape, and surely tensors."""
+"""What is known of a graph's values without running it: which are equal, zero, and of one shape."""
 
 from __future__ import annotations
 
@@ -21,12 +21,10 @@ class Value:
     Attributes:
         shape: values with equal ones have the same shape and dtype.
         zero: whether every element is surely zero.
-        tensor: whether it is surely one tensor.
     """
 
     shape: object
     zero: bool = False
-    tensor: bool = False
 
 
 class _Unknown:
@@ -41,7 +39,7 @@ class _Facts:
 
     pure: bool | None = None
     writes: tuple[bool, bool] | None = None
-    results: dict[tuple[Any, ...], tuple[int | None, bool, bool]] = field(default_factory=dict)
+    results: dict[tuple[Any, ...], tuple[int | None, bool]] = field(default_factory=dict)
 
 
 _facts: form.Table[_Facts] = form.Table()
@@ -169,9 +167,7 @@ class Abstract:
             return self._opened(node)
         if node.op == "function":
             return self._computed(node, first)
-        if node.op == "method":
-            return Value(_Unknown(), tensor=node.target in kinds.TENSOR_METHODS and first.tensor)
-        return Value(_Unknown(), tensor=node.op == "attribute" and node.target.rpartition(".")[2] != "training")
+        return Value(_Unknown())
 
     def _called(self, node: Node, first: Value) -> Value:
         unit = self.unit(node)
@@ -179,11 +175,8 @@ class Abstract:
             return Value(_Unknown())
         if unit.target == kinds.IDENTITY:
             return first
-        tensor = unit.target in kinds.FRESH or (
-            unit.target in kinds.STATELESS and not unit.kwargs.get("return_indices")
-        )
         zero = first.zero and kinds.keeps_zero(unit)
-        return Value(first.shape if kinds.keeps_shape(unit) else _Unknown(), zero, tensor)
+        return Value(first.shape if kinds.keeps_shape(unit) else _Unknown(), zero)
 
     def _opened(self, node: Node) -> Value:
         member, scope = self.member(node)
@@ -194,18 +187,14 @@ class Abstract:
     def _computed(self, node: Node, first: Value) -> Value:
         if node.target == "torch.zeros_like":
             changed = len(node.args) > 1 or set(node.kwargs) - {"requires_grad"}
-            return Value(_Unknown() if changed else first.shape, zero=True, tensor=True)
+            return Value(_Unknown() if changed else first.shape, zero=True)
         if node.target in kinds.ELEMENTWISE and not node.kwargs:
-            return Value(first.shape, first.zero and node.target in kinds.ELEMENTWISE_KEEP_ZERO, tensor=True)
+            return Value(first.shape, first.zero and node.target in kinds.ELEMENTWISE_KEEP_ZERO)
         if node.target in kinds.SUMS | kinds.PRODUCTS and len(node.args) == 2 and not node.kwargs:
             second = self[node.args[1]]
-            tensor = first.tensor or second.tensor
             if first.shape is second.shape:
-                return Value(first.shape, first.zero and second.zero, tensor)
-            return Value(_Unknown(), tensor=tensor)
-        if node.target == "operator.getitem":
-            return Value(_Unknown(), tensor=first.tensor)
-        return Value(_Unknown(), tensor=node.target in kinds.TENSOR_FUNCTIONS)
+                return Value(first.shape, first.zero and second.zero)
+        return Value(_Unknown())
 
 
 def _known(graph: Graph) -> _Facts:
@@ -240,12 +229,12 @@ def _result(graph: Graph, scope: Mapping[str, Member], inputs: list[Value]) -> V
         if not any(value.shape is shape for shape in shapes):
             shapes.append(value.shape)
     places = [next(i for i, shape in enumerate(shapes) if shape is value.shape) for value in inputs]
-    key = tuple((place, value.zero, value.tensor) for place, value in zip(places, inputs, strict=True))
+    key = tuple((place, value.zero) for place, value in zip(places, inputs, strict=True))
     facts = _known(graph)
     if key not in facts.results:
         returned = graph.output.args[0]
         value = Abstract(graph, scope, inputs)[returned] if isinstance(returned, Node) else Value(_Unknown())
         place = next((i for i, shape in enumerate(shapes) if shape is value.shape), None)
-        facts.results[key] = place, value.zero, value.tensor
-    place, zero, tensor = facts.results[key]
-    return Value(_Unknown() if place is None else shapes[place], zero, tensor)
+        facts.results[key] = place, value.zero
+    place, zero = facts.results[key]
+    return Value(_Unknown() if place is None else shapes[place], zero)

@@ -25,12 +25,15 @@ class Step(NamedTuple):
         operands: positions of the steps whose values it uses, in the order of its arguments.
         free: whether the order of its operands makes no difference.
         owner: what it shares with other steps: a unit with parameters, or a parameter itself; None where nothing.
+        role: what is known of its value: `gives` a tensor; `maps` one to another; `keeps` its first operand's kind;
+            `plus` adds tensors or numbers, or joins tuples.
     """
 
     label: str
     operands: tuple[int, ...]
     free: bool = False
     owner: int | None = None
+    role: str = ""
 
 
 @dataclass(frozen=True)
@@ -46,7 +49,7 @@ class Line(NamedTuple):
 
     Attributes:
         op, target: the node's.
-        label, operands, free: the step's; operands are places in the forward pass.
+        label, operands, free, role: the step's; operands are places in the forward pass.
         owner: path of the unit with parameters that it calls.
     """
 
@@ -55,6 +58,7 @@ class Line(NamedTuple):
     label: str
     operands: tuple[int, ...]
     free: bool
+    role: str
     owner: str
 
 
@@ -97,9 +101,7 @@ class _Flattener:
 
     def _noted(self, step: Step) -> Step:
         notes = self.notes.get(step.owner) if step.owner is not None else None
-        return (
-            step if not notes else Step(f"{step.label} with {'; '.join(notes)}", step.operands, step.free, step.owner)
-        )
+        return step if not notes else step._replace(label=f"{step.label} with {'; '.join(notes)}")
 
     def add(self, step: Step) -> _At:
         self.steps.append(step)
@@ -139,12 +141,12 @@ class _Flattener:
                 owner = "" if unit.target in kinds.STATELESS else node.target
             elif node.op == "attribute":
                 return None
-            free = node.op == "function" and self.is_free(node, abstract)
             if node.op in ("function", "method"):
-                head = SUM if free and node.target in kinds.SUMS else f"{node.op} {node.target}"
+                head = f"{node.op} {node.target}"
             values = {id(other): _At(places[id(other)]) for other in node.inputs()}
-            step = self.step(head, self.value((node.args, node.kwargs), values), free)
-            lines.append(Line(node.op, node.target, step.label, step.operands, free, owner))
+            step = self.step(head, self.value((node.args, node.kwargs), values), _is_free(node))
+            role = _role(node, abstract.unit(node))
+            lines.append(Line(node.op, node.target, step.label, step.operands, step.free, role, owner))
         return tuple(lines) if _plain(graph, scope) else None
 
     def cast(self, mould: Mould, graph: Graph, scope: Mapping[str, Member], inputs: list[Any]) -> Any:
@@ -152,7 +154,7 @@ class _Flattener:
         values: list[Any] = []
         given = iter(inputs)
         steps = self.steps
-        for op, target, label, operands, free, owner in mould:
+        for op, target, label, operands, free, role, owner in mould:
             if op == "input":
                 values.append(next(given))
             elif op == "output":
@@ -165,7 +167,7 @@ class _Flattener:
             else:
                 used = tuple([values[operand].position for operand in operands])
                 held = self.owner(find(graph, owner, scope)[0]) if owner else None
-                steps.append(Step(label, used, free, held))
+                steps.append(Step(label, used, free, held, role))
                 values.append(_At(len(steps) - 1))
         return None
 
@@ -180,24 +182,14 @@ class _Flattener:
             unit = abstract.unit(node)
             assert unit is not None
             owner = None if unit.target in kinds.STATELESS else self.owner(unit)
-            return self.add(self.step(self.unit_label(unit), args, owner=owner))
+            return self.add(self.step(self.unit_label(unit), args, owner=owner, role=_role(node, unit)))
         if node.op == "attribute":
             return self.attribute(node.target, abstract, scope)
         if node.op == "function" and node.target == "operator.getitem" and isinstance(args[0][0], tuple | list | dict):
             taken = _taken(args[0][0], args[0][1])
             if taken is not None:
                 return taken
-        free = node.op == "function" and self.is_free(node, abstract)
-        head = SUM if free and node.target in kinds.SUMS else f"{node.op} {node.target}"
-        return self.add(self.step(head, args, free))
-
-    def is_free(self, node: Node, abstract: Abstract) -> bool:
-        """Whether the operands can be swapped: both of them, where one is surely a tensor or a number."""
-        if node.target not in kinds.COMMUTATIVE or len(node.args) != 2 or node.kwargs:
-            return False
-        if not all(isinstance(arg, Node) for arg in node.args):
-            return False
-        return node.target not in kinds.SUMS or any(abstract[arg].tensor for arg in node.args)
+        return self.add(self.step(f"{node.op} {node.target}", args, _is_free(node), role=_role(node, None)))
 
     def attribute(self, path: str, abstract: Abstract, scope: Mapping[str, Member]) -> _At:
         above, _, name = path.rpartition(".")
@@ -263,7 +255,7 @@ class _Flattener:
                 return self.owner(member), ".".join(parts[cut:])
         raise AssertionError("a path has parts")
 
-    def step(self, head: str, value: Any, free: bool = False, owner: int | None = None) -> Step:
+    def step(self, head: str, value: Any, free: bool = False, owner: int | None = None, role: str = "") -> Step:
         operands: list[int] = []
 
         def note(item: Any) -> str:
@@ -273,7 +265,7 @@ class _Flattener:
             return self.shown(item)
 
         text = _text(value, note)
-        return Step(f"{head} {text}", tuple(operands), free, owner)
+        return Step(f"{head} {text}", tuple(operands), free, owner, role)
 
     def value(self, value: Any, values: dict[int, Any]) -> Any:
         """`value` with positions in place of nodes; what a dissolved graph returned is put in whole."""
@@ -301,18 +293,64 @@ class _Flattener:
         return repr(self.encode(value))
 
 
+def _role(node: Node, unit: Unit | None) -> str:
+    if unit is not None:
+        several = bool(unit.kwargs.get("return_indices"))
+        known = unit.target in kinds.FRESH or unit.target in kinds.STATELESS - {kinds.IDENTITY}
+        return "maps" if known and not several else ""
+    if node.op == "method":
+        return "keeps" if node.target in kinds.TENSOR_METHODS else ""
+    if node.op == "attribute":
+        return "" if node.target.rpartition(".")[2] == "training" else "gives"
+    if node.target in kinds.SUMS:
+        plain = len(node.args) == 2 and not node.kwargs and all(isinstance(arg, Node) for arg in node.args)
+        return "plus" if plain else ""
+    if node.target in kinds.ELEMENTWISE:
+        return "maps"
+    return "gives" if node.target in kinds.TENSOR_FUNCTIONS else "keeps" if node.target == "operator.getitem" else ""
+
+
+def _is_free(node: Node) -> bool:
+    """Whether two operands can be swapped, whatever they are."""
+    commutes = node.op == "function" and node.target in kinds.COMMUTATIVE - kinds.SUMS
+    return commutes and len(node.args) == 2 and not node.kwargs and all(isinstance(arg, Node) for arg in node.args)
+
+
+def _tensors(steps: Sequence[Step]) -> list[bool]:
+    """Which steps surely give a tensor, or a number: a sum with a tensor in it is one, and all that is in it."""
+    found = [step.role in ("gives", "maps") for step in steps]
+    for step in steps:
+        if step.role == "maps" and step.operands:
+            found[step.operands[0]] = True
+    changed = True
+    while changed:
+        changed = False
+        for position, step in enumerate(steps):
+            if step.role == "keeps" and step.operands and found[step.operands[0]] and not found[position]:
+                found[position] = changed = True
+            elif step.role == "plus":
+                together = (position, *step.operands)
+                sure = sum(found[other] for other in together)
+                if 0 < sure < len(together):
+                    changed = True
+                    for other in together:
+                        found[other] = True
+    return found
+
+
 def _sums(steps: Iterable[Step]) -> list[Step]:
     """The steps with every chain of additions as one sum of many terms."""
     found = list(steps)
+    tensor = _tensors(found)
+    is_sum = [step.role == "plus" and tensor[position] for position, step in enumerate(found)]
     uses = Counter(operand for step in found for operand in step.operands)
     for position, step in enumerate(found):
-        if step.free and step.label.startswith(SUM):
+        if is_sum[position]:
             terms: list[int] = []
             for operand in step.operands:
-                inner = found[operand]
-                joined = inner.free and inner.label.startswith(SUM) and uses[operand] == 1
-                terms += inner.operands if joined else [operand]
-            found[position] = step._replace(label=f"{SUM} of {len(terms)}", operands=tuple(terms))
+                terms += found[operand].operands if is_sum[operand] and uses[operand] == 1 else [operand]
+            note = step.label.partition(" with ")[2]
+            found[position] = step._replace(label=f"{SUM} of {len(terms)} {note}", operands=tuple(terms), free=True)
     return found
 
 

@@ -61,16 +61,19 @@ def _steps(graph: Graph, scope: Mapping[str, Member]) -> None:
     while True:
         abstract = Abstract(graph, scope)
         replaced = dict(_replaceable(graph, abstract))
-        if not replaced:
+        moved = not abstract.writes_in_place and _zeros_of_first(graph, abstract)
+        if replaced:
+            _replace(graph, replaced)
+        elif not moved:
             _drop_unused(graph, abstract)
             return
-        _replace(graph, replaced)
 
 
 def _replaceable(graph: Graph, abstract: Abstract) -> Iterator[tuple[int, Node]]:
     """Steps with another step that gives the same."""
     ordered = abstract.writes_in_place
     seen: dict[str, Node] = {}
+    zeros: dict[object, Node] = {}
     for node in graph.nodes:
         if node.op in ("input", "output"):
             continue
@@ -84,11 +87,28 @@ def _replaceable(graph: Graph, abstract: Abstract) -> Iterator[tuple[int, Node]]
         if kept is not None:
             yield id(node), kept
             continue
+        if abstract.is_zero(node):
+            zero = zeros.setdefault(abstract[node].shape, node)
+            if zero is not node:
+                yield id(node), zero
+                continue
         form = _form(node, abstract)
         if form is not None:
             twin = seen.setdefault(form, node)
             if twin is not node:
                 yield id(node), twin
+
+
+def _zeros_of_first(graph: Graph, abstract: Abstract) -> bool:
+    """Make zeros like the first value of their shape, whatever they were made like; whether any changed."""
+    first: dict[object, Node] = {}
+    moved = False
+    for node in graph.nodes:
+        known = first.setdefault(abstract[node].shape, node)
+        if node.target == "torch.zeros_like" and known is not node and node.args != (known,) and len(node.args) == 1:
+            moved = moved or node.args[0] is not known
+            node.args = (known,)
+    return moved
 
 
 def _sum_without_zero(node: Node, abstract: Abstract) -> Node | None:
