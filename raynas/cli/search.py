@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import signal
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -30,7 +31,7 @@ def run(request: Request) -> int:
         f"run '{experiment.name}' in {_shown(experiment.place.folder)}: "
         f"{'endless' if size is None else f'{size:,}'} samples, {type(experiment.strategy).__name__}"
     )
-    with _loud(request.verbose), Display() as display, _announced(display):
+    with _loud(request.verbose), Display() as display, _announced(display, experiment.engine == "ray"):
         record = _Record(experiment, values, display)
         try:
             result = experiment.run(record.show)
@@ -85,22 +86,23 @@ def _loud(verbose: bool) -> Iterator[None]:
 
 
 @contextmanager
-def _announced(display: Display) -> Iterator[None]:
-    """Within it, Ctrl-C is answered at once, as what runs is given the time to end."""
+def _announced(display: Display, patient: bool) -> Iterator[None]:
+    """Within it, Ctrl-C is answered at once, as what runs is given the time to end where the search is `patient`."""
+    answers = iter(["stopping when the running trials have ended; Ctrl-C again stops at once", "stopping"])
 
     def interrupt(number: int, frame: Any) -> None:
-        display.tell("stopping when the running trials have ended; Ctrl-C again stops at once")
+        answer = next(answers, None)
+        if answer is not None:
+            display.tell(answer)
         raise KeyboardInterrupt
 
-    try:
-        before = signal.signal(signal.SIGINT, interrupt)
-    except ValueError:  # not the main thread, which alone hears signals
-        yield
-        return
+    main = threading.current_thread() is threading.main_thread()  # which alone hears signals
+    before = signal.signal(signal.SIGINT, interrupt) if patient and main else None
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        if before is not None:
+            signal.signal(signal.SIGINT, before)
 
 
 def _conclude(result: Result, progress: Progress | None) -> None:

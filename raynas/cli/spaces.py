@@ -9,32 +9,13 @@ from raynas.cli.console import out
 from raynas.cli.runs import render
 from raynas.plugins import registered
 from raynas.report import Table
-from raynas.search_space import SearchSpace
-from raynas.search_space.domain import Domain
 
 
 def space(request: Request) -> int:
     from raynas.config.making import make
 
-    experiment = make(request.settings(), request.verbose)
-    console = out()
-    console.print(render(choices(experiment.search_space)))
-    size = experiment.search_space.size()
-    console.print(f"{len(experiment.search_space)} choices, {'endless' if size is None else f'{size:,}'} samples")
+    out().print(make(request.settings(), request.verbose).search_space.describe(), soft_wrap=True)
     return 0
-
-
-def choices(search_space: SearchSpace) -> Table:
-    """The choices of a space; the first value of each is its default."""
-    rows = tuple((domain.label, str(domain).removeprefix("one of "), _when(domain)) for domain in search_space)
-    return Table("Choices", ("choice", "values", "counts when"), rows)
-
-
-def _when(domain: Domain) -> str:
-    clauses = (
-        " and ".join(f"{c.label} is {' or '.join(map(str, c.values))}" for c in clause) for clause in domain.when
-    )
-    return "; or ".join(clauses) or "always"
 
 
 def strategies(request: Request) -> int:

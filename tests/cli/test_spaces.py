@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from command_line import Raynas
 
-from raynas.cli.spaces import choices
 from raynas.plugins import registered
-from raynas.search_space import Categorical, Condition, SearchSpace
 
 
 def test_the_choices_of_model_and_evaluator_are_listed_with_the_size(raynas: Raynas) -> None:
@@ -19,19 +17,6 @@ def test_the_choices_of_model_and_evaluator_are_listed_with_the_size(raynas: Ray
     assert ["bias", "True,", "False", "always"] in rows
     assert ["scale", "1,", "2", "always"] in rows
     assert "4 choices, 128 samples" in said.out
-
-
-def test_conditions_are_told() -> None:
-    when = ((Condition("op", ("conv", "pool")), Condition("depth", (2,))), (Condition("free", (True,)),))
-    space = SearchSpace(
-        [
-            Categorical("op", candidates=("conv", "pool", "skip")),
-            Categorical("depth", candidates=(1, 2)),
-            Categorical("free", candidates=(True, False)),
-            Categorical("kernel", candidates=(3, 5), when=when),
-        ]
-    )
-    assert choices(space).rows[3] == ("kernel", "3, 5", "op is conv or pool and depth is 2; or free is True")
 
 
 def test_strategies_are_listed_with_what_they_do(raynas: Raynas) -> None:
