@@ -1,6 +1,6 @@
 """What constructors do beside making layers: the fresh weights are bitwise the original's."""
 
-# ruff: noqa: B007, B009, B018, C416, C417, RET504, RUF046, RUF059, UP018, E731
+# ruff: noqa: B018
 # Written as people write, which is what is tested.
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Control flow, modes and state: what torch.fx cannot follow, or would follow wrongly."""
 
-# ruff: noqa: B007, B009, B018, C416, C417, RET504, RUF046, RUF059, UP018, E731
+# ruff: noqa: RET504
 # Written as people write, which is what is tested.
 from __future__ import annotations
 

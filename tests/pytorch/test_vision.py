@@ -1,0 +1,46 @@
+"""Models as vision packages write them: unchanged code in, the same model out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import nn
+
+from raynas.pytorch import to_source, trace
+from tests.pytorch.check import check
+from tests.pytorch.vision.densenet import DenseNet
+from tests.pytorch.vision.mobile import EfficientNet, MobileNetV3, RegNet
+from tests.pytorch.vision.resnet import BasicBlock, Bottleneck, ResNet, resnet18, resnet50
+from tests.pytorch.vision.transformers import ConvNeXt, Swin, ViT
+
+SMALL: dict[str, tuple[Callable[[], nn.Module], int]] = {
+    "resnet18": (lambda: ResNet(BasicBlock, [2, 2, 2, 2], 10, 8), 32),
+    "resnet50": (lambda: ResNet(Bottleneck, [3, 4, 6, 3], 10, 4, zero_init_residual=True), 32),
+    "densenet": (lambda: DenseNet(8, (2, 3, 2), 8, drop_rate=0.2), 32),
+    "mobilenet": (lambda: MobileNetV3(0.25), 32),
+    "efficientnet": (lambda: EfficientNet(0.25, 0.5), 32),
+    "regnet": (lambda: RegNet((8, 16), (1, 2)), 32),
+    "convnext": (lambda: ConvNeXt((8, 16), (1, 2)), 32),
+    "swin": (lambda: Swin(16, (2, 2), 4), 32),
+    "vit": (lambda: ViT(32, 8, 2, 2, 16, 32), 32),
+}
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_a_vision_model_comes_back_as_it_went_in(name: str) -> None:
+    factory, size = SMALL[name]
+    image = torch.rand(2, 3, size, size, generator=torch.Generator().manual_seed(0))
+    check(factory, image, opaque=None)
+
+
+def test_resnet_18_stays_readable() -> None:
+    source = to_source(trace(resnet18).freeze())
+    assert len(source.splitlines()) < 150
+    assert "getattr" not in source and "raynas" not in source
+
+
+def test_the_stages_of_a_resnet_50_share_their_block_classes() -> None:
+    source = to_source(trace(resnet50).freeze())
+    assert source.count("class Bottleneck") <= 2
