@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from raynas.errors import ConfigError, RaynasError
     from raynas.evaluator import Context, Evaluator, FunctionalEvaluator
     from raynas.experiment import Experiment, Result
-    from raynas.graph import Graph, GraphSpace
+    from raynas.graph import Graph, GraphSpace, Mutator
     from raynas.nn import (
         Cell,
         InputChoice,
@@ -51,6 +51,7 @@ __all__ = [
     "LayerChoice",
     "LocalEngine",
     "ModelSpace",
+    "Mutator",
     "NasBench101Cell",
     "NasBench201Cell",
     "Placeholder",
@@ -85,7 +86,7 @@ _ROOMS = {
     "raynas.errors": ("ConfigError", "RaynasError"),
     "raynas.evaluator": ("Context", "Evaluator", "FunctionalEvaluator"),
     "raynas.experiment": ("Experiment", "Result"),
-    "raynas.graph": ("Graph", "GraphSpace"),
+    "raynas.graph": ("Graph", "GraphSpace", "Mutator"),
     "raynas.nn": (
         "Cell",
         "InputChoice",

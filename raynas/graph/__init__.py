@@ -18,6 +18,7 @@ from raynas.graph.member import (
     Tensor,
     Unit,
 )
+from raynas.graph.mutator import Mutator
 from raynas.graph.node import Node
 from raynas.graph.simplify import simplify
 from raynas.graph.space import GraphSpace
@@ -32,6 +33,7 @@ __all__ = [
     "Local",
     "Make",
     "Member",
+    "Mutator",
     "Node",
     "Path",
     "Pick",

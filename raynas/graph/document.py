@@ -36,7 +36,8 @@ SCHEMA = 1
 
 def dumps(graph: Graph) -> str:
     """A graph as JSON text; the same graph gives the same text."""
-    return json.dumps({"schema": SCHEMA, "graph": _Writer().graph(graph)}, ensure_ascii=False)
+    history = {"history": graph.history} if graph.history else {}
+    return json.dumps({"schema": SCHEMA, "graph": _Writer().graph(graph), **history}, ensure_ascii=False)
 
 
 def loads(text: str, trust: Sequence[str] = ()) -> Graph:
@@ -53,6 +54,7 @@ def loads(text: str, trust: Sequence[str] = ()) -> Graph:
         graph = _Reader(trust).graph(document["graph"], "")
     except RecursionError:
         raise GraphError("the document is nested too deeply: raynas did not write it") from None
+    graph.history = [_text(line) for line in document.get("history", [])]
     verify(graph)
     return graph
 
@@ -202,7 +204,11 @@ class _Reader:
                 self.method(part, where)
             return Set(record["set"], self.value(record["value"], {}, where))
         args = tuple(self.value(arg, {}, where) for arg in record["args"])
-        return Apply(self.called(_text(record["apply"]), where), args, {k: self.value(v, {}, where) for k, v in record["kwargs"].items()})
+        return Apply(
+            self.called(_text(record["apply"]), where),
+            args,
+            {k: self.value(v, {}, where) for k, v in record["kwargs"].items()},
+        )
 
     def node(self, record: Any, known: dict[str, Node], where: str) -> Node:
         try:

@@ -6,11 +6,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from raynas.errors import GraphError
+from raynas.graph.editing import Editing
 from raynas.graph.member import Choice, Member, Repeated, Shared, Step, Unit
 from raynas.graph.node import Node, Op, map_nodes
 
 
-class Graph:
+class Graph(Editing):
     """A module, opened.
 
     Attributes:
@@ -23,6 +24,7 @@ class Graph:
             graph's forward pass is then the base's.
         setup: the constructor's steps in order; members that it does not make are made before it, in their order.
         attributes: plain values that the module keeps and that its forward pass does not read.
+        history: what mutators have done to it, in order, each step as a line.
         notes: what raynas has found out of the graph, for its own use: never written down, not copied.
     """
 
@@ -45,7 +47,11 @@ class Graph:
         self.init = init
         self.setup: list[Step] = list(setup)
         self.attributes: dict[str, Any] = dict(attributes or {})
+        self.history: list[str] = []
         self.notes: dict[str, Any] = {}
+        self._place = None
+        self._outermost = None
+        self.to_member = None
 
     def __repr__(self) -> str:
         return f"Graph({self.name!r}, {len(self.members)} members, {len(self.nodes)} nodes)"
@@ -112,7 +118,9 @@ class Graph:
             nodes.append(copy)
         members = {name: of(item) for name, item in self.members.items()}
         shared = {name: of(item) for name, item in self.shared.items()}
-        return Graph(self.name, members, nodes, self.base, shared, self.init, self.setup, self.attributes)
+        copy_ = Graph(self.name, members, nodes, self.base, shared, self.init, self.setup, self.attributes)
+        copy_.history = list(self.history)
+        return copy_
 
     def fingerprint(self) -> str:
         """A text that two graphs share exactly if they compute the same way: see `raynas.graph.fingerprint`."""

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from raynas.graph.graph import Graph
 
 Op = Literal["input", "module", "graph", "function", "method", "attribute", "choice", "output"]
 
@@ -31,7 +34,10 @@ class Node:
         args, kwargs: nodes, plain values, choice expressions, and tuples, lists, dicts and slices of these.
     """
 
-    __slots__ = ("args", "kwargs", "name", "op", "target")
+    __slots__ = ("args", "graph", "kwargs", "name", "op", "target")
+
+    graph: Graph
+    """Where it stands; known to the nodes that `Graph.find` gave, or that a mutator sees."""
 
     def __init__(
         self, name: str, op: Op, target: str, args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None
@@ -50,6 +56,40 @@ class Node:
     def replace_input(self, old: Node, new: Any) -> None:
         """Put `new` wherever `old` stands in the arguments."""
         self.args, self.kwargs = map_nodes((self.args, self.kwargs), lambda node: new if node is old else node)
+
+    def replace_input_with(self, old: Node, new: Any) -> None:
+        """Put `new` wherever `old` stands in the arguments, and note it in the graph's history."""
+        self.replace_input(old, new)
+        self.graph._note(self.graph, f"gave '{self.name}' {shown(new)} instead of '{old.name}'")
+
+    def replace_all_uses_with(self, new: Any) -> list[Node]:
+        """Put `new` wherever this node is used; the nodes that were changed."""
+        return self.graph.replace_all_uses(self, new)
+
+    def insert_arg(self, position: int, value: Any) -> None:
+        """Add an argument before the one at `position`."""
+        self.args = (*self.args[:position], value, *self.args[position:])
+        self.graph._note(self.graph, f"gave '{self.name}' {shown(value)} as argument {position}")
+
+    def update_arg(self, position: int, value: Any) -> None:
+        """Set the argument at `position`."""
+        self.args = (*self.args[:position], value, *self.args[position + 1 :])
+        self.graph._note(self.graph, f"set argument {position} of '{self.name}' to {shown(value)}")
+
+    def update_kwarg(self, name: str, value: Any) -> None:
+        """Set a named argument."""
+        self.kwargs = {**self.kwargs, name: value}
+        self.graph._note(self.graph, f"set argument {name} of '{self.name}' to {shown(value)}")
+
+    @property
+    def users(self) -> list[Node]:
+        """The nodes in whose arguments it stands."""
+        return [node for node in self.graph.nodes if any(used is self for used in node.inputs())]
+
+    @property
+    def all_input_nodes(self) -> list[Node]:
+        """The nodes in its arguments, each once."""
+        return list({id(node): node for node in self.inputs()}.values())
 
     def __repr__(self) -> str:
         arguments = [shown(arg) for arg in self.args] + [f"{key}={shown(arg)}" for key, arg in self.kwargs.items()]

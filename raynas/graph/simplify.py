@@ -24,7 +24,9 @@ def simplify(graph: Graph) -> Graph:
     deterministic steps of the same kind with the same inputs and no parameters become one. Never merged: what draws
     random numbers, and two units with parameters. A graph that writes in place keeps all its steps but identities.
     """
-    return _simplified(graph, {}, {}) if graph.nodes else graph.copied()
+    simple = _simplified(graph, {}, {}) if graph.nodes else graph.copied()
+    simple.history = list(graph.history)
+    return simple
 
 
 def _simplified(graph: Graph, scope: Mapping[str, Member], made: dict[int, Graph]) -> Graph:

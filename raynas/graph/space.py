@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,9 @@ from raynas.search_space import Expression, Leaf, SearchSpace, Value
 if TYPE_CHECKING:
     from torch import nn
 
+    from raynas.graph.mutator import Mutator
+    from raynas.graph.rewriting import Workshop
+
 
 class GraphSpace:
     """All the graphs that one model with choices stands for.
@@ -23,11 +27,15 @@ class GraphSpace:
     Args:
         graph: the model, its choices unmade.
         build: makes a module of a frozen graph; `raynas.trace` hands it over.
+        workshop: what mutators need of torch; `raynas.trace` hands it over.
     """
 
-    def __init__(self, graph: Graph, build: Callable[[Graph], nn.Module] | None = None) -> None:
+    def __init__(
+        self, graph: Graph, build: Callable[[Graph], nn.Module] | None = None, workshop: Workshop | None = None
+    ) -> None:
         self.graph = graph
         self._build = build
+        self._workshop = workshop
 
     def __repr__(self) -> str:
         return f"GraphSpace({self.graph.name!r}, {self.search_space!r})"
@@ -57,15 +65,37 @@ class GraphSpace:
         """Qualified names of all classes and functions that its graphs name, sorted."""
         return sorted({name for graph in self.graph.subgraphs() for name in names_in(graph)})
 
+    def mutated(self, mutators: Sequence[Mutator]) -> GraphSpace:
+        """This space with mutators, which work on a copy of the graph in their order; this one stays as it is."""
+        from raynas.graph.mutated import MutatedSpace
+
+        return MutatedSpace(self.graph, mutators, self._build, self._workshop)
+
     def to_json(self) -> str:
         return self.graph.to_json()
 
     @classmethod
     def from_json(
-        cls, text: str, build: Callable[[Graph], nn.Module] | None = None, trust: Sequence[str] = ()
+        cls,
+        text: str,
+        build: Callable[[Graph], nn.Module] | None = None,
+        trust: Sequence[str] = (),
+        workshop: Workshop | None = None,
     ) -> GraphSpace:
-        """The space that `to_json` wrote; `trust` is that of `Graph.from_json`."""
-        return cls(Graph.from_json(text, trust), build)
+        """The space that `to_json` wrote; its mutators, where it has some, are made anew.
+
+        Args:
+            text: the document.
+            build, workshop: see above.
+            trust: as in `Graph.from_json`; and the modules of mutators that this process has not made before.
+        """
+        graph = Graph.from_json(text, trust)
+        document = json.loads(text)
+        if "mutators" not in document:
+            return GraphSpace(graph, build, workshop)
+        from raynas.graph.mutated import read
+
+        return read(document, graph, build, trust, workshop)
 
 
 def names_in(graph: Graph) -> set[str]:

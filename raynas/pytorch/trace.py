@@ -11,9 +11,9 @@ from typing import Any
 from torch import nn
 
 from raynas.errors import RaynasError, TraceError
-from raynas.graph import Graph, GraphSpace
+from raynas.graph import Graph, GraphSpace, Mutator
 from raynas.graph.verify import verify
-from raynas.nn import LayerChoice, ModelSpace, Repeat, is_basic_unit, recording
+from raynas.nn import LayerChoice, ModelSpace, Placeholder, Repeat, is_basic_unit, recording
 from raynas.nn.recording import construction
 from raynas.nn.tape import Tape
 from raynas.pytorch.codegen import to_source
@@ -22,6 +22,7 @@ from raynas.pytorch.members import Builder, Whole, can_hold, tape_of, unit_of
 from raynas.pytorch.names import name_of
 from raynas.pytorch.proof import Difference, build_alike, same_calls, same_members
 from raynas.pytorch.tracer import Tracer, alike, choices_of, reason, refuse_choices
+from raynas.pytorch.workshop import Workshop
 from raynas.search_space import Leaf
 from raynas.search_space.expression import leaves
 from raynas.serializer import Notice, call_of
@@ -29,7 +30,9 @@ from raynas.serializer.values import parameter
 
 
 def trace(
-    space_or_factory: nn.Module | Callable[[], nn.Module], example_inputs: Sequence[Any] | None = None
+    space_or_factory: nn.Module | Callable[[], nn.Module],
+    example_inputs: Sequence[Any] | None = None,
+    mutators: Sequence[Mutator] = (),
 ) -> GraphSpace:
     """The graphs that a model with choices stands for.
 
@@ -40,6 +43,7 @@ def trace(
         space_or_factory: a `ModelSpace`; or a function that builds a module; or a module that was built under
             `with raynas.recording()`.
         example_inputs: arguments of one call, to compare the generated model with the original.
+        mutators: rewrite the graph, in their order, before its own choices are made.
 
     Raises:
         TraceError: the model holds choices inside something that cannot be opened, or cannot be written as source.
@@ -52,7 +56,17 @@ def trace(
     for module, why in opaque.items():
         path = next((path for path, found in root.named_modules() if found is module), "")
         warnings.warn(f"{path or 'the model'} ({type(module).__name__}) is kept whole: {why}", Notice, stacklevel=2)
-    return space
+    if not mutators:
+        return space
+    mutated = space.mutated(mutators)
+    _ = mutated.search_space  # tries the mutators
+    return mutated
+
+
+def opened(root: nn.Module, names: list[str]) -> Graph:
+    """The graph of a recorded module for calls that pass the inputs of these names; its choices labelled."""
+    name_labels(root)
+    return _opened(root, Inputs.of(root, names))[0]
 
 
 def _proven(
@@ -69,7 +83,7 @@ def _proven(
     while True:
         graph, opaque = _opened(root, inputs, dict(whole))
         verify(graph)
-        space = GraphSpace(graph, build=lambda frozen: load_module(to_source(frozen)))
+        space = GraphSpace(graph, build=lambda frozen: load_module(to_source(frozen)), workshop=Workshop())
         _ = space.search_space  # raises where two choices share a label
         found = _difference(space, root, tape, values, example_inputs)
         if found is None:
@@ -87,7 +101,9 @@ def _proven(
 def _difference(
     space: GraphSpace, root: nn.Module, tape: Tape | None, values: bool, example_inputs: Sequence[Any] | None
 ) -> Difference | None:
-    """What tells the generated model of the default sample from the original."""
+    """What tells the generated model of the default sample from the original; nothing where there is none yet."""
+    if any(isinstance(module, Placeholder) for module in root.modules()):
+        return None
     try:
         generated = build_alike(space.build, tape)
     except RaynasError as error:
