@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import math
 import os
 import sys
@@ -18,11 +19,11 @@ from raynas.errors import ConfigError, SampleError
 from raynas.evaluator import Evaluator
 from raynas.experiment.assembly import MakeEngine
 from raynas.experiment.conduct import OnProgress, conduct_here, conduct_in_ray, raise_failure
-from raynas.experiment.place import Place, place
+from raynas.experiment.place import Place, place, texts_path
 from raynas.experiment.result import Result
 from raynas.experiment.user_code import code_digest
 from raynas.graph import GraphSpace
-from raynas.pytorch import trace
+from raynas.pytorch import module_texts, trace
 from raynas.search import RunDefinition, changes
 from raynas.search_space import SearchSpace
 from raynas.store import Store
@@ -217,6 +218,7 @@ class Experiment:
         if not self.place.exists:
             self.place.make()
             Store.create(self.place.store, definition.to_store(), self.name, pickles).close()
+            self._keep_texts(definition)
             artifacts.write(self.place.folder, "space.json", self.graph_space.to_json().encode())
             return True
         with Store.open(self.place.store, readonly=True, name=self.name) as store:
@@ -229,7 +231,13 @@ class Experiment:
             for name, data in pickles.items():
                 store.attach(name, data)
             store.update_definition(epoch, changed)
+        self._keep_texts(definition)
         return True
+
+    def _keep_texts(self, definition: RunDefinition) -> None:
+        """Keep the user's modules as they are now, so that an export writes what was trained."""
+        texts = module_texts(self.graph_space.units())
+        artifacts.write(self.place.artifacts, texts_path(definition.code), json.dumps(texts).encode())
 
     def _has_ended(self, store: Store, before: RunDefinition) -> bool:
         kind = (store.ended() or "").partition(":")[0]

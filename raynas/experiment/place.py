@@ -98,3 +98,8 @@ def find(run: str | os.PathLike[str], storage_path: str | os.PathLike[str] = "ru
     there = sorted(path.parent.name for path in Path(storage_path).glob("*/search.db"))
     has = f"there is {', '.join(there[-5:])}; name one of those, or" if there else f"{storage_path} holds none;"
     raise ConfigError(f"there is no run '{name}': {has} give the path of its folder")
+
+
+def texts_path(code: str) -> str:
+    """Where the texts of the user's modules lie among the artifacts, by the digest of the user's code."""
+    return f"code/{code or 'none'}.json"

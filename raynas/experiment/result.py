@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections import Counter
 from collections.abc import Mapping
@@ -11,9 +12,8 @@ from typing import TYPE_CHECKING, Any
 from raynas.engine import artifacts
 from raynas.engine.weights import load_weights
 from raynas.errors import ConfigError, SearchError, StoreError
-from raynas.experiment.export import exported
-from raynas.experiment.place import Place, find
-from raynas.pytorch import load_module
+from raynas.experiment.place import Place, find, texts_path
+from raynas.pytorch import load_module, self_contained
 from raynas.search import RunDefinition
 from raynas.store import Store
 from raynas.trial import History, Trial, TrialState
@@ -193,7 +193,7 @@ class TrialResult:
             weights: of the weights' file; None: they are not written.
         """
         trained = None if weights is None else self._bytes()
-        source = exported(self.source)
+        source = self_contained(self.source, self._texts())
         try:
             with open(path, "w", encoding="utf-8") as file:
                 file.write(source)
@@ -202,6 +202,11 @@ class TrialResult:
                     data.write(trained)
         except OSError as error:
             raise ConfigError(f"trial {self.number} cannot be written to {error.filename}: {error.strerror}") from None
+
+    def _texts(self) -> dict[str, str] | None:
+        """The user's modules as they were when the trial was trained."""
+        folder, path = self._result.place.artifacts, texts_path(self.trial.key.code)
+        return dict(json.loads(artifacts.read(folder, path))) if artifacts.exists(folder, path) else None
 
     def _path(self) -> str:
         if self.trial.weights is None or not self.has_weights:
