@@ -15,7 +15,7 @@ from raynas.errors import StoreError
 from raynas.graph import Graph, GraphSpace, simplify
 from raynas.plugins import make, make_stopper
 from raynas.pytorch import to_source
-from raynas.pytorch.workshop import Workshop
+from raynas.pytorch.trace import WORKSHOP
 from raynas.search import Designs, Loop, Planner, RunDefinition, SearchState, keeps_parents, training_seed
 from raynas.search.decisions import Submit
 from raynas.search_space import Sample, SearchSpace
@@ -42,7 +42,7 @@ class Simplified:
 
 def designs_of(definition: RunDefinition) -> Designs:
     """What the run's samples stand for."""
-    graphs = GraphSpace.from_json(definition.space, trust=definition.trust, workshop=Workshop())
+    graphs = GraphSpace.from_json(definition.space, trust=definition.trust, workshop=WORKSHOP)
     labels = {domain.label for domain in graphs.search_space}
     has_choices = bool('"$choice"' in definition.evaluator)
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from raynas.errors import GraphError, RaynasError
 from raynas.graph.collect import collect
@@ -15,13 +15,10 @@ from raynas.graph.freeze import freeze
 from raynas.graph.graph import Graph
 from raynas.graph.mutator import Mutator, Picks
 from raynas.graph.rewriting import Workshop, rewritten
-from raynas.graph.space import GraphSpace, names_in
+from raynas.graph.space import Build, GraphSpace, names_in
 from raynas.search_space import SearchSpace, Value
 from raynas.search_space.domain import exact
 from raynas.serializer import Decoder, Encoder, call_of, qualified_name
-
-if TYPE_CHECKING:
-    from torch import nn
 
 REMEMBERED = 64
 """So many rewritten graphs are kept, for picks that come again."""
@@ -41,7 +38,7 @@ class MutatedSpace(GraphSpace):
         self,
         graph: Graph,
         mutators: Sequence[Mutator],
-        build: Callable[[Graph], nn.Module] | None = None,
+        build: Build | None = None,
         workshop: Workshop | None = None,
         known: SearchSpace | None = None,
     ) -> None:
@@ -112,7 +109,7 @@ class MutatedSpace(GraphSpace):
 def read(
     document: Mapping[str, Any],
     graph: Graph,
-    build: Callable[[Graph], nn.Module] | None,
+    build: Build | None,
     trust: Sequence[str],
     workshop: Workshop | None,
 ) -> MutatedSpace:

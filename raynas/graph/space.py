@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from raynas.errors import GraphError
 from raynas.graph.collect import collect
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from raynas.graph.mutator import Mutator
     from raynas.graph.rewriting import Workshop
 
+Build: TypeAlias = "Callable[[Graph], nn.Module]"
+
 
 class GraphSpace:
     """All the graphs that one model with choices stands for.
@@ -30,9 +32,7 @@ class GraphSpace:
         workshop: what mutators need of torch; `raynas.trace` hands it over.
     """
 
-    def __init__(
-        self, graph: Graph, build: Callable[[Graph], nn.Module] | None = None, workshop: Workshop | None = None
-    ) -> None:
+    def __init__(self, graph: Graph, build: Build | None = None, workshop: Workshop | None = None) -> None:
         self.graph = graph
         self._build = build
         self._workshop = workshop
@@ -78,7 +78,7 @@ class GraphSpace:
     def from_json(
         cls,
         text: str,
-        build: Callable[[Graph], nn.Module] | None = None,
+        build: Build | None = None,
         trust: Sequence[str] = (),
         workshop: Workshop | None = None,
     ) -> GraphSpace:

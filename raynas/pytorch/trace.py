@@ -69,6 +69,10 @@ def opened(root: nn.Module, names: list[str]) -> Graph:
     return _opened(root, Inputs.of(root, names))[0]
 
 
+WORKSHOP = Workshop(opened)
+"""What mutators need of torch."""
+
+
 def _proven(
     root: nn.Module, inputs: Inputs, example_inputs: Sequence[Any] | None
 ) -> tuple[GraphSpace, dict[nn.Module, str]]:
@@ -83,7 +87,7 @@ def _proven(
     while True:
         graph, opaque = _opened(root, inputs, dict(whole))
         verify(graph)
-        space = GraphSpace(graph, build=lambda frozen: load_module(to_source(frozen)), workshop=Workshop())
+        space = GraphSpace(graph, build=lambda frozen: load_module(to_source(frozen)), workshop=WORKSHOP)
         _ = space.search_space  # raises where two choices share a label
         found = _difference(space, root, tape, values, example_inputs)
         if found is None:
@@ -161,6 +165,8 @@ def _opened(
 ) -> tuple[Graph, dict[nn.Module, str]]:
     """The root's graph; modules that cannot be opened are found one by one, each time from the start."""
     whole = {} if whole is None else whole
+    if root in whole:
+        return _whole(root, whole[root]), {root: whole[root]}
     while True:
         tracer = Tracer(whole, inputs.names, inputs.optional)
         try:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from raynas.errors import GraphError, SerializationError
-from raynas.graph import Unit
+from raynas.graph import Graph, Unit
 from raynas.graph.member import Member
 from raynas.nn import is_basic_unit, recording
 from raynas.nn.recording import construction
@@ -19,7 +19,14 @@ from raynas.serializer import call_of
 
 
 class Workshop:
-    """Makes members of modules."""
+    """Makes members of modules.
+
+    Args:
+        opened: gives the graph of a module for calls that pass the inputs of these names.
+    """
+
+    def __init__(self, opened: Callable[[nn.Module, list[str]], Graph]) -> None:
+        self._opened = opened
 
     @contextmanager
     def open(self) -> Iterator[None]:
@@ -33,11 +40,9 @@ class Workshop:
             raise GraphError(f"'{name}' is to be {module!r}, which is no module: build one")
         if is_basic_unit(type(module)):
             return unit(module, name)
-        from raynas.pytorch.trace import opened
-
         with recording():
             holder = _Holder(name, module)
-        graph = opened(holder, [f"inputs_{position}" for position in range(inputs)])
+        graph = self._opened(holder, [f"inputs_{position}" for position in range(inputs)])
         if graph.shared or graph.setup:
             return graph  # what it needs beside itself stays around it
         return graph.members[name]

@@ -204,7 +204,7 @@ class SearchSpace:
 
     def describe(self) -> str:
         """A table as plain text: each choice, its values (the first is the default) and when it counts."""
-        return described(self)
+        return described(self.domains, self.size())
 
     def to_json(self) -> str:
         return json.dumps(
