@@ -15,7 +15,7 @@ from torch.utils.data import ConcatDataset, DataLoader
 from examples.digits import test_set, train_set, val_set
 from raynas import Result
 
-EPOCHS, BATCH = 8, 32
+EPOCHS, BATCH = 8, 64
 
 
 def exported(path: str) -> nn.Module:

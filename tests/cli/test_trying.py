@@ -30,11 +30,11 @@ def test_shapes_gradients_and_an_epoch(raynas: Raynas, monkeypatch: pytest.Monke
     monkeypatch.chdir(DIGITS.parents[1])
     said = raynas("try", DIGITS)
     assert said.status == 0, said.err
-    assert "Layers, from 32×1×8×8" in said.out
+    assert "Layers, from 64×1×8×8" in said.out
     rows = {line.split()[0]: line.split()[1:] for line in said.out.splitlines() if line.strip()}
-    assert rows["stem"] == ["Conv2d", "32×8×8×8", "80"]
-    assert rows["blocks.0.norm"] == ["BatchNorm2d", "32×8×8×8", "16"]
-    assert rows["head"] == ["Linear", "32×10", "90"]
+    assert rows["stem"] == ["Conv2d", "64×8×8×8", "80"]
+    assert rows["blocks.0.norm"] == ["BatchNorm2d", "64×8×8×8", "16"]
+    assert rows["head"] == ["Linear", "64×10", "90"]
     assert re.search(r"one batch: forward \d+\.\d ms, backward \d+\.\d ms", said.out)
     assert "no gradient" not in said.out
     assert re.search(r"one epoch: \d+\.\d\d s, 8 of them: \d+\.\d s", said.out)
