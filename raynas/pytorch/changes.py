@@ -43,7 +43,7 @@ class Changes:
         """
         if type(module) is not call.target:
             raise Changed(f"became a {type(module).__name__} after it was constructed")
-        fresh = self._made(call)
+        fresh = self.made(call)
         if fresh is None:
             return
         now, then = dict(module.named_modules()), dict(fresh.named_modules())
@@ -85,7 +85,7 @@ class Changes:
                 elif tensor is not None and not frozen and tensor.requires_grad != had[name].requires_grad:
                     yield Apply(".requires_grad_", (Path(f"{path}.{name}"), tensor.requires_grad))
 
-    def _made(self, call: Call) -> nn.Module | None:
+    def made(self, call: Call) -> nn.Module | None:
         """A module as the call makes it, on the meta device; None where it cannot be made there."""
         key = f"{call.target.__module__}.{call.target.__qualname__}{call.args}{sorted(call.kwargs.items(), key=repr)}"
         simple = not any(True for _ in leaves((call.args, dict(call.kwargs)))) and _is_plain(

@@ -30,7 +30,7 @@ from raynas.nn import InputChoice, LayerChoice, Repeat, is_basic_unit
 from raynas.nn.basic_unit import CONTAINERS
 from raynas.nn.recording import construction, leaf_of
 from raynas.nn.tape import Tape
-from raynas.pytorch.changes import Changed, Changes, plain
+from raynas.pytorch.changes import Changed, Changes, equal, plain
 from raynas.pytorch.constructor import Constructors, draws
 from raynas.pytorch.fx_graph import nodes_of
 from raynas.pytorch.names import name_of
@@ -107,6 +107,11 @@ class Builder:
                 self.homes.pop()
             return graph
         graph.attributes = _attributes(module, members)
+        if init is not None and tape_of(module) is not None:
+            made = self.changes.made(tape_of(module).bases[module])  # type: ignore[union-attr]  # `base` found it there
+            for name, value in vars(made).items() if made is not None else ():
+                if name in graph.attributes and equal(graph.attributes[name], value):
+                    del graph.attributes[name]
         if module is self.root:
             self.flags(module, module, "")
         graph.setup = self.setup(module, graph)
@@ -150,20 +155,18 @@ class Builder:
                 found.append((name, value[1] if value is not None else None))
             else:
                 found.append((name, self._first(child)))
-        whole = [index for _, index in found if index is not None]
         parts = [part for name in graph.members for part in self._parts(module._modules.get(name), name)]
-        times = [index for _, index in parts if index is not None]
-        if times == sorted(times) or not parts:
-            return found
         split: list[tuple[str, int | None]] = []
         for name, index in found:
             inner = self._parts(module._modules.get(name), name)
-            if inner and inner[0][0] != name:
-                split += inner
-                split.append((name, max((at for _, at in inner if at is not None), default=None)))
+            times = [at for _, at in inner if at is not None]
+            others = [at for path, at in parts if at is not None and path.partition(".")[0] != name]
+            apart = any(min(times) < at < max(times) for at in others) if times else False
+            if times != sorted(times) or apart:
+                split += [*inner, (name, max(times))]
             else:
                 split.append((name, index))
-        return split if whole else found
+        return split
 
     def _parts(self, module: nn.Module | None, path: str) -> list[tuple[str, int | None]]:
         """What stands in a list or sequence that is written as an expression, and when each part was made."""
@@ -441,8 +444,9 @@ def _shared(root: nn.Module, tracer: Tracer) -> dict[nn.Module, tuple[str, nn.Mo
 def _ties(root: nn.Module, tracer: Tracer, shared: Mapping[nn.Module, Any]) -> dict[nn.Module, list[Step]]:
     """Parameters that two modules hold: an assignment after both are made, in the module around both."""
     owners: dict[int, list[str]] = {}
+    inside = tuple(f"{whole}." for whole in _whole_paths(root, tracer))
     for path, module in root.named_modules():
-        if any(path.startswith(f"{whole}.") for whole in _whole_paths(root, tracer)):
+        if path.startswith(inside):
             continue
         tensors = module.named_parameters() if module in tracer.opaque else module.named_parameters(recurse=False)
         for name, tensor in tensors:

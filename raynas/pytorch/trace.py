@@ -277,12 +277,13 @@ def _choices(root: nn.Module) -> list[tuple[Leaf, str]]:
         own = choices_of(module)
         if own:
             found += [(leaf, path) for leaf in own]
-        elif (call := construction(module)) is not None:
+            continue
+        if (call := construction(module)) is not None and next(leaves([call.args, dict(call.kwargs)]), None):
             named = {parameter(call.target, i): arg for i, arg in enumerate(call.args)} | dict(call.kwargs)
             for name, arg in named.items():
                 if not isinstance(arg, nn.Module):
                     found += [(leaf, f"{path}.{name}".lstrip(".")) for leaf in leaves(arg)]
         for name, value in vars(module).items():
-            if not name.startswith("_") and name not in ("pick", "depth"):
+            if not name.startswith("_"):
                 found += [(leaf, f"{path}.{name}".lstrip(".")) for leaf in leaves(value)]
     return found

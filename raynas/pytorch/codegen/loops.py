@@ -10,10 +10,30 @@ from raynas.errors import GraphError
 from raynas.graph import Apply, Graph, Path, Set, Shared, Step, Unit
 from raynas.graph.graph import children
 from raynas.graph.setup import paths_of
-from raynas.pytorch.codegen.literals import Imports, literal
+from raynas.pytorch.codegen.literals import Imports, literal, resolve_or_none
+from raynas.serializer.values import parameter
 
 LEAST = 4
 """Fewer steps than so many are written one by one."""
+
+
+LEAVE_OUT = {"bias": ("bias", "affine", "elementwise_affine"), "weight": ("affine", "elementwise_affine")}
+"""Constructor arguments which, where they are false, leave a parameter out."""
+
+
+@dataclass(frozen=True)
+class Branch:
+    """What a loop does with one kind of module.
+
+    Attributes:
+        targets: the classes.
+        steps: paths in them are relative to the module.
+        optional: parameters that not all of these modules have.
+    """
+
+    targets: list[str]
+    steps: list[Any]
+    optional: frozenset[str]
 
 
 @dataclass(frozen=True)
@@ -21,72 +41,77 @@ class Loop:
     """`for module in self.modules()`, with a branch for each kind of module.
 
     Attributes:
-        branches: classes, and what to do with a module of them; paths in the steps are relative to the module.
+        branches: what to do, by class.
     """
 
-    branches: list[tuple[list[str], list[Any]]]
+    branches: list[Branch]
 
 
 def rolled(graph: Graph, steps: Sequence[Step], imports: Imports) -> list[Step | Loop]:
     """The steps, with those that do the same to every module of a class, in order, as a loop."""
     found: list[Step | Loop] = []
-    units: list[tuple[str, str]] | None = None
-    position = 0
-    while position < len(steps):
-        stop = position
-        while stop < len(steps) and _owner(steps[stop]) is not None:
-            stop += 1
-        if stop - position >= LEAST:
-            units = units if units is not None else list(_units(graph))
-            loop = _loop(units, steps[position:stop], imports)
-            if loop is not None:
-                found.append(loop)
-                position = stop
-                continue
-            found += steps[position:stop]
-            position = stop
-            continue
-        found.append(steps[position])
-        position += 1
+    if len(steps) < LEAST:
+        return list(steps)
+    units = list(_units(graph))
+    places = {path: place for place, (path, _) in enumerate(units)}
+    for run in _runs(steps, places):
+        loop = _loop(units, run, imports) if len(run) >= LEAST else None
+        found += run if loop is None else [loop]
     return found
 
 
-def _loop(units: list[tuple[str, str]], steps: Sequence[Step], imports: Imports) -> Loop | None:
-    by_owner: dict[str, list[Step]] = {}
-    last = None
+def _runs(steps: Sequence[Step], places: dict[str, int]) -> list[list[Step]]:
+    """The steps in runs that one loop may have left: what is done to one unit stands together, units in their order."""
+    runs: list[list[Step]] = []
+    last: int | None = None
     for step in steps:
-        owner = _owner(step)
-        if owner is None or (owner != last and owner in by_owner):
-            return None
-        by_owner.setdefault(owner, []).append(step)
-        last = owner
-    kinds: dict[str, list[Step]] = {}
-    order: list[str] = []
-    for path, target in units:
-        if path not in by_owner:
-            if target in kinds:
+        place = places.get(_owner(step) or "")
+        if place is None or last is None or place < last:
+            runs.append([])
+        runs[-1].append(step)
+        last = place
+    return runs
+
+
+def _loop(units: list[tuple[str, Unit]], steps: Sequence[Step], imports: Imports) -> Loop | None:
+    by_owner: dict[str, list[Step]] = {}
+    for step in steps:
+        by_owner.setdefault(_owner(step) or "", []).append(step)
+    kinds: dict[str, list[tuple[Unit, list[Step]]]] = {}
+    for path, unit in units:
+        kinds.setdefault(unit.target, []).append((unit, by_owner.get(path, [])))
+    branches: dict[tuple[str, ...], Branch] = {}
+    for target, found in kinds.items():
+        if not any(mine for _, mine in found):
+            continue
+        longest = max((mine for _, mine in found), key=len)
+        lacked: set[str] = set()
+        for unit, mine in found:
+            missing = {_last(step) for step in longest if _lacks(unit, _last(step))}
+            lacked |= missing
+            wanted = [_form(step, imports) for step in longest if _last(step) not in missing]
+            if [_form(step, imports) for step in mine] != wanted:
                 return None
-            kinds.setdefault(target, [])
-            continue
-        order.append(path)
-        mine = [_form(step, imports) for step in by_owner[path]]
-        if target in kinds and [_form(step, imports) for step in kinds[target]] != mine:
-            return None
-        kinds.setdefault(target, by_owner[path])
-    if order != list(by_owner):
-        return None
-    branches: list[tuple[list[str], list[Any]]] = []
-    for target, same in kinds.items():
-        if not same:
-            continue
-        form = [_form(step, imports) for step in same]
-        known = next((b for b in branches if [_form(step, imports) for step in b[1]] == form), None)
-        if known is not None:
-            known[0].append(target)
-        else:
-            branches.append(([target], [_relative(step) for step in same]))
-    lines = sum(1 + len(same) for _, same in branches)
-    return Loop(branches) if lines < len(steps) else None
+        form = (*(_form(step, imports) for step in longest), *sorted(lacked))
+        known = branches.get(form)
+        relative = [_relative(step) for step in longest]
+        branches[form] = Branch([*(known.targets if known else []), target], relative, frozenset(lacked))
+    lines = sum(1 + len(branch.steps) for branch in branches.values())
+    return Loop(list(branches.values())) if lines < len(steps) else None
+
+
+def _lacks(unit: Unit, name: str) -> bool:
+    """Whether a unit's arguments leave its `bias` or `weight` out."""
+    target = resolve_or_none(unit.target)
+    for position, value in enumerate(unit.args):
+        if value is False and parameter(target, position) in LEAVE_OUT.get(name, ()):
+            return True
+    return any(unit.kwargs.get(key) is False for key in LEAVE_OUT.get(name, ()))
+
+
+def _last(step: Any) -> str:
+    path: str = step.path if isinstance(step, Set) else step.args[0].path
+    return path.rpartition(".")[2]
 
 
 def _owner(step: Step) -> str | None:
@@ -123,9 +148,9 @@ def _form(step: Step, imports: Imports) -> str:
     return f"{item.target}({item.args[0].path},{shown(item.args[1:])},{shown(dict(item.kwargs))})"
 
 
-def _units(graph: Graph) -> list[tuple[str, str]]:
+def _units(graph: Graph) -> list[tuple[str, Unit]]:
     """Paths and classes of all units below a graph, in the order of `modules()`, shared ones where they stand first."""
-    found: list[tuple[str, str]] = []
+    found: list[tuple[str, Unit]] = []
     seen: set[int] = set()
 
     def visit(member: Any, path: str, scope: dict[str, Any]) -> None:
@@ -135,7 +160,7 @@ def _units(graph: Graph) -> list[tuple[str, str]]:
             return
         seen.add(id(member))
         if isinstance(member, Unit):
-            found.append((path, member.target))
+            found.append((path, member))
         if isinstance(member, Graph):
             inner = {**scope, **member.shared}
             for name, child in children(member).items():

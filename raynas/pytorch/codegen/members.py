@@ -236,11 +236,11 @@ class Members:
     def _looped(self, loop: Loop) -> Text:
         """`for module in self.modules(): if isinstance(module, …): …`."""
         branches: list[Text] = []
-        for position, (targets, steps) in enumerate(loop.branches):
-            names = [self.imports.name(target) for target in targets]
+        for position, branch in enumerate(loop.branches):
+            names = [self.imports.name(target) for target in branch.targets]
             kinds = names[0] if len(names) == 1 else f"({', '.join(names)})"
             lines: list[Text] = []
-            for step in steps:
+            for step in branch.steps:
                 if isinstance(step, Set):
                     lines.append((f"module.{step.path} = ", self._value(step.value, "value")))
                 else:
@@ -253,7 +253,10 @@ class Members:
                         if step.target.startswith(".")
                         else call(self.imports.name(step.target), [head, *rest])
                     )
-                    lines.append(Block("with torch.no_grad():", (text,)) if _needs_guard(step) else text)
+                    line: Text = Block("with torch.no_grad():", (text,)) if _needs_guard(step) else text
+                    if first.path in branch.optional:
+                        line = Block(f"if module.{first.path} is not None:", (line,))
+                    lines.append(line)
             word = "elif" if position else "if"
             branches.append(Block(f"{word} isinstance(module, {kinds}):", tuple(_guarded(lines, self.imports))))
         return Block("for module in self.modules():", tuple(branches))

@@ -9,7 +9,7 @@ from typing import Any
 from raynas.graph import Apply, Graph, Member, Set, Tensor, Unit
 from raynas.graph.graph import children
 from raynas.pytorch.codegen.forward import Forward
-from raynas.pytorch.codegen.literals import Imports
+from raynas.pytorch.codegen.literals import Imports, literal
 from raynas.pytorch.codegen.members import Members, is_inline
 from raynas.pytorch.codegen.paths import written
 from raynas.pytorch.codegen.text import Block, Listed, Slot, Text, call, flat, laid_out, slots
@@ -107,9 +107,14 @@ class _Writer:
                 made.fill[position] = values[0]
                 continue
             run = any(slot.run for slot in column)
+            if run and values not in known:
+                kept = _kept_already(first.graph, values, [draft.graph for draft in drafts], self.imports)
+                if kept is not None:
+                    made.fill[position] = f"self.{kept}"
+                    continue
             if values not in known:
-                kept = {*first.graph.members, *first.graph.attributes} if run else set()
-                known[values] = _unique(column[0].hint, taken | kept)
+                own = {*first.graph.members, *first.graph.attributes} if run else set()
+                known[values] = _unique(column[0].hint, taken | own)
                 taken.add(known[values])
                 arguments.append((known[values], list(column)))
             name = known[values]
@@ -134,7 +139,7 @@ class _Writer:
         init = members.lines()
         parameters: list[str] = []
         forward: list[Text] = []
-        if graph.nodes and not is_inline(graph):
+        if graph.nodes and not graph.is_sequential:
             parameters, forward = Forward(graph, self.imports, lambda path: written(graph, path)).lines()
         return _Draft(graph, base, init, parameters, forward, members.borrowed)
 
@@ -194,6 +199,14 @@ def _height(member: Member, heights: dict[int, list[Graph]]) -> int:
         return below
     heights.setdefault(below, []).append(member)
     return below + 1
+
+
+def _kept_already(graph: Graph, values: tuple[str, ...], graphs: list[Graph], imports: Imports) -> str | None:
+    """The attribute that holds the same values in all instances of a class."""
+    for name in graph.attributes:
+        if tuple(literal(other.attributes[name], imports) for other in graphs) == values:
+            return name
+    return None
 
 
 def _units(member: Member) -> list[Unit]:

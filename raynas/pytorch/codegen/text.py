@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
-WIDTH = 100
+WIDTH = 120
 
 
 @dataclass(frozen=True)

@@ -154,9 +154,7 @@ class MobileNetV3(nn.Module):
         ]
         layers += [InvertedResidual(config, norm) for config in configs]
         last = 6 * configs[-1].outside
-        layers.append(
-            ConvNormActivation(configs[-1].outside, last, 1, norm_layer=norm, activation_layer=nn.Hardswish)
-        )
+        layers.append(ConvNormActivation(configs[-1].outside, last, 1, norm_layer=norm, activation_layer=nn.Hardswish))
         self.features = nn.Sequential(*layers)
         self.avgpool = nn.AdaptiveAvgPool2d(1)
         self.classifier = nn.Sequential(
@@ -181,7 +179,14 @@ class MobileNetV3(nn.Module):
 
 class MBConv(nn.Module):
     def __init__(
-        self, inside: int, outside: int, kernel: int, stride: int, ratio: int, drop: float, norm: Callable[..., nn.Module]
+        self,
+        inside: int,
+        outside: int,
+        kernel: int,
+        stride: int,
+        ratio: int,
+        drop: float,
+        norm: Callable[..., nn.Module],
     ) -> None:
         super().__init__()
         self.use_res_connect = stride == 1 and inside == outside
@@ -292,7 +297,10 @@ class AnyStage(nn.Sequential):
 
 class RegNet(nn.Module):
     def __init__(
-        self, widths: tuple[int, ...] = (48, 104, 208, 440), depths: tuple[int, ...] = (1, 3, 6, 6), group_width: int = 8
+        self,
+        widths: tuple[int, ...] = (48, 104, 208, 440),
+        depths: tuple[int, ...] = (1, 3, 6, 6),
+        group_width: int = 8,
     ) -> None:
         super().__init__()
         self.stem = ConvNormActivation(3, 32, 3, 2)

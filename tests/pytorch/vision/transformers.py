@@ -111,7 +111,9 @@ def window_attention(
     count = (h // window[0]) * (w // window[1])
     x = x.view(b, h // window[0], window[0], w // window[1], window[1], c)
     x = x.permute(0, 1, 3, 2, 4, 5).reshape(b * count, window[0] * window[1], c)
-    q, k, v = F.linear(x, qkv.weight, qkv.bias).reshape(x.size(0), x.size(1), 3, heads, c // heads).permute(2, 0, 3, 1, 4)
+    q, k, v = (
+        F.linear(x, qkv.weight, qkv.bias).reshape(x.size(0), x.size(1), 3, heads, c // heads).permute(2, 0, 3, 1, 4)
+    )
     q = q * (c // heads) ** -0.5
     attention = q.matmul(k.transpose(-2, -1)) + bias
     attention = F.dropout(F.softmax(attention, dim=-1), p=0.1, training=training)
@@ -132,9 +134,7 @@ class ShiftedWindowAttention(nn.Module):
         self.heads = heads
         self.qkv = nn.Linear(dim, dim * 3)
         self.proj = nn.Linear(dim, dim)
-        self.relative_position_bias_table = nn.Parameter(
-            torch.zeros((2 * window[0] - 1) * (2 * window[1] - 1), heads)
-        )
+        self.relative_position_bias_table = nn.Parameter(torch.zeros((2 * window[0] - 1) * (2 * window[1] - 1), heads))
         nn.init.trunc_normal_(self.relative_position_bias_table, std=0.02)
         coords = torch.stack(torch.meshgrid(torch.arange(window[0]), torch.arange(window[1]), indexing="ij"))
         flat = torch.flatten(coords, 1)
@@ -277,7 +277,7 @@ class ViT(nn.Module):
             nn.init.zeros_(self.heads.head.bias)
 
     def _process_input(self, x: Tensor) -> Tensor:
-        n, c, h, w = x.shape
+        n, _, h, w = x.shape
         p = self.patch_size
         torch._assert(h == self.image_size, "wrong image height")
         torch._assert(w == self.image_size, "wrong image width")
