@@ -25,7 +25,7 @@ from raynas.pytorch.tracer import Tracer, alike, choices_of, reason, refuse_choi
 from raynas.pytorch.workshop import Workshop
 from raynas.search_space import Leaf
 from raynas.search_space.expression import leaves
-from raynas.serializer import Notice, call_of
+from raynas.serializer import Call, Notice, call_of
 from raynas.serializer.values import parameter
 
 
@@ -271,6 +271,11 @@ def name_labels(root: nn.Module) -> None:
             taken.add(label)
 
 
+def _holds_choice(call: Call) -> bool:
+    """Whether a choice stands among a call's arguments."""
+    return any(True for _ in leaves([call.args, dict(call.kwargs)]))
+
+
 def _choices(root: nn.Module) -> list[tuple[Leaf, str]]:
     found: list[tuple[Leaf, str]] = []
     for path, module in root.named_modules():
@@ -278,7 +283,7 @@ def _choices(root: nn.Module) -> list[tuple[Leaf, str]]:
         if own:
             found += [(leaf, path) for leaf in own]
             continue
-        if (call := construction(module)) is not None and next(leaves([call.args, dict(call.kwargs)]), None):
+        if (call := construction(module)) is not None and _holds_choice(call):
             named = {parameter(call.target, i): arg for i, arg in enumerate(call.args)} | dict(call.kwargs)
             for name, arg in named.items():
                 if not isinstance(arg, nn.Module):
