@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import warnings
 from collections.abc import Iterator
@@ -38,6 +39,12 @@ def _console(file: TextIO) -> Console:
 def say(text: str) -> None:
     """One line for people, on stderr."""
     err().print(text, soft_wrap=True)
+
+
+def shown(path: str) -> str:
+    """A path as people know it: relative, where it lies below this folder."""
+    relative = path if "://" in path else os.path.relpath(path)
+    return path if relative.startswith("..") else relative
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from rich import box
 from rich.table import Table as Rendered
 
 from raynas.cli.command import Command, Request
-from raynas.cli.console import out
+from raynas.cli.console import out, shown
 from raynas.cli.display import duration
 from raynas.errors import ConfigError, StoreError
 from raynas.report import Table, page, ranking, states
@@ -101,7 +101,7 @@ def report(request: Request) -> int:
         Path(target).write_text(page(result), encoding="utf-8")
     except OSError as error:
         raise StoreError(f"the report cannot be written to {target}: {error.strerror}; name another file") from None
-    out().print(f"run '{result.name}' is described in {target}", soft_wrap=True)
+    out().print(f"run '{result.name}' is described in {shown(target)}", soft_wrap=True)
     return 0
 
 

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from raynas.cli.command import Command, Request, fill_config
-from raynas.cli.console import out, say
+from raynas.cli.console import out, say, shown
 from raynas.cli.display import Display, duration
 from raynas.config import dump, settings
 from raynas.engine import artifacts
@@ -28,7 +28,7 @@ def run(request: Request) -> int:
     experiment = make(settings(values), request.verbose)
     size = experiment.search_space.size()
     say(
-        f"run '{experiment.name}' in {_shown(experiment.place.folder)}: "
+        f"run '{experiment.name}' in {shown(experiment.place.folder)}: "
         f"{'endless' if size is None else f'{size:,}'} samples, {type(experiment.strategy).__name__}"
     )
     with _loud(request.verbose), Display() as display, _announced(display, experiment.engine == "ray"):
@@ -111,14 +111,8 @@ def _conclude(result: Result, progress: Progress | None) -> None:
     took = "" if progress is None else f" in {duration(progress.elapsed)}"
     trained = sum(trial.attempts > 0 for trial in result.trials)
     out().print(f"{trained} trials{took}, best {metric} {best.metrics[metric]:.4f} (trial {best.number})")
-    run = result.name if _shown(result.place.folder) == f"runs/{result.name}" else _shown(result.place.folder)
+    run = result.name if shown(result.place.folder) == f"runs/{result.name}" else shown(result.place.folder)
     say(f"see them: raynas top {run}; take the best: raynas export {run} -o best.py")
-
-
-def _shown(folder: str) -> str:
-    """A folder as people know it: relative, where it lies below this one."""
-    relative = os.path.relpath(folder) if "://" not in folder else folder
-    return folder if relative.startswith("..") else relative
 
 
 SEARCH = Command("search, or go on with the run of this name", fill_config, run)
