@@ -55,9 +55,9 @@ def notices(verbose: bool) -> Iterator[None]:
         if issubclass(category, Notice):
             say(f"note: {message}")
         elif verbose:
-            shown(message, category, *where, **more)
+            before(message, category, *where, **more)
 
     with warnings.catch_warnings():
-        shown = warnings.showwarning
+        before = warnings.showwarning
         warnings.showwarning = show
         yield
