@@ -23,7 +23,7 @@ from raynas.nn.recording import construction
 from raynas.nn.tape import Event, Tape, tensors_in
 from raynas.pytorch.names import name_of
 from raynas.pytorch.tensors import creation
-from raynas.pytorch.tracer import paths_below
+from raynas.pytorch.tracer import TORCHS, paths_below
 
 OPERATORS = {
     f"__{name.strip('_')}__": f"operator.{name}"
@@ -84,18 +84,21 @@ class Constructors:
         root: the model.
         opaque: modules that are kept whole: what happened in their constructors comes back with them.
         tape: the recording; None where there is none.
+        below: paths of all that stands below a module, by object, as far as they are known.
 
     Attributes:
         failed: a module whose constructor cannot be written, and why.
     """
 
-    def __init__(self, root: nn.Module, opaque: set[nn.Module], tape: Tape | None) -> None:
+    def __init__(
+        self, root: nn.Module, opaque: set[nn.Module], tape: Tape | None, below: dict[nn.Module, dict[int, str]]
+    ) -> None:
         self.root = root
         self.opaque = opaque
         self.tape = tape
         self.steps: dict[nn.Module, list[Timed]] = {}
         self.values: dict[int, tuple[Any, int | None]] = {}
-        self._below: dict[nn.Module, dict[int, str]] = {}
+        self._below = below
         self._live = set(root.modules())
         self._owned: dict[int, tuple[Tensor, nn.Module]] = {}
         self._storages: dict[int, list[Tensor]] = {}
@@ -146,7 +149,7 @@ class Constructors:
             self._state(event)
         for index, tensors in created.items():
             for tensor in tensors:
-                self._create(index, tensor)
+                self._create(needed[index], tensor)
         for index, name in self._lets.items():
             event = needed[index]
             home = self._homes.get(index, self._home(event.scopes))
@@ -165,8 +168,9 @@ class Constructors:
         for event in events:
             if isinstance(event.result, Tensor) and not self._shows_another(event):
                 made.setdefault(_geometry(event.result), event)
+        kept = {inner for whole in self.opaque for inner in whole.modules()}
         for tensor, module in self._owned.values():
-            if module in self.opaque or any(module is inner for whole in self.opaque for inner in whole.modules()):
+            if module in kept:
                 continue
             source = made.get(_geometry(self._first.get(id(tensor), tensor)))
             if source is not None:
@@ -287,9 +291,9 @@ class Constructors:
                 raise self._failed(home, event, why) from None
         self._put(home, Timed(event.index, Apply(unit.target, unit.args, unit.kwargs), self._draws(event)))
 
-    def _create(self, index: int, tensor: Tensor) -> None:
+    def _create(self, event: Event, tensor: Tensor) -> None:
         _, module = self._owned[id(tensor)]
-        event = next(e for e in self.tape.events if e.index == index)  # type: ignore[union-attr]  # there is one
+        index = event.index
         unit_owned = is_basic_unit(type(module)) or module in self.tape.bases  # type: ignore[union-attr]  # as above
         home = self._home((*event.scopes, module) if not unit_owned else event.scopes, event)
         try:
@@ -464,7 +468,8 @@ def _is(event: Event, name: str) -> bool:
 
 def _tensors(root: nn.Module) -> Iterator[tuple[nn.Module, Tensor]]:
     for module in root.modules():
-        for tensor in [*module._parameters.values(), *module._buffers.values(), *module.__dict__.values()]:
+        others = [value for name, value in module.__dict__.items() if name not in TORCHS]
+        for tensor in [*module._parameters.values(), *module._buffers.values(), *others]:
             if isinstance(tensor, Tensor):
                 yield module, tensor
 

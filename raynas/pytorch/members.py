@@ -63,13 +63,14 @@ class Builder:
         self.tracer = tracer
         self.shared = _shared(root, tracer)
         self.ties = _ties(root, tracer, self.shared)
-        self.constructors = Constructors(root, set(tracer.opaque), tape_of(root))
+        self.constructors = Constructors(root, set(tracer.opaque), tape_of(root), tracer.below)
         self.copies, self.firsts = _copies(root)
         self.changes = Changes()
         self.below: dict[nn.Module, list[Step]] = {}
         self.written: set[int] = set()
         self.compared: set[nn.Module] = set()
         self.homes: list[tuple[nn.Module, str]] = []
+        self._times: dict[nn.Module, int | None] = {}
         self.frozen = _topmost(root, _is_frozen)
         self.asleep = _topmost(root, lambda module: not any(part.training for part in module.modules()))
         self.covered = {part for module in self.frozen for part in module.modules()}
@@ -180,6 +181,8 @@ class Builder:
 
     def _first(self, module: nn.Module) -> int | None:
         """When the first part of a module was made that took random numbers, or was copied."""
+        if module in self._times:
+            return self._times[module]
         found: list[int] = []
         tape = self.constructors.tape
         for child in module.modules():
@@ -190,10 +193,11 @@ class Builder:
             if call is not None and (child in self.tracer.opaque or is_basic_unit(type(child))) and draws(child):
                 found.append(call.index)
             found += [timed.index for timed in self.constructors.steps.get(child, ()) if timed.draws]
-            for tensor in (*child._parameters.values(), *child._buffers.values()):
+            for tensor in (*child._parameters.values(), *child._buffers.values()) if self.constructors.values else ():
                 value = self.constructors.value(tensor) if tensor is not None else None
                 found += [value[1]] if value is not None and value[1] is not None else []
-        return min(found, default=None)
+        self._times[module] = min(found, default=None)
+        return self._times[module]
 
     def base(self, module: nn.Module) -> tuple[str, Unit | None]:
         """The class that the generated one derives from, and the call of its constructor where it needs one."""

@@ -9,6 +9,7 @@ import random
 import types
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import lru_cache
 from typing import Any
 
 import numpy
@@ -51,6 +52,10 @@ class Body:
     result: Any
 
 
+class Elsewhere(Exception):
+    """Random numbers were drawn outside traced functions, in a module that is not known yet."""
+
+
 class Tracer(fx.Tracer):
     """Traces a module and all that it opens.
 
@@ -62,6 +67,7 @@ class Tracer(fx.Tracer):
     Attributes:
         bodies: what was traced, by module.
         opaque: modules that are kept whole though nobody asked for it, and why.
+        below: paths of all that stands below a module, by object, as far as they were asked for.
     """
 
     proxy_buffer_attributes = True
@@ -78,20 +84,30 @@ class Tracer(fx.Tracer):
         self.bodies: dict[nn.Module, Body] = {}
         self.example_names = example_names
         self.stack: list[nn.Module] = []
-        self._paths: dict[nn.Module, dict[int, str]] = {}
+        self.below: dict[nn.Module, dict[int, str]] = {}
         self._modes = _modes()
         self._cache: dict[tuple[int, str], fx.Proxy] = {}
         self._strict = False
+        self._each = False
 
     def run(self, root: nn.Module) -> None:
         """Trace `root`; afterwards `bodies` and `opaque` are filled. `Untraceable` where `root` itself cannot be."""
-        self.stack = [root]
         why = _hooked(root) or _asks(root)
         if why:
             raise Untraceable(why)
-        with _patched(self), self._watched(root):
-            graph = super().trace(root)
+        try:
+            graph = self._traced(root)
+        except Elsewhere:  # random numbers were drawn somewhere: once more, and watch each module
+            self._each = True
+            self.bodies.clear()
+            self._cache.clear()
+            graph = self._traced(root)
         self.bodies[root] = Body(graph, [n.target for n in graph.nodes if n.op == "placeholder"], None)
+
+    def _traced(self, root: nn.Module) -> fx.Graph:
+        self.stack = [root]
+        with _patched(self), self._watched(root):
+            return super().trace(root)
 
     def create_args_for_root(
         self, root_fn: Callable[..., Any], is_module: bool, concrete_args: Any = None
@@ -183,9 +199,9 @@ class Tracer(fx.Tracer):
         return path
 
     def _below(self, module: nn.Module) -> dict[int, str]:
-        if module not in self._paths:
-            self._paths[module] = paths_below(module)
-        return self._paths[module]
+        if module not in self.below:
+            self.below[module] = paths_below(module)
+        return self.below[module]
 
     def to_bool(self, obj: fx.Proxy) -> bool:
         raise Untraceable("decides by a value that only the run knows")
@@ -296,19 +312,24 @@ class Tracer(fx.Tracer):
     @contextmanager
     def _watched(self, m: nn.Module) -> Iterator[None]:
         """Refuse a forward that draws random numbers or changes containers outside torch's tensors; undo both."""
-        outside, containers, raised = _outside(), _containers(m), Untraceable.raised
+        watches = self._each or m is self.stack[0]
+        outside = _outside() if watches else None
+        containers, raised = _containers(m), Untraceable.raised
         names = set(m.__dict__)
         try:
             yield
             if Untraceable.raised is not raised and Untraceable.raised is not None:
                 raise Untraceable(f"catches an exception: {Untraceable.raised}")
-            if _outside() != outside:
+            if outside is not None and _outside() != outside:
+                if not self._each:
+                    raise Elsewhere
                 raise Untraceable("draws random numbers outside a traced function")
             if _containers(m) != containers:
                 raise Untraceable("changes a list, dict or set of its own")
         finally:
             Untraceable.raised = raised
-            _restore(outside)
+            if outside is not None:
+                _restore(outside)
             for name in set(m.__dict__) - names:
                 del m.__dict__[name]  # of a cached property
             for name, value in containers.items():
@@ -352,11 +373,13 @@ def paths_below(module: nn.Module) -> dict[int, str]:
     for path, child in module.named_modules(remove_duplicate=True):
         found.setdefault(id(child), path)
         prefix = f"{path}." if path else ""
-        own = {**child._parameters, **child._buffers}
-        own.update({name: value for name, value in child.__dict__.items() if isinstance(value, torch.Tensor)})
-        for name, tensor in own.items():
-            if tensor is not None:
-                found.setdefault(id(tensor), prefix + name)
+        for own in (child._parameters, child._buffers):
+            for name, tensor in own.items():
+                if tensor is not None:
+                    found.setdefault(id(tensor), prefix + name)
+        for name, value in child.__dict__.items():
+            if name not in TORCHS and isinstance(value, torch.Tensor):
+                found.setdefault(id(value), prefix + name)
     return found
 
 
@@ -498,10 +521,15 @@ def alike(left: fx.Graph, right: fx.Graph) -> bool:
     return form(left) == form(right)
 
 
+@lru_cache(maxsize=1024)
+def _signature(function: Callable[..., Any]) -> inspect.Signature:
+    return inspect.signature(function)
+
+
 def _names(m: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[str]:
     """A name for each proxy in a call's arguments: that of the parameter it is passed for."""
     try:
-        bound = inspect.signature(type(m).forward).bind(m, *args, **kwargs).arguments
+        bound = _signature(type(m).forward).bind(m, *args, **kwargs).arguments
     except (TypeError, ValueError):
         bound = dict(enumerate((m, *args, *kwargs.values())))  # type: ignore[arg-type]  # names by position
     names: list[str] = []

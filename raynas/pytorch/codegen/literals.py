@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 from raynas.errors import GraphError
@@ -186,6 +187,7 @@ def constructor(unit: Unit, imports: Imports) -> Text:
     return call(imports.name(unit.target), [*positional, *((f"{key}=", item(arg, key)) for key, arg in named.items())])
 
 
+@lru_cache(maxsize=8192)
 def _hint(target: Any, position: int) -> str:
     name = parameter(target, position) if target is not None else ""
     return name if identifier(name) else f"value_{position}"
