@@ -14,7 +14,9 @@ from raynas.engine import ExecutionEngine, Job, Keep, Resources, Workplace, arti
 from raynas.errors import StoreError
 from raynas.graph import Graph, GraphSpace, simplify
 from raynas.plugins import make, make_stopper
-from raynas.pytorch import to_source
+from raynas.pytorch import profile, to_source
+from raynas.pytorch.constraints import check
+from raynas.pytorch.inputs import made_of
 from raynas.pytorch.trace import WORKSHOP
 from raynas.search import Designs, Loop, Planner, RunDefinition, SearchState, keeps_parents, training_seed
 from raynas.search.decisions import Submit
@@ -40,7 +42,7 @@ class Simplified:
         return to_source(self.graph)
 
 
-def designs_of(definition: RunDefinition) -> Designs:
+def designs_of(definition: RunDefinition, pickles: Mapping[str, bytes]) -> Designs:
     """What the run's samples stand for."""
     graphs = GraphSpace.from_json(definition.space, trust=definition.trust, workshop=WORKSHOP)
     labels = {domain.label for domain in graphs.search_space}
@@ -52,7 +54,20 @@ def designs_of(definition: RunDefinition) -> Designs:
     def evaluator(sample: Sample) -> str:
         return serializer.resolve(definition.evaluator, sample) if has_choices else definition.evaluator
 
-    return Designs(SearchSpace.from_json(definition.choices), candidate, evaluator, definition.code)
+    reject = _rejection(definition, pickles)
+    return Designs(SearchSpace.from_json(definition.choices), candidate, evaluator, definition.code, reject)
+
+
+def _rejection(definition: RunDefinition, pickles: Mapping[str, bytes]) -> Callable[[Simplified, Sample], str | None]:
+    """What keeps a candidate from being trained: that it cannot run, or breaks a constraint; found on meta tensors."""
+    attachments = belonging_to("constraints", pickles)
+    bounds = serializer.loads(definition.constraints, attachments, definition.trust) if definition.constraints else {}
+    inputs = made_of(definition.inputs)
+
+    def reject(candidate: Simplified, sample: Sample) -> str | None:
+        return check(profile(candidate.graph, inputs, sample), bounds) if inputs else None
+
+    return reject
 
 
 def attached(store: Store, names: tuple[str, ...]) -> dict[str, bytes]:
@@ -104,7 +119,7 @@ def assemble(
         stopper = make_stopper(
             definition.stopper, serializer.loads(text, belonging_to("stopper_arguments", pickles), definition.trust)
         )
-    designs = designs_of(definition)
+    designs = designs_of(definition, pickles)
     rules = definition.rules(keeps_parents(strategy), strategy.ends_by_itself)
     present = frozenset(artifacts.names(folder, WEIGHTS))
     state = SearchState(rules, store.trials(), stopper.should_stop if stopper else None, present)

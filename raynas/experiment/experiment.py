@@ -24,6 +24,8 @@ from raynas.experiment.result import Result
 from raynas.experiment.user_code import code_digest
 from raynas.graph import GraphSpace
 from raynas.pytorch import module_texts, trace
+from raynas.pytorch.constraints import Constraint, validate
+from raynas.pytorch.inputs import describe
 from raynas.search import RunDefinition, changes
 from raynas.search_space import SearchSpace
 from raynas.store import Store
@@ -61,6 +63,8 @@ class Experiment:
         initial_samples: tried before the strategy is asked.
         replicates: how often every candidate is trained, each time with another seed.
         dedup: whether a candidate that was trained before shares that result, also when its samples differ.
+        constraints: bounds that a candidate must keep to be trained: `{"params": "<=500k", "flops": "<=50M"}`, for one
+            example of the evaluator's data; or functions of the candidate's `Profile`, by any name.
         stopper: ends trials between their reports: a registered name, "module:Class", a stopper, or a stopper class.
         stopper_arguments: constructor arguments, where `stopper` is a name or a class.
         keep_weights: of how many best trials the weights stay.
@@ -92,6 +96,7 @@ class Experiment:
         dedup: bool = True,
         stopper: str | Stopper | type[Stopper] | None = None,
         stopper_arguments: Mapping[str, Any] | None = None,
+        constraints: Mapping[str, Constraint] | None = None,
         keep_weights: int = 1,
         verbose: bool = False,
     ) -> None:
@@ -116,6 +121,8 @@ class Experiment:
         self._stopper = (stopper, dict(stopper_arguments or {})) if isinstance(stopper, str) else None
         self.keep_weights = _at_least(keep_weights, 0, "keep_weights", whole=True, required=True)
         self.verbose = verbose
+        self.constraints = dict(constraints or {})
+        validate(self.constraints)
 
     @property
     def name(self) -> str:
@@ -181,6 +188,14 @@ class Experiment:
             "arguments": _document(arguments, "arguments", pickles),
             "stopper_arguments": _document(stopper_arguments, "stopper_arguments", pickles),
         }
+        inputs = describe(self.evaluator.example_inputs())
+        if self.constraints:
+            if not inputs:
+                raise ConfigError(
+                    f"constraints on {', '.join(self.constraints)} need an example of the data, and the evaluator has "
+                    "none: let its example_inputs() return the tensors of one call"
+                )
+            documents["constraints"] = _document(self.constraints, "constraints", pickles)
         named = {name for text in documents.values() for name in serializer.trusted_modules(text)}
         trust = sorted(named.union(self.graph_space.units()))
         code = pack([*trust, *(_name(type(plugin)) for plugin in (self.strategy, self.stopper) if plugin is not None)])
@@ -200,6 +215,8 @@ class Experiment:
             dedup=self.dedup,
             keep_weights=self.keep_weights,
             initial_samples=self.initial_samples,
+            constraints=documents.get("constraints", ""),
+            inputs=inputs,
             max_trials=self.max_trials,
             max_time=self.max_time,
             max_concurrent=self.max_concurrent,

@@ -15,7 +15,7 @@ from raynas.trial.history import Direction
 CHANGEABLE = ("max_trials", "max_time", "max_concurrent", "resources")
 """What may be another when a run goes on."""
 
-OF_THIS_START = ("code", "path", "trust", "attached", "started")
+OF_THIS_START = ("inputs", "code", "path", "trust", "attached", "started")
 """What each start writes anew, and nobody compares."""
 
 SHOWN = 5
@@ -40,6 +40,8 @@ class RunDefinition:
         dedup: whether a trial with a known key shares that one's outcome.
         keep_weights: of how many best trials the weights stay.
         initial_samples: tried before the strategy is asked.
+        constraints: the document of the bounds that every candidate must keep; empty: there are none.
+        inputs: shape and dtype of each argument of one call; empty: not known.
         max_trials: how many trials may cost training; None: any number.
         max_time: seconds for each start; None: no limit.
         max_concurrent: how many jobs there are at most at once; None: as many as there is room for.
@@ -64,6 +66,8 @@ class RunDefinition:
     dedup: bool = True
     keep_weights: int = 1
     initial_samples: tuple[Mapping[str, Any], ...] = ()
+    constraints: str = ""
+    inputs: tuple[Any, ...] = ()
     max_trials: int | None = None
     max_time: float | None = None
     max_concurrent: int | None = None
@@ -85,7 +89,7 @@ class RunDefinition:
             values = {item.name: json.loads(texts[item.name]) for item in fields(cls)}
         except (KeyError, ValueError) as error:
             raise StoreError(f"the run's definition cannot be read ({error!r}): was it written by raynas?") from None
-        for name in ("initial_samples", "path", "trust", "attached"):
+        for name in ("initial_samples", "inputs", "path", "trust", "attached"):
             values[name] = tuple(values[name])
         return cls(**values)
 
@@ -139,7 +143,7 @@ def _differences(key: str, old: str, new: str) -> Iterator[str]:
         yield from _choices(before, after)
     elif key == "space":
         yield "space: the model itself is another"
-    elif key in ("evaluator", "arguments", "stopper_arguments") and before and after:
+    elif key in ("evaluator", "arguments", "stopper_arguments", "constraints") and before and after:
         where = {"arguments": "strategy", "stopper_arguments": "stopper"}.get(key, key)
         yield from _walk(where, json.loads(before).get("value"), json.loads(after).get("value"))
     else:

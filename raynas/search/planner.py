@@ -9,7 +9,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from queue import SimpleQueue
-from typing import Protocol
+from typing import Any, Protocol
 
 from raynas.errors import PluginError, RaynasError, SearchError
 from raynas.search.planned import Planned
@@ -40,12 +40,14 @@ class Designs:
         candidate: the network that a sample stands for.
         evaluator: the evaluator's document with its choices made as a sample says.
         code: digest of the user's code that a training runs, beside the graph.
+        reject: why a candidate is not to be trained; None where it is. A `RaynasError` rejects, too.
     """
 
     space: SearchSpace
     candidate: Callable[[Sample], Candidate]
     evaluator: Callable[[Sample], str]
     code: str = ""
+    reject: Callable[[Any, Sample], str | None] = lambda candidate, sample: None
 
 
 class Planner:
@@ -94,7 +96,8 @@ class Planner:
         try:
             candidate = self._designs.candidate(sample)
             fingerprint = candidate.fingerprint()
-            source = self._source(fingerprint, candidate)
+            rejected = self._designs.reject(candidate, sample) or ""
+            source = None if rejected else self._source(fingerprint, candidate)
         except RaynasError as error:  # this sample's graph does not hold together, others may
             fingerprint = f"sample:{digest(sample.to_json())}"
             rejected = str(error)

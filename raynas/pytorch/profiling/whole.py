@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
@@ -28,7 +29,7 @@ def run_whole(graph: Graph, inputs: tuple[Any, ...], sample: Mapping[str, Any] |
 
     source, place = to_source(graph), places_of(graph)
     try:
-        with FakeTensorMode(allow_non_fake_inputs=True):
+        with _unlogged(), FakeTensorMode(allow_non_fake_inputs=True):
             return _profiled(source, place, _made(inputs, _empty))
     except Exception:  # fake tensors cannot do all that real ones can: they refuse nothing
         pass
@@ -38,6 +39,18 @@ def run_whole(graph: Graph, inputs: tuple[Any, ...], sample: Mapping[str, Any] |
     except Exception as error:
         cause = error.__cause__ if isinstance(error, SourceError) and error.__cause__ else error
         raise CandidateError(_told(cause, source, sample)) from error
+
+
+@contextmanager
+def _unlogged() -> Iterator[None]:
+    """Without the tracebacks that torch logs where a shape does not fit: the search tells of it in its own words."""
+    logger = logging.getLogger("torch._subclasses.fake_tensor")
+    before = logger.disabled
+    logger.disabled = True
+    try:
+        yield
+    finally:
+        logger.disabled = before
 
 
 def _profiled(source: str, root: Place, inputs: tuple[Any, ...]) -> Profile:
