@@ -1,0 +1,1 @@
+"""Spaces of the literature, to search or to learn from."""
