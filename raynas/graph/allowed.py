@@ -66,9 +66,7 @@ def is_allowed(name: str, trust: Iterable[str] = ()) -> bool:
         return False
     inner = name[len(package) + 1 :].split(".")
     home = inner[:-1]
-    return not home or (
-        home[0] in ("modules", "init", "functional", "utils", "quantized", "attention") and len(home) <= 2
-    )
+    return not home or home in (["init"], ["functional"]) or (home[0] in ("modules", "utils") and len(home) <= 2)
 
 
 def is_method(name: str) -> bool:

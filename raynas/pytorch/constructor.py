@@ -7,7 +7,7 @@ those that such operations needed, and those that took random numbers, so that a
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -85,14 +85,21 @@ class Constructors:
         opaque: modules that are kept whole: what happened in their constructors comes back with them.
         tape: the recording; None where there is none.
         below: paths of all that stands below a module, by object, as far as they are known.
+        inherited: names of what a module's base class, if it is a basic unit, makes in it.
 
     Attributes:
         failed: a module whose constructor cannot be written, and why.
     """
 
     def __init__(
-        self, root: nn.Module, opaque: set[nn.Module], tape: Tape | None, below: dict[nn.Module, dict[int, str]]
+        self,
+        root: nn.Module,
+        opaque: set[nn.Module],
+        tape: Tape | None,
+        below: dict[nn.Module, dict[int, str]],
+        inherited: Callable[[nn.Module], set[str]],
     ) -> None:
+        self.inherited = inherited
         self.root = root
         self.opaque = opaque
         self.tape = tape
@@ -294,7 +301,9 @@ class Constructors:
     def _create(self, event: Event, tensor: Tensor) -> None:
         _, module = self._owned[id(tensor)]
         index = event.index
-        unit_owned = is_basic_unit(type(module)) or module in self.tape.bases  # type: ignore[union-attr]  # as above
+        unit_owned = is_basic_unit(type(module)) or any(
+            getattr(module, name, None) is tensor for name in self.inherited(module)
+        )
         home = self._home((*event.scopes, module) if not unit_owned else event.scopes, event)
         try:
             value = Local(self._lets[index]) if index in self._lets else self._unit(event, home)

@@ -61,11 +61,11 @@ class Builder:
     def __init__(self, root: nn.Module, tracer: Tracer) -> None:
         self.root = root
         self.tracer = tracer
+        self.changes = Changes()
         self.shared = _shared(root, tracer)
         self.ties = _ties(root, tracer, self.shared)
-        self.constructors = Constructors(root, set(tracer.opaque), tape_of(root), tracer.below)
+        self.constructors = Constructors(root, set(tracer.opaque), tape_of(root), tracer.below, self.inherited)
         self.copies, self.firsts = _copies(root)
-        self.changes = Changes()
         self.below: dict[nn.Module, list[Step]] = {}
         self.written: set[int] = set()
         self.compared: set[nn.Module] = set()
@@ -88,7 +88,7 @@ class Builder:
             self.homes.append((module, ""))
         base, init = self.base(module)
         members: dict[str, Member] = {}
-        inherited = _inherited(module, init)
+        inherited = set() if init is None else self.inherited(module)
         for kind, own in (("parameter", module._parameters), ("buffer", module._buffers)):
             for name, tensor in own.items():
                 if tensor is not None and name not in inherited:
@@ -198,6 +198,15 @@ class Builder:
                 found += [value[1]] if value is not None and value[1] is not None else []
         self._times[module] = min(found, default=None)
         return self._times[module]
+
+    def inherited(self, module: nn.Module) -> set[str]:
+        """Names of the parameters, buffers and children that a module's base class makes in it, if it is a unit."""
+        tape = tape_of(module)
+        call = tape.bases.get(module) if tape is not None else None
+        if call is None:
+            return set()
+        made = self.changes.made(call) or module
+        return {*made._parameters, *made._buffers, *made._modules}
 
     def base(self, module: nn.Module) -> tuple[str, Unit | None]:
         """The class that the generated one derives from, and the call of its constructor where it needs one."""
@@ -332,10 +341,6 @@ def unit_of(call: Call) -> Unit:
 
 def _by_token(choice: LayerChoice) -> dict[Any, nn.Module]:
     return {token(key): candidate for key, candidate in choice.candidates.items()}
-
-
-def _inherited(module: nn.Module, init: Unit | None) -> set[str]:
-    return set() if init is None else {*module._parameters, *module._buffers, *module._modules}
 
 
 def tape_of(root: nn.Module) -> Tape | None:
