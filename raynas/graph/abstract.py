@@ -58,11 +58,8 @@ class Abstract:
         self.graph = graph
         self.scope = scope
         self._members: dict[str, tuple[Member, Mapping[str, Member]]] = {}
-        self._values: dict[int, Value] = {}
-        given = iter(inputs)
-        for node in graph.nodes:
-            value = next(given, None) if node.op == "input" else self._value(node)
-            self._values[id(node)] = value or Value(_Unknown())
+        self._inputs = inputs
+        self._values: dict[int, Value] | None = None
 
     @cached_property
     def _users(self) -> Counter[int]:
@@ -74,7 +71,15 @@ class Abstract:
         return any(self._disturbs(node) for node in self.graph.nodes)
 
     def __getitem__(self, node: Any) -> Value:
-        return self._values[id(node)] if isinstance(node, Node) else Value(_Unknown())
+        if not isinstance(node, Node):
+            return Value(_Unknown())
+        if self._values is None:
+            self._values = {}
+            given = iter(self._inputs)
+            for step in self.graph.nodes:
+                value = next(given, None) if step.op == "input" else self._value(step)
+                self._values[id(step)] = value or Value(_Unknown())
+        return self._values[id(node)]
 
     def is_zero(self, node: Node) -> bool:
         return self[node].zero

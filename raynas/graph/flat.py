@@ -16,6 +16,9 @@ from raynas.serializer import Encoder
 
 SUM = "sum"
 
+PLAIN = tuple(f"tuple[tuple[{','.join('#' * count)}],{{}}]" for count in (1, 2, 3))
+"""The text of one, two and three arguments that are values of other steps: see `_text`."""
+
 
 class Step(NamedTuple):
     """One step of a flat graph.
@@ -90,7 +93,7 @@ class _Flattener:
         self.ordered = abstract.writes_in_place
         inputs = [self.add(Step(f"input {position}", ())) for position, _ in enumerate(graph.inputs)]
         self.setup(graph, graph.shared)
-        result = self.body(graph, graph.shared, inputs)
+        result = self.body(graph, graph.shared, inputs, abstract)
         self.add(self.step("output", result))
         if self.ordered:  # a write may be seen by any step after it, so that the order of all steps counts
             self.steps = [Step(f"{i} {s.label}", s.operands, False, s.owner) for i, s in enumerate(self.steps)]
@@ -107,14 +110,14 @@ class _Flattener:
         self.steps.append(step)
         return _At(len(self.steps) - 1)
 
-    def body(self, graph: Graph, scope: Mapping[str, Member], inputs: list[Any]) -> Any:
+    def body(self, graph: Graph, scope: Mapping[str, Member], inputs: list[Any], known: Abstract | None = None) -> Any:
         """Dissolve one forward pass; returns its result, positions in place of nodes."""
         name = form.of(graph)
         if name is not None:
             mould = _moulds[name] if name in _moulds else _moulds.note(name, self.mould(graph, scope))
             if mould is not None and all(type(value) is _At for value in inputs):
                 return self.cast(mould, graph, scope, inputs)
-        abstract = Abstract(graph, scope)
+        abstract = known or Abstract(graph, scope)
         values: dict[int, Any] = {}
         given = iter(inputs)
         for node in graph.nodes:
@@ -172,6 +175,10 @@ class _Flattener:
         return None
 
     def node(self, node: Node, abstract: Abstract, scope: Mapping[str, Member], values: dict[int, Any]) -> Any:
+        if not node.kwargs and 0 < len(node.args) <= len(PLAIN) and node.op in ("module", "function"):
+            got = [values[id(arg)] for arg in node.args if isinstance(arg, Node)]
+            if len(got) == len(node.args) and all(type(value) is _At for value in got):
+                return self.plain(node, abstract, tuple([value.position for value in got]))
         args = self.value((node.args, node.kwargs), values)
         if node.op == "graph":
             member, inner = abstract.member(node)
@@ -190,6 +197,14 @@ class _Flattener:
             if taken is not None:
                 return taken
         return self.add(self.step(f"{node.op} {node.target}", args, _is_free(node), role=_role(node, None)))
+
+    def plain(self, node: Node, abstract: Abstract, operands: tuple[int, ...]) -> _At:
+        """A step whose arguments are values of other steps and nothing else."""
+        unit = abstract.unit(node)
+        head = f"function {node.target}" if unit is None else self.unit_label(unit)
+        owner = None if unit is None or unit.target in kinds.STATELESS else self.owner(unit)
+        label = f"{head} {PLAIN[len(operands) - 1]}"
+        return self.add(Step(label, operands, _is_free(node), owner, _role(node, unit)))
 
     def attribute(self, path: str, abstract: Abstract, scope: Mapping[str, Member]) -> _At:
         above, _, name = path.rpartition(".")
