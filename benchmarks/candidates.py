@@ -116,7 +116,7 @@ def graph_of(edges: list[tuple[int, int]], kinds: tuple[str, ...]) -> Graph:
 
 
 def md5_hash(edges: list[tuple[int, int]], kinds: tuple[str, ...]) -> str:
-    """Iterated neighbour hashing: each vertex's in- and out-degree and kind, mixed with its neighbours' round by round."""
+    """Iterated neighbour hashing: each vertex's degrees and kind, mixed with its neighbours' round by round."""
     count = len(kinds) + 2
 
     def md5(text: str) -> str:
@@ -140,9 +140,8 @@ def md5_hash(edges: list[tuple[int, int]], kinds: tuple[str, ...]) -> str:
 
 
 def nas_bench_101(most: int) -> None:
-    print(
-        f"\nNAS-Bench-101, cumulative\n{'vertices':>9}{'labelled':>10}{'unique':>9}{'by MD5':>9}{'µs each':>9}{'MD5 µs':>9}{'ratio':>7}"
-    )
+    print("\nNAS-Bench-101, cumulative")
+    print(f"{'vertices':>9}{'labelled':>10}{'unique':>9}{'by MD5':>9}{'µs each':>9}{'MD5 µs':>9}{'ratio':>7}")
     seen: set[str] = set()
     other: set[str] = set()
     labelled = 0
@@ -159,11 +158,9 @@ def nas_bench_101(most: int) -> None:
             theirs += spent
             other.update(found)
         labelled += len(items)
-        each, each_other = 1000 * ours / len(items), 1000 * theirs / len(items)
-        print(
-            f"{vertices:9}{labelled:10,}{len(seen):9,}{len(other):9,}{each:9.0f}{each_other:9.0f}{each / each_other:7.2f}",
-            flush=True,
-        )
+        each, other_each = 1000 * ours / len(items), 1000 * theirs / len(items)
+        counts = f"{vertices:9}{labelled:10,}{len(seen):9,}{len(other):9,}"
+        print(f"{counts}{each:9.0f}{other_each:9.0f}{each / other_each:7.2f}", flush=True)
 
 
 def main() -> None:
