@@ -118,7 +118,10 @@ class _Simulation:
     def propose(self, number: int, proposal: Proposal) -> bool:
         """Give the proposal its number and, if it needs training, a worker; returns whether it does."""
         sample = proposal.sample
-        key = TrialKey(self.fingerprint(sample), budget=proposal.budget, warm_start=proposal.warm_start)
+        parent = proposal.warm_start
+        if parent is not None and (trained := self.ledger[parent].twin) is not None:
+            parent = trained
+        key = TrialKey(self.fingerprint(sample), budget=proposal.budget, warm_start=parent)
         self.ledger.put(begin(Proposed(number, self.now, sample, key, proposal.note)))
         twin = self.trained.setdefault(key, number)
         if twin != number:

@@ -13,6 +13,7 @@ from types import FrameType
 from typing import Any
 from zlib import crc32
 
+from raynas.errors import ConfigError
 from raynas.search_space import Sample, SearchSpace
 from raynas.strategy import Proposal, Strategy, consult
 from raynas.testing.simulate import FREE, Objective, simulate
@@ -63,17 +64,21 @@ class StrategyContract(ABC):
     Attributes:
         flat: whether the time of a proposal does not grow with the history. Set it to False in the test of a strategy
             that fits a model to all trials.
+        trials: how many trainings each search of the tests has; less than 60 for a strategy that is slow to answer.
+        many: over how many trainings a flat strategy must not slow down.
     """
 
     flat = True
+    trials = 60
+    many = 2000
 
     @abstractmethod
     def make(self) -> Strategy:
         """A new strategy, always with the same parameters."""
 
     def spaces(self) -> Mapping[str, SearchSpace]:
-        """The spaces to search, by name; override it for a strategy that is made for some kinds only."""
-        return spaces()
+        """The spaces to search, by name: all that the strategy's `check` does not refuse."""
+        return {name: space for name, space in spaces().items() if self._takes(space)}
 
     def test_proposals_can_be_tried(self) -> None:
         """Samples lie in the space, notes survive JSON, weights come from trials that have some."""
@@ -112,14 +117,14 @@ class StrategyContract(ABC):
     def test_many_workers(self) -> None:
         """More workers than trials have ended, for long."""
         for name, space in self.spaces().items():
-            history = simulate(self.make(), space, landscape, trials=80, workers=40)
+            history = simulate(self.make(), space, landscape, trials=self.trials + 20, workers=40)
             assert len(history), f"nothing was proposed to 40 workers on the space '{name}'"
 
     def test_everything_fails(self) -> None:
         """A search in which no trial ever has a result goes on until its end."""
         for space in self.spaces().values():
-            simulate(Recorder(self.make), space, failing, trials=60, workers=3)
-            simulate(Recorder(self.make), space, infeasible, trials=60)
+            simulate(Recorder(self.make), space, failing, trials=self.trials, workers=3)
+            simulate(Recorder(self.make), space, infeasible, trials=self.trials)
 
     def test_small_spaces_end(self) -> None:
         """Where all has been tried there is nothing to propose: `history.distinct` and `space.size()` tell."""
@@ -139,10 +144,11 @@ class StrategyContract(ABC):
         """A proposal that was answered without training has entered the history; another one is due."""
         for name, space in self.spaces().items():
             # The recorder, which does not end by itself, is stopped where a grid would go on to the last sample.
-            recorder = Recorder(self.make, limit=2 * FREE)
+            many = FREE if self.flat else 2 * self.trials
+            recorder = Recorder(self.make, limit=2 * many)
             history = simulate(recorder, space, landscape, trials=300, fingerprint=lambda sample: "all the same")
-            last = [trial.sample for trial in history.trials[-FREE:]]
-            assert len(last) < FREE or len(set(last)) > 1, (
+            last = [trial.sample for trial in history.trials[-many:]]
+            assert len(last) < many or len(set(last)) > 1, (
                 f"on the space '{name}', only {last[0]!r} was proposed in the end"
             )
 
@@ -160,8 +166,24 @@ class StrategyContract(ABC):
                 parents = set(self.make().parents(asked.history))
                 assert parents <= numbers, f"parents names trials {parents - numbers} that never were, in the {name}"
 
+    def test_weights_to_start_from_are_kept(self) -> None:
+        """What a proposal starts from has been named by `parents` at every question since it ended."""
+        for name, run in self._runs():
+            kept: set[int] = set()
+            seen = 0
+            for asked in run():
+                history = asked.history
+                kept.update(trial.number for trial in history.ended[seen:] if trial.has_result)
+                seen = len(history.ended)
+                kept.intersection_update(self.make().parents(history))
+                start = asked.answer.warm_start if asked.answer is not None else None
+                assert start is None or start in kept, (
+                    f"in the {name}, trial {len(history)} starts from trial {start}, whose weights are gone: "
+                    "let parents() name it from its end until then"
+                )
+
     def test_does_not_slow_down(self) -> None:
-        """Over 2,000 trials the last proposals cost at most twice the work of the first, in lines of Python run."""
+        """Over many trials the last proposals cost at most twice the work of the first, in lines of Python run."""
         if not self.flat:
             return
         for space in self.spaces().values():
@@ -169,13 +191,20 @@ class StrategyContract(ABC):
             if size is not None and size < 100_000:
                 continue
             counted = _Counted(self.make())
-            simulate(counted, space, landscape, trials=2000, workers=4)
+            simulate(counted, space, landscape, trials=self.many, workers=4)
             tenth = len(counted.work) // 10
             first, last = sum(counted.work[:tenth]), sum(counted.work[-tenth:])
             assert last <= 2 * first, (
                 f"the last {tenth} proposals cost {last} lines of Python, the first {first}: "
                 "look at the end of history.completed only, or set flat = False in the test of a model-based strategy"
             )
+
+    def _takes(self, space: SearchSpace) -> bool:
+        try:
+            self.make().check(space, {"score": "max"}, None)
+        except ConfigError:
+            return False
+        return True
 
     def _runs(self, renew: bool = False) -> Iterator[tuple[str, Callable[[], list[Asked]]]]:
         """Searches of all kinds, by name."""
@@ -193,7 +222,7 @@ class StrategyContract(ABC):
                     fingerprint: Callable[[Sample], str] = fingerprint,
                 ) -> list[Asked]:
                     recorder = Recorder(self.make, renew)
-                    simulate(recorder, space, objective, trials=60, workers=workers, seed=1, fingerprint=fingerprint)
+                    simulate(recorder, space, objective, self.trials, workers, seed=1, fingerprint=fingerprint)
                     return recorder.asked
 
                 yield f"search of '{name}', {kind}", run

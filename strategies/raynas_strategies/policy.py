@@ -66,10 +66,10 @@ class Policy:
                 self.logits[label][other] += step
 
     def taken(self, sample: Mapping[str, Any]) -> Iterator[tuple[str, int]]:
-        """The actions that make up a sample."""
-        for label, value in sample.items():
-            if label in self._actions:
-                yield label, self._actions[label].action(value)
+        """The actions that make up a sample, in the space's order."""
+        for label, actions in self._actions.items():
+            if label in sample:
+                yield label, actions.action(sample[label])
 
 
 class Actions:

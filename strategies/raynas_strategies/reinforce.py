@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from random import Random
 
-from raynas import History, Proposal, SearchSpace, Strategy, Trial
+from raynas import History, Proposal, Sample, SearchSpace, Strategy, Trial
 from raynas_strategies import arguments
 from raynas_strategies.folded import Folded
 from raynas_strategies.policy import Policy
 from raynas_strategies.random import RandomSearch
 
-TRIES = 16
-"""How often the policy is asked for something new before chance is."""
+STEPS = 8
+"""How many mutations lead away from a sample that was tried before, until a random one is taken."""
 
 
 class Learner:
@@ -77,13 +77,18 @@ class Reinforce(Strategy):
 
 
 def drawn(policy: Policy, chance: RandomSearch, space: SearchSpace, history: History, rng: Random) -> Proposal | None:
-    """A new sample of the policy, with the logarithm of its probability; after many old ones, a random one."""
+    """The policy's sample, or something new near it, with the logarithm of its probability."""
     size = space.size()
     if size is not None and history.distinct >= size:
         return None
-    for _ in range(TRIES):
-        sample, log_probability = policy.draw(rng)
-        if not history.proposed(sample):
-            return Proposal(sample, note={"log_probability": log_probability})
-    other = chance.ask(space, history, rng)
-    return None if other is None else Proposal(other, note={"log_probability": policy.log_probability(other)})
+    sample, log_probability = policy.draw(rng)
+    if not history.proposed(sample):
+        return Proposal(sample, note={"log_probability": log_probability})
+    near: Sample | None = sample
+    for _ in range(STEPS):
+        near = space.mutate(near, rng) if near is not None else None
+        if near is None or not history.proposed(near):
+            break
+    else:
+        near = chance.ask(space, history, rng)
+    return None if near is None else Proposal(near, note={"log_probability": policy.log_probability(near)})

@@ -13,6 +13,7 @@ import raynas
 
 FILES = sorted(Path(raynas_strategies.__path__[0]).glob("**/*.py"))
 OWN = {"raynas", "raynas_strategies"}
+LATE = {"optuna", "cmaes", "sklearn", "numpy"}
 
 
 def imports(tree: ast.AST) -> Iterator[tuple[str, list[str]]]:
@@ -36,7 +37,15 @@ def test_only_public_names_are_used(file: Path) -> None:
             assert names, "write `from raynas import …`, so that this test sees the names"
             assert set(names) <= set(raynas.__all__), f"{set(names) - set(raynas.__all__)} is not public"
         else:
-            assert top in OWN or top in sys.stdlib_module_names, f"{file.name} imports {module}"
+            assert top in OWN | LATE or top in sys.stdlib_module_names, f"{file.name} imports {module}"
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
+def test_what_only_some_strategies_need_is_imported_when_they_are_used(file: Path) -> None:
+    blocks = [node for node in ast.parse(file.read_text()).body if not isinstance(node, ast.If)]
+    top_level = [node for node in blocks if isinstance(node, ast.Import | ast.ImportFrom)]
+    for module, _ in (item for node in top_level for item in imports(node)):
+        assert module.partition(".")[0] not in LATE, f"{file.name} imports {module} when it is imported"
 
 
 def test_there_are_files() -> None:
@@ -45,5 +54,6 @@ def test_there_are_files() -> None:
 
 def test_strategies_import_neither_torch_nor_ray() -> None:
     modules = ", ".join(f"raynas_strategies.{file.stem}" for file in FILES if file.stem != "__init__")
-    code = f"import sys, {modules}; sys.exit(bool({{'torch', 'ray', 'pytorch_lightning'}} & set(sys.modules)))"
+    heavy = {"torch", "ray", "pytorch_lightning", *LATE}
+    code = f"import sys, {modules}; sys.exit(bool({heavy} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0

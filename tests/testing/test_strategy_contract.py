@@ -111,6 +111,19 @@ class Ghostly(Sound):
         return [len(history)]
 
 
+class Forgetful(Sound):
+    """Starts from the first trial, which it names as long as there are few."""
+
+    def ask(self, space: SearchSpace, history: History, rng: Random) -> Sample | Proposal | None:
+        sample = super().ask(space, history, rng)
+        start = 0 if 0 in self.parents(history) or len(history) > 10 else None
+        start = start if history.completed and history.completed[0].number == 0 else None
+        return None if sample is None else Proposal(sample, warm_start=start)  # type: ignore[arg-type]  # a sample
+
+    def parents(self, history: History) -> Collection[int]:
+        return [trial.number for trial in history.ended[:1]] if len(history) < 5 else []
+
+
 class Brooding(Sound):
     """Looks at every trial, every time."""
 
@@ -155,6 +168,7 @@ def test_a_sound_strategy_holds_it(name: str) -> None:
         (Vain, "test_ask_leaves_the_history_alone", "ask changed the history, in the search of"),
         (Literal, "test_resumes_from_any_prefix", "resumed from a stored history after"),
         (Ghostly, "test_parents_are_in_the_history", "parents names trials .0. that never were"),
+        (Forgetful, "test_weights_to_start_from_are_kept", "starts from trial 0, whose weights are gone"),
         (Brooding, "test_does_not_slow_down", "proposals cost .* lines of Python, the first"),
     ],
 )
