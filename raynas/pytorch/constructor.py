@@ -120,6 +120,10 @@ class Constructors:
                     self._storages.setdefault(_storage(before), []).append(tensor)
             self._read(tape)
 
+    def owner(self, tensor: Tensor) -> nn.Module:
+        """The first module that holds a tensor of the model."""
+        return self._owned[id(tensor)][1]
+
     def value(self, tensor: Tensor) -> tuple[Any, int | None] | None:
         """The expression that created an opened module's tensor, and when, where that counts; None: not recorded."""
         return self.values.get(id(tensor))
@@ -285,18 +289,20 @@ class Constructors:
                         value = self._expression(event.args[1], home, event)
                     self._put(home, Timed(event.index, Set(f"{target.path}.data", value), self._draws(event)))
                 return
-            unit = self._unit(event, home)
+            unit = self._unit(event, home, self._blank(event))
         except Untold as why:
-            if event.drew and event.changed and not any(self._owner(t) is not None for t in event.changed):
-                first = event.changed[0]
-                blank = Unit("torch.empty", (tuple(first.shape),), {"dtype": first.dtype})
-                try:
-                    unit = self._unit(event, home, {id(first): blank})
-                except Untold:
-                    raise self._failed(home, event, why) from None
-            else:
-                raise self._failed(home, event, why) from None
+            raise self._failed(home, event, why) from None
         self._put(home, Timed(event.index, Apply(unit.target, unit.args, unit.kwargs), self._draws(event)))
+
+    def _blank(self, event: Event) -> dict[int, Any]:
+        """In place of a tensor that is not kept, and is only filled with random numbers: an empty one of its shape."""
+        if not event.drew:
+            return {}
+        return {
+            id(tensor): Unit("torch.empty", (tuple(tensor.shape),), {"dtype": tensor.dtype})
+            for tensor in event.changed
+            if self._owner(tensor) is None and id(tensor) not in self._results
+        }
 
     def _create(self, event: Event, tensor: Tensor) -> None:
         _, module = self._owned[id(tensor)]
@@ -312,7 +318,7 @@ class Constructors:
         if index in self._lets:
             self._homes[index] = home
         drew = self._draws(event)
-        if not unit_owned and home is module:
+        if not unit_owned and (home is module or type(module) in (nn.ParameterList, nn.ParameterDict)):
             self.values[id(tensor)] = value, index if drew or _has_local(value) else None
             return
         path = self.below(home).get(id(tensor))

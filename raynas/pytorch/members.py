@@ -302,7 +302,9 @@ class Builder:
     def tensor(self, module: nn.Module, name: str, tensor: torch.Tensor, kind: Any) -> Tensor:
         persistent = name not in module._non_persistent_buffers_set
         known = self.constructors.value(tensor)
-        if id(tensor) in self.written:  # tied: it is assigned once all is made
+        if (
+            id(tensor) in self.written or self.constructors.owner(tensor) is not module
+        ):  # tied: it is assigned once all is made
             kwargs = {} if tensor.dtype == torch.get_default_dtype() else {"dtype": tensor.dtype}
             return Tensor(Unit("torch.empty", (tuple(tensor.shape),), kwargs), kind, tensor.requires_grad, persistent)
         self.written.add(id(tensor))

@@ -122,7 +122,7 @@ def resolve_or_none(qualified: str) -> Any:
 def literal(value: Any, imports: Imports) -> str:
     """A plain value as source; `GraphError` where it has no literal form."""
     if type(value) is str:
-        return _quoted(value)
+        return quoted(value)
     if value is None or isinstance(value, bool) or type(value) in (int, bytes):
         return repr(value)
     if isinstance(value, float):
@@ -161,7 +161,7 @@ def literal(value: Any, imports: Imports) -> str:
     raise GraphError(f"a {kind.__name__} has no literal form: {value!r}")
 
 
-def _quoted(value: str) -> str:
+def quoted(value: str) -> str:
     """A text in double quotes where that is possible without more escapes."""
     text = repr(value)
     return text if text[0] == '"' or '"' in value or "\\'" in text else f'"{text[1:-1]}"'

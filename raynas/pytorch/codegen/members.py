@@ -11,7 +11,7 @@ from raynas.graph.graph import children, find
 from raynas.graph.setup import is_there, paths_of
 from raynas.graph.verify import identifier
 from raynas.pytorch.codegen.arithmetic import INFIX, PREFIX, arithmetic
-from raynas.pytorch.codegen.literals import Imports, constructor, literal
+from raynas.pytorch.codegen.literals import Imports, constructor, literal, quoted
 from raynas.pytorch.codegen.loops import Loop, rolled
 from raynas.pytorch.codegen.paths import written
 from raynas.pytorch.codegen.text import Block, Listed, Slot, Text, call
@@ -119,11 +119,11 @@ class Members:
             value = self._tensor(name, member)
             if member.kind == "buffer":
                 extra: list[Text] = [] if member.persistent else ["persistent=False"]
-                return [call("self.register_buffer", [repr(name), value, *extra])]
+                return [call("self.register_buffer", [quoted(name), value, *extra])]
             return (
                 [(f"self.{name} = ", value)]
                 if identifier(name)
-                else [call("self.register_parameter", [repr(name), value])]
+                else [call("self.register_parameter", [quoted(name), value])]
             )
         if isinstance(member, Shared) and member.name not in self.at and identifier(name):
             shared = self.graph.shared[member.name]
@@ -185,13 +185,13 @@ class Members:
             for name, child in member.members.items()
         )
         if member.base in ("torch.nn.ModuleDict", "torch.nn.ParameterDict"):
-            pairs = tuple((repr(key), ": ", item) for key, item in zip(member.members, items, strict=True))
+            pairs = tuple((quoted(key), ": ", item) for key, item in zip(member.members, items, strict=True))
             return call(self.imports.name(member.base), [Listed("{", pairs, "}")])
         if member.base in ("torch.nn.ModuleList", "torch.nn.ParameterList"):
             return call(self.imports.name(member.base), [Listed("[", items, "]")])
         if list(member.members) == [str(i) for i in range(len(items))]:
             return call(self.imports.name(member.base), items)
-        named = tuple(("(", repr(key), ", ", item, ")") for key, item in zip(member.members, items, strict=True))
+        named = tuple(("(", quoted(key), ", ", item, ")") for key, item in zip(member.members, items, strict=True))
         return call(self.imports.name(member.base), [call(self.imports.word("OrderedDict"), [Listed("[", named, "]")])])
 
     def _step(self, step: Step) -> list[Text]:
@@ -319,7 +319,7 @@ def mentioned(member: Member) -> list[str]:
 
 
 def _assigned(name: str, text: Text) -> Text:
-    return (f"self.{name} = ", text) if identifier(name) else call("self.add_module", [repr(name), text])
+    return (f"self.{name} = ", text) if identifier(name) else call("self.add_module", [quoted(name), text])
 
 
 def _local(name: str) -> str:

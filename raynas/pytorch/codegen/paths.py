@@ -8,6 +8,7 @@ from typing import Any
 from raynas.graph import Graph, Member, Shared
 from raynas.graph.graph import children
 from raynas.graph.verify import identifier
+from raynas.pytorch.codegen.literals import quoted
 
 LISTS = ("torch.nn.ModuleList", "torch.nn.Sequential", "torch.nn.ParameterList")
 
@@ -30,11 +31,11 @@ def written(graph: Graph, path: str, local: Mapping[str, str] | None = None) -> 
         elif base in LISTS and part.isdigit() and isinstance(here, Graph) and _is_numbered(here):
             text += f"[{part}]"
         elif base == "torch.nn.ModuleDict" and isinstance(here, Graph) and part in here.members:
-            text += f"[{part!r}]"
+            text += f"[{quoted(part)}]"
         elif identifier(part):
             text += f".{part}"
         else:
-            text += f".get_submodule({part!r})"
+            text += f".get_submodule({quoted(part)})"
         found: Any = children(here).get(part) if isinstance(here, Graph) else None
         while isinstance(found, Shared):
             found = scope.get(found.name)
