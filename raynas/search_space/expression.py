@@ -13,7 +13,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import copy
 from dataclasses import replace
-from typing import Any, NoReturn
+from typing import Any, NoReturn, cast
 
 from raynas.errors import SampleError, SpaceError
 from raynas.search_space.domain import Categorical, Domain, Value, exact
@@ -112,6 +112,15 @@ class Expression:
         where = f"{users_line()}: " if users_line() else ""
         raise SpaceError(f"{where}{self!r} cannot be used as {what}, because its value is not chosen yet: {cure}")
 
+    @classmethod
+    def __torch_function__(cls, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        """What torch asks when it is handed an expression: a value that is being traced knows what to do, no other."""
+        if not all(issubclass(kind, Expression) for kind in types):
+            return NotImplemented
+        name = getattr(function, "__name__", repr(function))
+        first = next(found for value in (args, kwargs or {}) for found in _expressions(value))
+        return first._refuse(f"an argument of {name} here", "pass it to a layer's constructor, or use it in forward")
+
     def __bool__(self) -> bool:
         self._refuse("a bool", "write LayerChoice for two ways to build, or ValueChoice.condition(test, yes, no)")
 
@@ -131,46 +140,46 @@ class Expression:
         self._refuse("a float", "write ValueChoice.to_float(…)")
 
     def __add__(self, other: Any) -> Expression:
-        return Expression("add", self, other)
+        return _both("add", self, other)
 
     def __radd__(self, other: Any) -> Expression:
-        return Expression("add", other, self)
+        return _both("add", other, self)
 
     def __sub__(self, other: Any) -> Expression:
-        return Expression("sub", self, other)
+        return _both("sub", self, other)
 
     def __rsub__(self, other: Any) -> Expression:
-        return Expression("sub", other, self)
+        return _both("sub", other, self)
 
     def __mul__(self, other: Any) -> Expression:
-        return Expression("mul", self, other)
+        return _both("mul", self, other)
 
     def __rmul__(self, other: Any) -> Expression:
-        return Expression("mul", other, self)
+        return _both("mul", other, self)
 
     def __truediv__(self, other: Any) -> Expression:
-        return Expression("truediv", self, other)
+        return _both("truediv", self, other)
 
     def __rtruediv__(self, other: Any) -> Expression:
-        return Expression("truediv", other, self)
+        return _both("truediv", other, self)
 
     def __floordiv__(self, other: Any) -> Expression:
-        return Expression("floordiv", self, other)
+        return _both("floordiv", self, other)
 
     def __rfloordiv__(self, other: Any) -> Expression:
-        return Expression("floordiv", other, self)
+        return _both("floordiv", other, self)
 
     def __mod__(self, other: Any) -> Expression:
-        return Expression("mod", self, other)
+        return _both("mod", self, other)
 
     def __rmod__(self, other: Any) -> Expression:
-        return Expression("mod", other, self)
+        return _both("mod", other, self)
 
     def __pow__(self, other: Any) -> Expression:
-        return Expression("pow", self, other)
+        return _both("pow", self, other)
 
     def __rpow__(self, other: Any) -> Expression:
-        return Expression("pow", other, self)
+        return _both("pow", other, self)
 
     def __neg__(self) -> Expression:
         return Expression("neg", self)
@@ -191,25 +200,41 @@ class Expression:
         return Expression("floor", self)
 
     def __eq__(self, other: object) -> Expression:  # type: ignore[override]  # a comparison is an expression
-        return Expression("eq", self, other)
+        return _both("eq", self, other)
 
     def __ne__(self, other: object) -> Expression:  # type: ignore[override]  # a comparison is an expression
-        return Expression("ne", self, other)
+        return _both("ne", self, other)
 
     def __lt__(self, other: Any) -> Expression:
-        return Expression("lt", self, other)
+        return _both("lt", self, other)
 
     def __le__(self, other: Any) -> Expression:
-        return Expression("le", self, other)
+        return _both("le", self, other)
 
     def __gt__(self, other: Any) -> Expression:
-        return Expression("gt", self, other)
+        return _both("gt", self, other)
 
     def __ge__(self, other: Any) -> Expression:
-        return Expression("ge", self, other)
+        return _both("ge", self, other)
 
     def __getitem__(self, key: Any) -> Expression:
         return Expression("getitem", self, key)
+
+
+def _both(function: str, left: Any, right: Any) -> Expression:
+    """The expression; a tensor, or a value that is being traced, has the operator itself."""
+    for side in (left, right):
+        if hasattr(type(side), "__torch_function__") and not issubclass(type(side), Expression):
+            return cast("Expression", NotImplemented)
+    return Expression(function, left, right)
+
+
+def _expressions(value: Any) -> Iterator[Expression]:
+    if issubclass(type(value), Expression):
+        yield value
+    elif type(value) in (tuple, list, dict):
+        for item in value.values() if type(value) is dict else value:
+            yield from _expressions(item)
 
 
 class Leaf(Expression):
