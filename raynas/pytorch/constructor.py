@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from raynas.errors import SerializationError, TraceError
 from raynas.graph import Apply, Path, Set, Unit
+from raynas.graph.fixed import has_choice
 from raynas.graph.member import Let, Local, Step
 from raynas.nn import LayerChoice, Repeat, is_basic_unit
 from raynas.nn.basic_unit import CONTAINERS
@@ -457,6 +458,8 @@ class Constructors:
                 unit = unit_of(call)
             except SerializationError:
                 continue
+            if has_choice((unit.args, dict(unit.kwargs))):
+                continue  # how many numbers it took hangs on a choice that is nowhere else
             self._put(self._home(scopes), Timed(call.index, Apply(unit.target, unit.args, unit.kwargs), True))
 
     def _put(self, home: nn.Module, timed: Timed) -> None:
