@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import torch
@@ -185,7 +185,7 @@ class Builder:
             return self._times[module]
         found: list[int] = []
         tape = self.constructors.tape
-        for child in module.modules():
+        for child in self._own(module):
             if tape is not None and child in tape.copied and child not in self.firsts:
                 found.append(tape.copied[child])
                 continue
@@ -198,6 +198,13 @@ class Builder:
                 found += [value[1]] if value is not None and value[1] is not None else []
         self._times[module] = min(found, default=None)
         return self._times[module]
+
+    def _own(self, module: nn.Module) -> Iterator[nn.Module]:
+        """A module and all below it that is made with it: not what stands elsewhere, too."""
+        yield module
+        for child in module._modules.values():
+            if child is not None and child not in self.shared:
+                yield from self._own(child)
 
     def inherited(self, module: nn.Module) -> set[str]:
         """Names of the parameters, buffers and children that a module's base class makes in it, if it is a unit."""
