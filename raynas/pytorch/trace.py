@@ -49,7 +49,7 @@ def trace(
         TraceError: the model holds choices inside something that cannot be opened, or cannot be written as source.
         SpaceError: two different choices have one label.
     """
-    root = _built(space_or_factory)
+    root = built(space_or_factory)
     name_labels(root)
     names = None if example_inputs is None else _given(root, example_inputs)
     space, opaque = _proven(root, Inputs.of(root, names), example_inputs)
@@ -66,7 +66,7 @@ def trace(
 def opened(root: nn.Module, names: list[str]) -> Graph:
     """The graph of a recorded module for calls that pass the inputs of these names; its choices labelled."""
     name_labels(root)
-    return _opened(root, Inputs.of(root, names))[0]
+    return opened(root, Inputs.of(root, names))[0]
 
 
 WORKSHOP = Workshop(opened)
@@ -85,7 +85,7 @@ def _proven(
     tape = tape_of(root)
     values = tape is not None and not any(isinstance(m, LayerChoice | Repeat) for m in root.modules())
     while True:
-        graph, opaque = _opened(root, inputs, dict(whole))
+        graph, opaque = opened(root, inputs, dict(whole))
         verify(graph)
         space = GraphSpace(graph, build=lambda frozen: load_module(to_source(frozen)), workshop=WORKSHOP)
         _ = space.search_space  # raises where two choices share a label
@@ -132,7 +132,7 @@ def _around(root: nn.Module, module: nn.Module, opaque: Collection[nn.Module]) -
     return None
 
 
-def _built(space_or_factory: Any) -> nn.Module:
+def built(space_or_factory: Any) -> nn.Module:
     if isinstance(space_or_factory, nn.Module):
         root = space_or_factory
         recorded = isinstance(root, ModelSpace) or construction(root) is not None
@@ -160,7 +160,7 @@ def _given(root: nn.Module, example_inputs: Sequence[Any]) -> list[str]:
     return names
 
 
-def _opened(
+def opened(
     root: nn.Module, inputs: Inputs, whole: dict[nn.Module, str] | None = None
 ) -> tuple[Graph, dict[nn.Module, str]]:
     """The root's graph; modules that cannot be opened are found one by one, each time from the start."""
