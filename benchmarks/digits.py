@@ -57,9 +57,8 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         space = make(settings({**read(CONFIG), "storage_path": folder})).search_space
         for seed in range(given.seeds):
-            default = searched(
-                seed, 1, folder, name=f"default-{seed}", initial_samples=[dict(space.default())], engine="local"
-            )
+            only = {"initial_samples": [dict(space.default())], "strategy": "random", "engine": "local"}
+            default = searched(seed, 1, folder, name=f"default-{seed}", **only)
             best = searched(seed, given.trials, folder, name=f"search-{seed}")
             for name, result in (("default", default), ("search", best)):
                 measured[name].append(result.best.metrics[METRIC])
