@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import Any
 
 from raynas.errors import GraphError, RaynasError
-from raynas.graph.collect import collect
+from raynas.graph.collect import Found, collect
 from raynas.graph.exploring import Run, explore
 from raynas.graph.freeze import freeze
 from raynas.graph.graph import Graph
@@ -92,7 +92,11 @@ class MutatedSpace(GraphSpace):
         picks = Picks(answers, strict=False)
         graph = rewritten(self.graph, self.mutators, picks, self._workshop)
         self._names.update(name for part in graph.subgraphs() for name in names_in(part))
-        return Run(picks.asked, collect(graph))
+        found = Found()
+        space = collect(graph)
+        for domain in (*picks.asked.values(), *space):
+            found.note(domain, ())  # refuses one label for two choices
+        return Run(picks.asked, space)
 
     def _variant(self, sample: Mapping[str, Value]) -> Graph:
         """The graph that the mutators make under a sample, the graph's own choices still to be made."""
@@ -127,8 +131,8 @@ def read(
 
 
 def _written(mutator: Mutator) -> Any:
-    call = call_of(mutator)
     try:
-        return Encoder(by_value=())(call, mutator.name)
+        qualified_name(type(mutator))
+        return Encoder(by_value=())(call_of(mutator), mutator.name)
     except RaynasError as error:
         raise GraphError(f"mutator {mutator.name} cannot be written down: {error}") from error

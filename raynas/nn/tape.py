@@ -15,6 +15,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.fx import Proxy
 from torch.overrides import TorchFunctionMode
 
 from raynas.nn.basic_unit import is_basic_unit
@@ -126,6 +127,8 @@ class Watch(TorchFunctionMode):
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Mapping[str, Any] | None = None) -> Any:
         kwargs = dict(kwargs or {})
+        if any(issubclass(kind, Proxy) for kind in types):
+            return func(*args, **kwargs)  # a forward pass that is being traced meanwhile
         scopes, skip, whole = scopes_of(sys._getframe(1))
         if skip:
             return func(*args, **kwargs)
