@@ -224,7 +224,7 @@ def test_what_cannot_be_seen_without_trying_all_combinations_is_an_error() -> No
 
 def test_too_many_choices_that_hang_on_each_other_are_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(exploring, "LIMIT", 4)
-    with pytest.raises(GraphError, match="the choices .* of mutator Many hang on each other in more than 4 ways"):
+    with pytest.raises(GraphError, match=r"the choices .* of mutator Many hang on each other in more than 4 ways"):
         plain(Many())
 
 
@@ -276,7 +276,7 @@ def test_two_choices_of_one_label_are_an_error() -> None:
     def mutate(self: Any, graph: Graph) -> None:
         self.choose("width", [1, 2])
 
-    with pytest.raises(SpaceError, match="label 'width' stands for one of .* and for one of .*: give one of"):
+    with pytest.raises(SpaceError, match=r"label 'width' stands for one of .* and for one of .*: give one of"):
         trace(Net(), mutators=[Fill(), act(mutate)])
 
 
@@ -298,13 +298,13 @@ class Moody(Mutator):
 
 def test_a_mutator_that_changes_its_mind_is_an_error() -> None:
     space = plain(Moody())
-    with pytest.raises(SampleError, match="mutator Moody asks for 'late' .*, which it did not under these picks"):
+    with pytest.raises(SampleError, match=r"mutator Moody asks for 'late' .*, which it did not under these picks"):
         space.freeze({})
 
 
 def test_a_placeholder_that_nobody_replaced_is_an_error() -> None:
     space = trace(Net())
-    with pytest.raises(GraphError, match="the placeholder 'middle' is still there: pass raynas.trace a mutator"):
+    with pytest.raises(GraphError, match=r"the placeholder 'middle' is still there: pass raynas.trace a mutator"):
         space.freeze()
     with pytest.raises(SpaceError, match=r"rewriting.py:\d+: the placeholder 'middle' cannot run"):
         Net()(X)
@@ -316,7 +316,7 @@ def test_a_mutator_that_cannot_be_found_elsewhere_is_refused_when_it_is_written(
             """Nothing."""
 
     space = plain(Local())
-    with pytest.raises(GraphError, match="mutator Local cannot be written down: .*define it at the top level"):
+    with pytest.raises(GraphError, match=r"mutator Local cannot be written down: .*define it at the top level"):
         space.to_json()
 
 
