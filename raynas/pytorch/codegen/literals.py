@@ -34,6 +34,7 @@ class Imports:
     def __init__(self) -> None:
         self._lines: set[str] = set()
         self._names: dict[str, str] = {}
+        self._written: dict[str, str] = {}
 
     def word(self, word: str) -> str:
         """One of the fixed names: `nn`, `F`, `torch`, …"""
@@ -42,6 +43,11 @@ class Imports:
 
     def name(self, qualified: str) -> str:
         """How the thing of this qualified name is written."""
+        if qualified not in self._written:
+            self._written[qualified] = self._imported(qualified)
+        return self._written[qualified]
+
+    def _imported(self, qualified: str) -> str:
         if not all(identifier(part) for part in qualified.split(".")):
             raise GraphError(f"{qualified!r} is not a qualified name")
         module, _, last = qualified.rpartition(".")

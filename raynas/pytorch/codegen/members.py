@@ -308,13 +308,20 @@ def is_inline(graph: Graph) -> bool:
 
 def mentioned(member: Member) -> list[str]:
     """The shared members that a member mentions and does not hold, at any depth, each once, in order."""
+    if isinstance(member, Unit):
+        return []
     if isinstance(member, Shared):
         return [member.name]
+    inside = list(children(member).values())
+    own: Mapping[str, Member] = {}
+    if isinstance(member, Graph):
+        own = member.shared
+        inside += own.values()
     found: dict[str, None] = {}
-    own = set(member.shared) if isinstance(member, Graph) else set()
-    inside = list(children(member).values()) + (list(member.shared.values()) if isinstance(member, Graph) else [])
     for child in inside:
-        found.update(dict.fromkeys(name for name in mentioned(child) if name not in own))
+        for name in mentioned(child):
+            if name not in own:
+                found[name] = None
     return list(found)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import count
 from typing import Any
 
 from raynas.graph import Apply, Graph, Member, Set, Tensor, Unit
@@ -43,7 +44,10 @@ class _Draft:
     borrowed: list[str]
 
     def slots(self) -> list[Slot]:
-        return [slot for text in (*self.init, *self.forward) for slot in slots(text)]
+        found: list[Slot] = []
+        for text in (*self.init, *self.forward):
+            slots(text, found)
+        return found
 
     def form(self) -> tuple[Any, ...]:
         """What two drafts must have in common to become one class."""
@@ -145,7 +149,7 @@ class _Writer:
 
     def _written(self, made: _Class) -> str:
         draft = made.draft
-        order = iter(range(len(draft.slots())))
+        order = count()
 
         def filled(text: Text, indent: int) -> str:
             fixed = _fixed(text, made.fill, order)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -50,32 +50,35 @@ def call(head: Text, items: Sequence[Text]) -> Text:
     return (head, Listed("(", tuple(items), ")"))
 
 
-def slots(text: Text) -> Iterator[Slot]:
+def slots(text: Text, found: list[Slot] | None = None) -> list[Slot]:
     """The literals in a text, in order."""
-    if isinstance(text, Slot):
-        yield text
-    elif isinstance(text, Listed):
-        for item in text.items:
-            yield from slots(item)
-    elif isinstance(text, Block):
-        for line in text.lines:
-            yield from slots(line)
-    elif isinstance(text, tuple):
-        for item in text:
-            yield from slots(item)
+    into = [] if found is None else found
+    kind = type(text)
+    if kind is Slot:
+        into.append(text)  # type: ignore[arg-type]  # its type was just asked for
+    elif kind is not str:
+        for item in _parts(text):
+            slots(item, into)
+    return into
+
+
+def _parts(text: Text) -> tuple[Text, ...]:
+    if isinstance(text, tuple):
+        return text
+    return text.items if isinstance(text, Listed) else text.lines if isinstance(text, Block) else ()
 
 
 def flat(text: Text, fill: Fill) -> str:
     """The text in one line."""
     if isinstance(text, str):
         return text
+    if isinstance(text, tuple):
+        return "".join([item if type(item) is str else flat(item, fill) for item in text])
     if isinstance(text, Slot):
         return fill(text)
     if isinstance(text, Listed):
-        return text.open + ", ".join(flat(item, fill) for item in text.items) + text.close
-    if isinstance(text, Block):
-        return "\n    ".join([text.head, *(flat(line, fill) for line in text.lines)])
-    return "".join(flat(item, fill) for item in text)
+        return text.open + ", ".join([flat(item, fill) for item in text.items]) + text.close
+    return "\n    ".join([text.head, *(flat(line, fill) for line in text.lines)])
 
 
 def laid_out(text: Text, fill: Fill, indent: int = 0, before: int = 0, after: int = 0) -> str:
@@ -92,7 +95,7 @@ def laid_out(text: Text, fill: Fill, indent: int = 0, before: int = 0, after: in
         inner = indent + 4
         return "\n".join([text.head, *(f"{' ' * inner}{laid_out(line, fill, inner, inner)}" for line in text.lines)])
     line = flat(text, fill)
-    if before + len(line) + after <= WIDTH or isinstance(text, str | Slot):
+    if before + len(line) + after <= WIDTH or isinstance(text, (str, Slot)):
         return line
     if isinstance(text, Listed):
         if not text.items:
