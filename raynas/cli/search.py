@@ -112,6 +112,7 @@ def _conclude(result: Result, progress: Progress | None) -> None:
     trained = sum(trial.attempts > 0 for trial in result.trials)
     out().print(f"{trained} trials{took}, best {metric} {best.metrics[metric]:.4f} (trial {best.number})")
     run = result.name if shown(result.place.folder) == f"runs/{result.name}" else shown(result.place.folder)
+    run = shlex.quote(run)
     say(f"see them: raynas top {run}; take the best: raynas export {run} -o best.py")
 
 

@@ -68,7 +68,10 @@ def chosen(text: str, space: SearchSpace, rng: Random) -> Sample:
         return space.default()
     if text == "random":
         return space.random(rng)
-    values = get_loader("yaml")(text)
+    try:
+        values = get_loader("yaml")(text)
+    except Exception:  # the loader's own kinds
+        values = None
     if not isinstance(values, Mapping):
         raise ConfigError(f"--sample is '{text}': write default, random, or '{{label: value, …}}'")
     wanted = Sample(values)
@@ -185,7 +188,7 @@ def _users() -> Iterator[None]:
         yield
     except (RaynasError, TrialStopped):
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         line = SearchError(f"the candidate fails with {type(error).__name__}: {error}")
         line.add_note("".join(traceback.format_exception(error)))
         raise line from error

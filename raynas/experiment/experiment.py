@@ -287,7 +287,9 @@ def _instance(value: Any, kind: type, name: str) -> Any:
 def _objectives(objective: str | Mapping[str, Direction]) -> dict[str, Direction]:
     given: dict[str, Direction] = {objective: "max"} if isinstance(objective, str) else dict(objective)
     for name, direction in given.items():
-        if not isinstance(name, str) or not name or direction not in ("max", "min"):
+        if not isinstance(name, str) or not name:
+            raise ConfigError(f"objective names the metric {name!r}: write what the evaluator calls it")
+        if direction not in ("max", "min"):
             raise ConfigError(f"objective {name!r}: {direction!r} is no direction: write {{'{name}': 'max'}} or 'min'")
     if not given:
         raise ConfigError("objective is empty: name the metric to judge by")

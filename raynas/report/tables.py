@@ -37,7 +37,8 @@ def ranking(history: History, k: int) -> Table:
         for rank, trial in enumerate(history.top(k), 1)
     )
     answered = sum(trial.twin is not None for trial in history.ended)
-    note = f"{answered} proposals shared the result of an equal one and cost no training." if answered else ""
+    proposals = "1 proposal" if answered == 1 else f"{answered} proposals"
+    note = f"{proposals} shared the result of an equal one and cost no training." if answered else ""
     return Table(f"The best {len(rows)}", ("rank", "trial", *metrics, "seconds", "choices"), rows, note)
 
 

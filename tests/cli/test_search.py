@@ -72,6 +72,11 @@ def test_runs_lie_where_they_are_told_to(raynas: Raynas, tmp_path: Path) -> None
     assert "raynas top there/too/one" in said.err
 
 
+def test_a_path_with_a_space_can_be_copied_from_what_is_said(raynas: Raynas) -> None:
+    said = raynas("search", "tiny.yaml", "--name", "one", "--storage_path", "my runs", "--max_trials", "1")
+    assert "raynas top 'my runs/one'" in said.err
+
+
 def test_ctrl_c_ends_with_130_and_says_how_to_go_on(raynas: Raynas, tmp_path: Path) -> None:
     (tmp_path / "pressed.py").write_text(
         "import signal\nfrom tiny import score\ncalls = []\n"

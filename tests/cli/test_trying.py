@@ -57,6 +57,7 @@ def test_a_sample_can_be_drawn_or_given(raynas: Raynas) -> None:
     ("sample", "words"),
     [
         ("nothing", "--sample is 'nothing'"),
+        ("{", "--sample is '{': write default, random, or"),
         ("{width: 99}", "--sample sets 'width' to 99"),
         ("{wide: 9}", "there is no choice 'wide'"),
     ],
@@ -71,6 +72,13 @@ def test_a_candidate_that_fails_shows_where(raynas: Raynas) -> None:
     assert "error: the candidate fails with KeyError: 'x'\n" in said.err
     assert 'raise KeyError("x")' in said.err
     assert said.err.count("Traceback") == 1
+
+
+def test_a_candidate_that_exits_is_told_too(raynas: Raynas) -> None:
+    Path("leaves.py").write_text("def judge(model):\n    raise SystemExit(3)\n")
+    said = raynas("try", "tiny.yaml", "--evaluator.fn", "leaves.judge")
+    assert said.status == 2
+    assert "error: the candidate fails with SystemExit: 3\n" in said.err
 
 
 def test_layers_that_do_not_fit_fail_in_the_generated_text(raynas: Raynas) -> None:

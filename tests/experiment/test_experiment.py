@@ -312,6 +312,7 @@ BAD: list[tuple[dict[str, Any], type[RaynasError], str]] = [
     ({"name": "../x"}, ConfigError, "'../x' cannot name a run"),
     ({"engine": "dask"}, ConfigError, "engine is 'dask'"),
     ({"objective": {"score": "up"}}, ConfigError, "'up' is no direction"),
+    ({"objective": ""}, ConfigError, "objective names the metric ''"),
     ({"objective": {}}, ConfigError, "objective is empty"),
     ({"storage_path": "s3://bucket/runs"}, ConfigError, "no folder of this machine"),
     ({"stopper": "tiny:Nothing"}, PluginError, "stopper 'tiny:Nothing'"),

@@ -44,7 +44,7 @@ def test_the_best_come_first_and_twins_are_counted_apart() -> None:
         ("1", "3", "0.7500", "1.2", "op=conv kernel=5"),
         ("2", "0", "0.5000", "1.2", "op=conv kernel=3"),
     )
-    assert table.note == "1 proposals shared the result of an equal one and cost no training."
+    assert table.note == "1 proposal shared the result of an equal one and cost no training."
 
 
 def test_states_are_counted() -> None:
