@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import posixpath
+import uuid
 from typing import Any
 
 import fsspec
@@ -23,7 +24,7 @@ def write(uri: str, path: str, data: bytes) -> None:
         if "file" not in fs.protocol:  # the others make a file visible when it is complete
             fs.pipe_file(target, data)
             return
-        half = f"{target}.part"
+        half = f"{target}.{uuid.uuid4().hex}.part"  # its own: a lost attempt may still be writing
         fs.pipe_file(half, data)
         fs.mv(half, target)
     except OSError as error:

@@ -49,7 +49,9 @@ class Job:
         evaluator: the evaluator's document with its choices made.
         seed: seeds Python, NumPy and torch before the model is built, and again before it is evaluated.
         budget: what the strategy allows, in the evaluator's unit; None: no limit.
-        warm_start: the weights to start from, relative to the run's artifacts.
+        warm_start: the weights to start from, relative to the run's artifacts; None: start afresh.
+        warm_state: the state that goes with these weights; it is preferred to them where it is there.
+        checkpoint: where the trial's own state lies; None: it is forgotten with the attempt.
         keep: whether and where the trained weights stay; None: they do not.
     """
 
@@ -60,6 +62,8 @@ class Job:
     seed: int = 0
     budget: float | None = None
     warm_start: str | None = None
+    warm_state: str | None = None
+    checkpoint: str | None = None
     keep: Keep | None = None
 
 

@@ -13,9 +13,10 @@ import numpy
 import torch
 
 from raynas import serializer
+from raynas.engine.checkpoint import FileCheckpoint, left_by
 from raynas.engine.engine import Job, Workplace
 from raynas.engine.output import Output
-from raynas.engine.weights import load_weights, save_weights
+from raynas.engine.weights import save_weights
 from raynas.errors import ConfigError, NonFiniteError, TrialStopped
 from raynas.evaluator import Context, Evaluator, checked
 from raynas.pytorch import load_module
@@ -79,10 +80,12 @@ def _attempt(
     evaluator = _evaluator(job.evaluator, place)
     if device != "cpu":
         torch.cuda.set_device(device)
-    warm = load_weights(place.artifacts, job.warm_start) if job.warm_start is not None else None
+    warm = left_by(place.artifacts, job.warm_start, job.warm_state) if job.warm_start is not None else None
     seed_everything(job.seed, device)
     model = load_module(job.source).to(device)
     context = Context(job.seed, device, job.budget, job.trial, job.attempt, warm, send=send)
+    if job.checkpoint is not None:
+        context.checkpoint = FileCheckpoint(place.artifacts, job.checkpoint)
     seed_everything(job.seed, device)
     stopped = False
     try:

@@ -14,13 +14,16 @@ if TYPE_CHECKING:
 
 
 class Checkpoint(Protocol):
-    """A trial's own memory, which outlives its worker: `restore` gives what the last `save` was given."""
+    """A trial's own memory, which outlives its worker: `restore` gives what the last `save` was given.
+
+    What a trial saved last is also what others start from, as their `Context.warm_start`.
+    """
 
     def save(self, state: Mapping[str, Any]) -> None:
-        """Keep `state` (tensors and plain data, as `state_dict` methods return them)."""
+        """Keep `state`: tensors and plain data, as `state_dict` methods return them; anything else is refused."""
 
     def restore(self) -> Mapping[str, Any] | None:
-        """What an earlier attempt of this trial saved last; None where there is nothing."""
+        """What this trial saved last, in whatever attempt, with its tensors on the CPU; None: nothing yet."""
 
 
 class _Forgetful:
@@ -50,7 +53,8 @@ class Context:
         budget: what the strategy allows, in the evaluator's unit (epochs, for the built-in ones); None: no limit.
         trial: the trial's number.
         attempt: how often the trial has been begun, this time included.
-        warm_start: the state that the trial to start from left behind; None: start afresh.
+        warm_start: what the trial to start from saved last in its checkpoint (its weights alone, under "model", where
+            it saved nothing), with tensors on the CPU; None: start afresh.
         checkpoint: this trial's memory across attempts.
         send: takes metrics and a step, returns whether the trial should stop.
     """

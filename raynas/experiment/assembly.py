@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 from raynas import serializer
 from raynas.engine import ExecutionEngine, Job, Keep, Resources, Workplace, artifacts
+from raynas.engine.checkpoint import STATES, state_path
 from raynas.errors import StoreError
 from raynas.graph import Graph, GraphSpace, simplify
 from raynas.plugins import make, make_stopper
@@ -123,7 +124,10 @@ def assemble(
     rules = definition.rules(keeps_parents(strategy), strategy.ends_by_itself)
     present = frozenset(artifacts.names(folder, WEIGHTS))
     state = SearchState(rules, store.trials(), stopper.should_stop if stopper else None, present)
-    for path in sorted(present - state.kept.paths()):
+    # The state of an open trial is what its next attempt goes on from.
+    needed = state.kept.numbers().union(trial.number for trial in state.ledger.freeze().open)
+    states = {state_path(number) for number in needed}
+    for path in sorted(present - state.kept.paths()) + [n for n in artifacts.names(folder, STATES) if n not in states]:
         drop(folder, path)
     resources = Resources.parse(definition.resources)
     place = Workplace(
@@ -147,8 +151,15 @@ def assemble(
             training_seed(definition.seed, trial.key),
             trial.budget,
             submit.warm_start,
+            None if trial.warm_start is None else state_path(trial.warm_start),
+            state_path(trial.number),
             Keep(path, metric, rules.objectives[metric], submit.better_than) if submit.keep else None,
         )
+
+    def forget(trial: int, weights: str | None) -> None:
+        for path in (weights, state_path(trial)):
+            if path is not None:
+                drop(folder, path)
 
     over = max(0.0, time.time() - definition.started)
     return Loop(
@@ -158,7 +169,7 @@ def assemble(
         store,
         epoch,
         job,
-        lambda path: drop(folder, path),
+        forget,
         watch,
         threaded,
         min(over, definition.max_time) if definition.max_time is not None else 0.0,
@@ -166,7 +177,7 @@ def assemble(
 
 
 def drop(folder: str, path: str) -> None:
-    """Remove weights; what cannot be removed is no reason to end a search."""
+    """Remove a file; what cannot be removed is no reason to end a search."""
     with suppress(OSError, StoreError):
         artifacts.remove(folder, path)
 

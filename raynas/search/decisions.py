@@ -79,9 +79,10 @@ class Ask:
 
 @dataclass(frozen=True)
 class Drop:
-    """Remove weights that nobody needs any more."""
+    """Remove what nobody needs any more of what a trial left: its state, and its weights, where it has any."""
 
-    path: str
+    trial: int
+    weights: str | None = None
 
 
 @dataclass(frozen=True)

@@ -37,7 +37,7 @@ class Loop:
         store: remembers.
         epoch: the store's leave to write.
         jobs: makes jobs of trials.
-        drop: removes weights.
+        drop: removes a trial's state and, where it has any, its weights.
         watch: is shown every step; None: nobody watches.
         threaded: whether planning may go on beside the loop.
         elapsed: seconds of this start's time that are over already.
@@ -51,7 +51,7 @@ class Loop:
         store: Store,
         epoch: int,
         jobs: Jobs,
-        drop: Callable[[str], None],
+        drop: Callable[[int, str | None], None],
         watch: Callable[[Loop], None] | None = None,
         threaded: bool = False,
         elapsed: float = 0.0,
@@ -135,8 +135,8 @@ class Loop:
                 self._engine.cancel(number)
             case Ask(number=number, history=history):
                 self._planner.ask(number, history)
-            case Drop(path=path):
-                self._drop(path)
+            case Drop(trial=number, weights=weights):
+                self._drop(number, weights)
             case End(ending=ending):
                 self._store.finish(self._epoch, f"{ending.kind}: {ending.message}")
 

@@ -221,7 +221,8 @@ class SearchState:
         self._in_flight.discard(trial.number)
         if trial.twin is not None:
             return
-        self._after.extend(Drop(path) for path in (self.kept.take(trial) if trial.has_result else ()))
+        if trial.attempts:
+            self._after.extend(Drop(*left) for left in self.kept.take(trial))
         followers = self._same.ended(trial)
         for number in followers.share:
             self._advance(Answered(number, now, trial))
@@ -244,7 +245,7 @@ class SearchState:
         if self.rules.keeps_parents:
             keys = [*(trial.key for trial in self.ledger.freeze().open), *([plan.key] if plan.key else [])]
             starts = {key.warm_start for key in keys if key.warm_start is not None}
-            self._after.extend(Drop(path) for path in self.kept.without(plan.parents | starts, plan.seen))
+            self._after.extend(Drop(*left) for left in self.kept.without(plan.parents | starts, plan.seen))
         if plan.sample is None or plan.key is None:
             self._vain_at = self._asked_at
             return

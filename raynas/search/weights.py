@@ -27,25 +27,29 @@ class Kept:
             if present is None or trial.weights in present:
                 self.take(trial)
 
-    def take(self, trial: Trial) -> list[str]:
-        """Note a trained trial; returns the weights that are not needed any more, its own perhaps."""
-        if trial.weights is None:
-            return []
+    def take(self, trial: Trial) -> list[tuple[int, str | None]]:
+        """Note an ended trial; returns the trials whose leavings are not needed any more, with their weights."""
+        if trial.weights is None or not trial.has_result:
+            return [(trial.number, trial.weights)]
         self._paths[trial.number] = trial.weights, trial.order or 0
         insort(self._top, (-scores(trial.metrics, self._rules.objectives)[0], trial.order or 0, trial.number))
         out = self._top[self._rules.keep :]
         del self._top[self._rules.keep :]
-        return [] if self._rules.keeps_parents else [self._paths.pop(number)[0] for _, _, number in out]
+        return [] if self._rules.keeps_parents else [(number, self._paths.pop(number)[0]) for _, _, number in out]
 
-    def without(self, parents: Collection[int], seen: int) -> list[str]:
-        """The weights that no parent, as a history of `seen` ended trials named them, and no best trial needs."""
+    def without(self, parents: Collection[int], seen: int) -> list[tuple[int, str]]:
+        """Those whose weights nobody needs: no parents, as a history of `seen` ended trials named them, and not best."""
         needed = {*parents, *(number for _, _, number in self._top)}
         gone = [number for number, (_, order) in self._paths.items() if order < seen and number not in needed]
-        return [self._paths.pop(number)[0] for number in gone]
+        return [(number, self._paths.pop(number)[0]) for number in gone]
 
     def path(self, number: int) -> str | None:
         """Where the trial's weights lie; None where they are gone."""
         return self._paths[number][0] if number in self._paths else None
+
+    def numbers(self) -> frozenset[int]:
+        """All trials whose weights stay."""
+        return frozenset(self._paths)
 
     def paths(self) -> frozenset[str]:
         """All weights that stay."""

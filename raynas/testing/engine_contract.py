@@ -71,8 +71,23 @@ def leave(model: nn.Module) -> Mapping[str, float]:
 
 def continue_from(model: nn.Module, context: Context) -> Mapping[str, float]:
     assert context.warm_start is not None
-    model.load_state_dict(dict(context.warm_start))
+    model.load_state_dict(context.warm_start["model"])
     return {"weight": first_weight(model)}
+
+
+def count_up(model: nn.Module, context: Context) -> Mapping[str, float]:
+    """Counts its attempts by its checkpoint, and fails in the first one."""
+    before = context.checkpoint.restore()
+    count = 1 if before is None else before["count"] + 1
+    context.checkpoint.save({"count": count, "model": model.state_dict()})
+    if count == 1:
+        raise ValueError("the first attempt")
+    return {"score": count}
+
+
+def inherit(model: nn.Module, context: Context) -> Mapping[str, float]:
+    assert context.warm_start is not None
+    return {"score": context.warm_start["count"]}
 
 
 def linger(model: nn.Module, context: Context) -> Mapping[str, float]:
@@ -221,6 +236,13 @@ class EngineContract(ABC):
         save_weights(parent, str(tmp_path), "weights/parent.safetensors")
         finished = self.outcome(job(continue_from, warm_start="weights/parent.safetensors"), tmp_path)
         assert finished.metrics["weight"] == first_weight(parent)
+
+    def test_a_checkpoint_outlives_the_attempt_and_is_what_a_warm_start_brings(self, tmp_path: Path) -> None:
+        parent: dict[str, Any] = {"checkpoint": "states/0.pt", "keep": Keep("weights/0.safetensors", "score")}
+        assert isinstance(self.outcome(job(count_up, 0, 1, **parent), tmp_path), Failed)
+        assert self.outcome(job(count_up, 0, 2, **parent), tmp_path).metrics == {"score": 2}
+        child = job(inherit, 1, warm_start="weights/0.safetensors", warm_state="states/0.pt", checkpoint="states/1.pt")
+        assert self.outcome(child, tmp_path).metrics == {"score": 2}
 
     def test_a_cancelled_job_ends_and_leaves_room(self, tmp_path: Path) -> None:
         with self.engine(Workplace(str(tmp_path))) as engine:

@@ -116,7 +116,7 @@ def loop(store: Store, engine: ExecutionEngine, strategy: Strategy | None = None
     planner = Planner(strategy or InOrder(), Designs(SPACE, lambda s: Network(s["x"]), lambda s: ""), 0)
     epoch = store.new_epoch("test")
     state = SearchState(rules, store.trials())
-    return Loop(state, planner, engine, store, epoch, make_job, lambda path: None, watch, threaded)
+    return Loop(state, planner, engine, store, epoch, make_job, lambda number, weights: None, watch, threaded)
 
 
 @pytest.mark.parametrize("threaded", [False, True])

@@ -50,6 +50,7 @@ class World:
     asks: list[Ask] = field(default_factory=list)
     verdicts: list[Verdict] = field(default_factory=list)
     drops: list[str] = field(default_factory=list)
+    forgotten: list[int] = field(default_factory=list)
     cancelled: list[int] = field(default_factory=list)
     submitted: Counter[int] = field(default_factory=Counter)
     now: float = 0.0
@@ -74,8 +75,9 @@ class World:
                     assert {t.number: t for t in decision.history} == self.stored, "seen before it was committed"
                 case Verdict():
                     self.verdicts.append(decision)
-                case Drop(path=path):
-                    self.drops.append(path)
+                case Drop(trial=number, weights=weights):
+                    self.forgotten.append(number)
+                    self.drops += [weights] if weights is not None else []
                 case Cancel(trial=number):
                     self.cancelled.append(number)
                     self.jobs.pop(number, None)
