@@ -17,6 +17,7 @@ from raynas.nn import LayerChoice, ModelSpace, Placeholder, Repeat, is_basic_uni
 from raynas.nn.recording import construction
 from raynas.nn.tape import Tape
 from raynas.pytorch.codegen import to_source
+from raynas.pytorch.fitting import check_candidates
 from raynas.pytorch.load import load_module
 from raynas.pytorch.members import Builder, Whole, can_hold, tape_of, unit_of
 from raynas.pytorch.names import name_of
@@ -47,7 +48,8 @@ def trace(
 
     Raises:
         TraceError: the model holds choices inside something that cannot be opened, or cannot be written as source.
-        SpaceError: two different choices have one label.
+        SpaceError: two different choices have one label; or candidates of one choice do not fit each other, as far as
+            the example inputs tell.
     """
     root = built(space_or_factory)
     name_labels(root)
@@ -56,6 +58,8 @@ def trace(
     for module, why in opaque.items():
         path = next((path for path, found in root.named_modules() if found is module), "")
         warnings.warn(f"{path or 'the model'} ({type(module).__name__}) is kept whole: {why}", Notice, stacklevel=2)
+    if example_inputs is not None:
+        check_candidates(root, space, example_inputs)
     if not mutators:
         return space
     mutated = space.mutated(mutators)
@@ -63,13 +67,13 @@ def trace(
     return mutated
 
 
-def opened(root: nn.Module, names: list[str]) -> Graph:
+def called_with(root: nn.Module, names: list[str]) -> Graph:
     """The graph of a recorded module for calls that pass the inputs of these names; its choices labelled."""
     name_labels(root)
     return opened(root, Inputs.of(root, names))[0]
 
 
-WORKSHOP = Workshop(opened)
+WORKSHOP = Workshop(called_with)
 """What mutators need of torch."""
 
 
@@ -92,7 +96,12 @@ def _proven(
         found = _difference(space, root, tape, values, example_inputs)
         if found is None:
             return space, opaque
-        module = _around(root, root.get_submodule(found.path), opaque)
+        here = root.get_submodule(found.path)
+        if found.called and here in opaque:
+            where = found.path or "the model"
+            warnings.warn(f"{where} ({type(here).__name__}) computes something else at each call", Notice, stacklevel=4)
+            return space, opaque
+        module = _around(root, here, opaque)
         if module is None or has_choices(module):
             where = f"'{found.path}' ({type(root.get_submodule(found.path)).__name__})" if found.path else "the model"
             if not found.only_values:

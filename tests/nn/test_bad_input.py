@@ -1,0 +1,188 @@
+"""What a user may write by mistake: each error names the label, the line in the user's code and the cure."""
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from raynas import (
+    Cell,
+    InputChoice,
+    LayerChoice,
+    ModelSpace,
+    NasBench101Cell,
+    NasBench201Cell,
+    Repeat,
+    SearchSpace,
+    ValueChoice,
+    trace,
+)
+from raynas.errors import RaynasError, SampleError, SpaceError, TraceError
+
+HERE = r"test_bad_input.py:\d+"
+X = torch.zeros(2, 4)
+
+
+def model(*parts: Callable[[], nn.Module], forward: Callable[[Any, Tensor], Any] | None = None) -> type[ModelSpace]:
+    class Model(ModelSpace):
+        def __init__(self) -> None:
+            super().__init__()
+            self.parts = nn.ModuleList(part() for part in parts)
+
+        def forward(self, x: Tensor) -> Any:
+            if forward is not None:
+                return forward(self, x)
+            for part in self.parts:
+                x = part(x)
+            return x
+
+    return Model
+
+
+def test_a_label_with_two_domains() -> None:
+    broken = model(
+        lambda: nn.Linear(4, ValueChoice([4, 8], label="width")),
+        lambda: nn.Linear(ValueChoice([4, 16], label="width"), 2),
+    )
+    message = rf"label 'width' stands for one of 4, 8 \(.*{HERE}\) and for one of 4, 16 \(.*{HERE}\): give one of"
+    with pytest.raises(SpaceError, match=message):
+        trace(broken())
+
+
+def by_if(self: Any, x: Tensor) -> Tensor:
+    if self.parts[0].factor > 1:
+        return x
+    return x + 1
+
+
+def by_range(self: Any, x: Tensor) -> Tensor:
+    for _ in range(self.parts[0].factor):
+        x = x + 1
+    return x
+
+
+class Holds(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.factor = ValueChoice([1, 2], label="factor")
+
+
+@pytest.mark.parametrize(
+    ("forward", "message"),
+    [
+        (by_if, rf"{HERE}: gt\(ValueChoice\(\[1, 2\], label='factor'\), 1\) cannot be used as a bool.*: write LayerCh"),
+        (by_range, rf"{HERE}: ValueChoice\(\[1, 2\], label='factor'\) cannot be used as a range.*: write Repeat"),
+    ],
+)
+def test_a_choice_used_as_if_it_were_made(forward: Any, message: str) -> None:
+    with pytest.raises(SpaceError, match=message):
+        trace(model(Holds, forward=forward)())
+
+
+def test_a_choice_in_a_tensor_that_a_constructor_makes() -> None:
+    with pytest.raises(SpaceError, match=rf"{HERE}: ValueChoice.*label='n'\) cannot be used as an argument of zeros"):
+        torch.zeros(ValueChoice([1, 2], label="n"))
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: Repeat(nn.ReLU(), -1, "d"), r"Repeat 'd' has the depth -1: give a number from 0"),
+        (lambda: Repeat(nn.ReLU(), (2, 1), "d"), r"Repeat 'd' has the depth \(2, 1\): give a number from 0"),
+        (
+            lambda: Repeat(nn.ReLU(), ValueChoice([1, 2], label="n") - 2, "d"),
+            r"Repeat 'd' may have the depth -1: give whole numbers from 0",
+        ),
+        (
+            lambda: Repeat(nn.ReLU(), ValueChoice([1], label="a") + ValueChoice([1], label="b"), "d"),
+            r"Repeat 'd' has a depth that hangs on 2 choices: make it one ValueChoice",
+        ),
+        (lambda: LayerChoice([], "op"), r"LayerChoice 'op' has no candidates: give it at least one"),
+        (lambda: LayerChoice([nn.ReLU], "op"), r"LayerChoice 'op' has the candidate 0: .*, which is no module"),  # type: ignore[list-item]  # the mistake
+        (
+            lambda: LayerChoice({"half": nn.ReLU()}, "op"),
+            r"LayerChoice 'op' cannot have a candidate .* 'half' .*: call",
+        ),
+        (lambda: LayerChoice({"a.b": nn.ReLU()}, "op"), r"LayerChoice 'op' cannot have a candidate .* 'a.b' .*: call"),
+        (lambda: InputChoice(2, 3, label="i"), r"InputChoice 'i' cannot take 3 of 2 inputs: take from 1 to 2"),
+        (
+            lambda: InputChoice(2, reduction="max", label="i"),
+            r"InputChoice 'i' has the reduction 'max': use one of sum",
+        ),  # type: ignore[arg-type]  # the mistake
+        (lambda: Cell([], 2, label="c"), r"Cell 'c' has no operations: give it at least one"),
+        (lambda: Cell([nn.ReLU()], 0, label="c"), r"Cell 'c' has num_nodes=0: give a whole number from 1"),
+        (lambda: Cell([lambda: 3], 1, label="c"), r"operation 0 of Cell 'c' is 3, which is no module: give a module"),  # type: ignore[arg-type,return-value]  # the mistake
+        (lambda: Cell([nn.ReLU()], 1, merge_op="any", label="c"), r"Cell 'c' merges by 'any' and 'concat': use 'all'"),  # type: ignore[arg-type]  # the mistake
+        (lambda: NasBench201Cell([nn.ReLU()], 2, 2, 1, "c"), r"Cell 'c' has num_tensors=1: give a whole number from 2"),
+        (
+            lambda: NasBench101Cell([nn.ReLU()], 2, 2, nn.Linear, 1, 9, "c"),
+            r"NasBench101Cell 'c' may have 1 vertices and 9 edges: allow two vertices",
+        ),
+    ],
+)
+def test_words_that_make_no_sense(make: Callable[[], Any], message: str) -> None:
+    with pytest.raises(SpaceError, match=f"{HERE}: .*{message}"):
+        make()
+
+
+def test_an_input_choice_called_with_another_number() -> None:
+    broken = model(lambda: InputChoice(3, label="pick"), forward=lambda self, x: self.parts[0](x, x))
+    with pytest.raises((SpaceError, TraceError), match=r"label='pick'.* was called with 2 inputs: it is for 3"):
+        trace(broken())
+
+
+@pytest.mark.parametrize(
+    ("other", "message"),
+    [
+        (lambda: nn.Linear(4, 5), r"float32 of shape \(2, 5\), not float32 of shape \(2, 4\)"),
+        (lambda: nn.Linear(3, 4), r"it fails with RuntimeError, not float32"),
+        (lambda: nn.MaxPool1d(2, return_indices=True), r"a tuple of float32 of shape \(2, 2\), int64 .*, not float32"),
+    ],
+)
+def test_candidates_that_do_not_fit_each_other(other: Callable[[], nn.Module], message: str) -> None:
+    broken = model(lambda: LayerChoice({"good": nn.Linear(4, 4), "bad": other()}, label="op"), lambda: nn.Linear(4, 2))
+    whole = rf"{HERE}: the candidate 'bad' of LayerChoice 'op' does not fit where 'good' does: {message}.*: give all"
+    with pytest.raises(SpaceError, match=whole):
+        trace(broken(), [X])
+
+
+def test_candidates_of_several_shapes_are_fine_where_the_model_goes_on_with_them() -> None:
+    fine = model(
+        lambda: LayerChoice({"narrow": nn.Linear(4, 4), "wide": nn.Linear(4, 6)}, label="op"),
+        lambda: nn.AdaptiveAvgPool1d(2),
+    )
+    assert trace(fine(), [X]).search_space.size() == 2
+
+
+SPACE = trace(
+    model(
+        lambda: nn.Linear(4, ValueChoice([4, 8], label="width")),
+        lambda: LayerChoice(
+            {"on": nn.Dropout(ValueChoice.uniform(0.0, 0.5, label="rate")), "off": nn.Tanh()}, label="op"
+        ),
+    )()
+)
+
+
+@pytest.mark.parametrize(
+    ("sample", "message"),
+    [
+        ({"op": "off"}, r"leaves out 'width' \(.*{}\): give it one of 4, 8"),
+        ({"width": 4, "op": "off", "depth": 1}, r"there is no choice 'depth': the space has 'width', 'op', 'rate'"),
+        ({"width": 5, "op": "off"}, r"sets 'width' \(.*{}\) to 5: give it one of 4, 8"),
+        ({"width": 4.0, "op": "off"}, r"sets 'width' \(.*{}\) to 4.0: give it one of 4, 8"),
+        ({"width": 4, "op": "on"}, r"leaves out 'rate' \(.*{}\): give it a float from 0.0 to 0.5"),
+        ({"width": 4, "op": "on", "rate": 0.7}, r"sets 'rate' \(.*{}\) to 0.7: give it a float from 0.0 to 0.5"),
+        ({"width": 4, "op": "off", "rate": 0.1}, r"sets 'rate' \(.*{}\), which does not count .*: leave it out"),
+    ],
+)
+def test_samples_that_are_none(sample: Any, message: str) -> None:
+    with pytest.raises(SampleError, match=message.replace("{}", HERE)):
+        SPACE.freeze(sample)
+    again = SearchSpace.from_json(SPACE.search_space.to_json())
+    with pytest.raises(RaynasError) as caught:
+        again.validate(sample)
+    assert not re.search(HERE, str(caught.value))  # a document does not know the user's lines
