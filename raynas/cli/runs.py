@@ -15,7 +15,7 @@ from raynas.cli.command import Command, Request
 from raynas.cli.console import out, shown
 from raynas.cli.display import duration
 from raynas.errors import ConfigError, StoreError
-from raynas.report import Table, page, ranking, states
+from raynas.report import Table, described, page, ranking, states
 from raynas.store import Store
 
 if TYPE_CHECKING:
@@ -49,6 +49,10 @@ def render(table: Table) -> Rendered:
 
 def status(request: Request) -> int:
     result, console = opened(request), out()
+    number = request.given.get("trial")
+    if number is not None:
+        console.print("\n".join(_story(result, number)), soft_wrap=True)
+        return 0
     with Store.open(result.place.store, readonly=True, name=result.name) as store:
         epoch = store.current_epoch()
     age = "never begun" if epoch is None else f"last written {duration(max(0.0, time.time() - epoch.heartbeat))} ago"
@@ -60,6 +64,27 @@ def status(request: Request) -> int:
         metric = next(iter(result.definition.objectives))
         console.print(f"best {metric}: {best.metrics[metric]:.4f} (trial {best.number})")
     return 0
+
+
+def fill_status(parser: ArgumentParser) -> None:
+    fill_run(parser)
+    parser.add_argument(
+        "--trial", type=int | None, default=None, help="a trial's number: its outcome, of a failed one its last output"
+    )
+
+
+def _story(result: Result, number: int) -> list[str]:
+    """One trial in lines; the traceback and last output of a failed one last."""
+    trial = result.trial(number).trial
+    trained = trial if trial.twin is None else result.trial(trial.twin).trial
+    cause = f" ({trial.cause})" if trial.cause is not None else ""
+    shared = f", the outcome of its twin, trial {trial.twin}" if trial.twin is not None else ""
+    lines = [f"trial {number}: {trial.state}{cause}{shared}, {described(trial)}"]
+    if trained.attempts:
+        lines.append(f"attempts: {trained.attempts}, the last one took {trained.seconds:.2f} s")
+    if trial.metrics:
+        lines.append(", ".join(f"{name}={value:.6g}" for name, value in trial.metrics.items()))
+    return [*lines, *filter(None, (trial.message, trained.detail.rstrip("\n")))]
 
 
 def top(request: Request) -> int:
@@ -110,7 +135,7 @@ def fill_report(parser: ArgumentParser) -> None:
     parser.add_argument("-o", "--output", type=str | None, default=None, help="a file; by default in the run's folder")
 
 
-STATUS = Command("say how a run stands", fill_run, status)
+STATUS = Command("say how a run stands, or one of its trials", fill_status, status)
 TOP = Command("list a run's best trials", fill_top, top)
 EXPORT = Command("write a trial as a Python file that needs torch only", fill_export, export)
 REPORT = Command("write a run's tables into a Markdown file", fill_report, report)

@@ -1,6 +1,6 @@
 """Reports: what a run has found, as tables."""
 
 from raynas.report.page import page
-from raynas.report.tables import Table, effects, failures, ranking, records, states
+from raynas.report.tables import Table, described, effects, failures, ranking, records, states
 
-__all__ = ["Table", "effects", "failures", "page", "ranking", "records", "states"]
+__all__ = ["Table", "described", "effects", "failures", "page", "ranking", "records", "states"]

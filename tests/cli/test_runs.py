@@ -36,6 +36,21 @@ def test_status_tells_how_a_run_stands(raynas: Raynas, finished: Path, result: R
     assert f"best score: {result.best.metrics['score']:.4f} (trial {result.best.number})" in said.out
 
 
+def test_status_of_a_trial_tells_its_outcome_and_the_last_output_of_a_failed_one(raynas: Raynas) -> None:
+    Path("talk.yaml").write_text(Path("tiny.yaml").read_text().replace("tiny.judge", "tiny.talk_and_fail"))
+    raynas("search", "talk.yaml", "--name", "talk", "--max_trials", "8")
+    trials = Result.open("talk").trials
+    failed = next(trial for trial in trials if trial.state == "failed")
+    said = raynas("status", "talk", "--trial", failed.number).out
+    assert said.startswith(f"trial {failed.number}: failed (exception), width={failed.sample['width']} act=tanh")
+    assert "ArithmeticError: no tanh, please" in said and "in talk_and_fail" in said
+    assert "\nline 100\n" in said and "\nline 199\n" in said and "\nline 99\n" not in said
+    well = next(trial for trial in trials if trial.trained)
+    said = raynas("status", "talk", "--trial", well.number).out
+    assert f"trial {well.number}: finished" in said and f"score={well.metrics['score']:.6g}" in said
+    assert "has no trial 99" in raynas("status", "talk", "--trial", "99").error
+
+
 def test_top_lists_the_best_first(raynas: Raynas, finished: Path, result: Result) -> None:
     lines = raynas("top", finished, "-k", "3").out.splitlines()
     rows = [line.split() for line in lines if line.strip()[:1].isdigit()]

@@ -76,6 +76,14 @@ def judge_or_fail(model: nn.Module) -> Mapping[str, float]:
     return score(model)
 
 
+def talk_and_fail(model: nn.Module) -> Mapping[str, float]:
+    """Fails with a tanh, after having said a good deal."""
+    if any(isinstance(module, nn.Tanh) for module in model.modules()):
+        print("\n".join(f"line {number}" for number in range(200)))
+        raise ArithmeticError("no tanh, please")
+    return score(model)
+
+
 def always_fail(model: nn.Module) -> Mapping[str, float]:
     raise KeyError("x")
 
