@@ -49,12 +49,13 @@ class Found:
 
     def space(self) -> SearchSpace:
         """All that was noted, each choice behind those on which it hangs."""
-        return SearchSpace(_ordered({label: self._domain(label) for label in self.domains}))
+        found = {label: domain for label in self.domains if (domain := self._domain(label)) is not None}
+        return SearchSpace(_ordered(found))
 
-    def _domain(self, label: str) -> Domain:
+    def _domain(self, label: str) -> Domain | None:
         clauses = self.clauses[label]
         when = () if () in clauses else reduced(clauses, self.domains)
-        return replace(self.domains[label], when=when)
+        return None if when is None else replace(self.domains[label], when=when)
 
 
 class _Walk:

@@ -14,8 +14,8 @@ Allowed = dict[str, dict[str, Value]]
 """A clause by label: the values that it allows, by their exact texts, in their order."""
 
 
-def reduced(clauses: Iterable[Clause], domains: Mapping[str, Domain]) -> tuple[Clause, ...]:
-    """Alternatives that hold exactly where the given ones do; empty where they always do.
+def reduced(clauses: Iterable[Clause], domains: Mapping[str, Domain]) -> tuple[Clause, ...] | None:
+    """Alternatives that hold exactly where the given ones do; empty where they always do, None where they never do.
 
     Each clause must imply that the labels it names count, as it does where it lists every choice around a place: then a
     condition that allows all values says nothing.
@@ -25,6 +25,8 @@ def reduced(clauses: Iterable[Clause], domains: Mapping[str, Domain]) -> tuple[C
         domains: of the labels that stand in them.
     """
     known = [allowed for clause in clauses if (allowed := _normal(clause, domains)) is not None]
+    if not known:
+        return None
     while True:
         before = [_key(allowed) for allowed in known]
         for label in {label: None for allowed in known for label in allowed}:

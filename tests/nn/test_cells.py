@@ -245,6 +245,21 @@ def test_a_choice_may_follow_from_others() -> None:
     assert Model()(X).shape == X.shape
 
 
+def test_a_choice_in_what_is_never_chosen_is_none() -> None:
+    class Model(ModelSpace):
+        def __init__(self) -> None:
+            super().__init__()
+            width = ValueChoice([4, 8], label="width")
+            inner = LayerChoice([nn.ReLU(), nn.Tanh()], label="act")
+            self.first = nn.Conv2d(6, width, 1)
+            self.second = LayerChoice({True: inner, False: nn.Identity()}, pick=width > 8)
+
+        def forward(self, x: Tensor) -> Any:
+            return self.second(self.first(x))
+
+    assert [domain.label for domain in trace(Model()).search_space] == ["width"]
+
+
 def test_choices_in_calls_inside_forward() -> None:
     class Model(ModelSpace):
         def __init__(self) -> None:
