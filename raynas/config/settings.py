@@ -30,6 +30,7 @@ class Settings:
         objective: the metric to judge by, large is good; or metric: max or min.
         max_trials: how many trials may be trained, in all starts of the run; null: no limit.
         max_time: seconds for this start; null: no limit.
+        trial_timeout: seconds that one attempt of a trial may take; null: no limit.
         resources: what one trial takes: num_cpus, num_gpus, custom.
         max_concurrent: how many trials run at once at most; null: as many as there is room for.
         name: the run's; the same name again goes on where that run stopped; null: a new one.
@@ -50,6 +51,7 @@ class Settings:
     objective: str | dict[str, str] = "val_accuracy"
     max_trials: int | None = None
     max_time: float | None = None
+    trial_timeout: float | None = None
     resources: dict[str, Any] = field(default_factory=lambda: {"num_cpus": 1})
     max_concurrent: int | None = None
     name: str | None = None

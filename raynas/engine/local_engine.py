@@ -18,8 +18,9 @@ from raynas.trial import Reported, Started
 class LocalEngine(ExecutionEngine):
     """One job at a time, run by `wait` itself.
 
-    A report is delivered from within the evaluator's own call, and answered there; a cancelled job that runs ends at
-    its next report. The user's code is here already, so the workplace's pickled code is left alone.
+    A report is delivered from within the evaluator's own call, and answered there. A cancelled job that runs, one that
+    has timed out for instance, ends at its next report: nothing else can interrupt it here. The user's code is here
+    already, so the workplace's pickled code is left alone.
     """
 
     def __init__(self, place: Workplace, resources: Resources | None = None) -> None:

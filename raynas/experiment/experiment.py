@@ -52,10 +52,12 @@ class Experiment:
             first one decides what is best.
         max_trials: how many trials may be trained, in all starts of the run; None: no limit.
         max_time: seconds for this start; None: no limit.
+        trial_timeout: seconds that one attempt of a trial may take; the trial has failed then, and its worker is ended.
+            In this process ("local") only a report can end it, so what reports nothing is waited for. None: no limit.
         resources: what one trial takes: num_cpus (1), num_gpus (0), custom.
         max_concurrent: how many trials run at once at most; None: as many as there is room for.
         name: the run's. The same name again goes on where that run stopped, and may change max_trials, max_time,
-            max_concurrent and resources. None: a new name that tells the time.
+            trial_timeout, max_concurrent and resources. None: a new name that tells the time.
         storage_path: the folder in which the run's folder is made.
         store: URL of a database; None: an SQLite file in the run's folder.
         seed: of the strategy's choices and of all trainings.
@@ -84,6 +86,7 @@ class Experiment:
         objective: str | Mapping[str, Direction] = "val_accuracy",
         max_trials: int | None = None,
         max_time: float | None = None,
+        trial_timeout: float | None = None,
         resources: Mapping[str, Any] | None = None,
         max_concurrent: int | None = None,
         name: str | None = None,
@@ -107,6 +110,7 @@ class Experiment:
         self.objectives = _objectives(objective)
         self.max_trials = _at_least(max_trials, 1, "max_trials", whole=True)
         self.max_time = _at_least(max_time, 0, "max_time")
+        self.trial_timeout = _at_least(trial_timeout, 1e-3, "trial_timeout")
         self.resources = Resources.parse(resources or {})
         self.max_concurrent = _at_least(max_concurrent, 1, "max_concurrent", whole=True)
         self.place: Place = place(name, storage_path, store, engine == "ray" and JOB in os.environ)
@@ -219,6 +223,7 @@ class Experiment:
             inputs=inputs,
             max_trials=self.max_trials,
             max_time=self.max_time,
+            trial_timeout=self.trial_timeout,
             max_concurrent=self.max_concurrent,
             resources=dataclasses.asdict(self.resources),
             code=code_digest(trust, [self.evaluator]),

@@ -12,7 +12,7 @@ from raynas.search.rules import UNPAID, Rules
 from raynas.search_space import Sample, SearchSpace
 from raynas.trial.history import Direction
 
-CHANGEABLE = ("max_trials", "max_time", "max_concurrent", "resources")
+CHANGEABLE = ("max_trials", "max_time", "trial_timeout", "max_concurrent", "resources")
 """What may be another when a run goes on."""
 
 OF_THIS_START = ("inputs", "code", "path", "trust", "attached", "started")
@@ -44,6 +44,7 @@ class RunDefinition:
         inputs: shape and dtype of each argument of one call; empty: not known.
         max_trials: how many trials may cost training; None: any number.
         max_time: seconds for each start; None: no limit.
+        trial_timeout: seconds for each attempt of a trial; None: no limit.
         max_concurrent: how many jobs there are at most at once; None: as many as there is room for.
         resources: what one trial takes, as `Resources.parse` reads it.
         code: digest of the user's code that a training runs, beside the graph.
@@ -70,6 +71,7 @@ class RunDefinition:
     inputs: tuple[Any, ...] = ()
     max_trials: int | None = None
     max_time: float | None = None
+    trial_timeout: float | None = None
     max_concurrent: int | None = None
     resources: Mapping[str, Any] = field(default_factory=dict)
     code: str = ""
@@ -105,6 +107,7 @@ class RunDefinition:
             keeps_parents,
             None if ends_by_itself else UNPAID,
             self.max_concurrent,
+            self.trial_timeout,
         )
 
     def samples(self) -> tuple[Sample, ...]:

@@ -28,6 +28,7 @@ class Rules:
         keeps_parents: whether the strategy names trials whose weights must stay, so that every result leaves its own.
         unpaid: how many proposals in a row may cost no training; None: any number, for a strategy that ends by itself.
         max_concurrent: how many jobs the engine holds at most; None: as many as it has room for.
+        trial_timeout: seconds that an attempt may take from its start; None: no limit.
     """
 
     objectives: Mapping[str, Direction]
@@ -39,6 +40,7 @@ class Rules:
     keeps_parents: bool = False
     unpaid: int | None = UNPAID
     max_concurrent: int | None = None
+    trial_timeout: float | None = None
 
     @property
     def metric(self) -> str:

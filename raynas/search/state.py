@@ -71,6 +71,7 @@ class SearchState:
         self._judge = judge
         self._queue: deque[int] = deque()
         self._in_flight: set[int] = set()
+        self._begun: dict[int, float] = {}
         self._paid = 0
         self._unpaid = 0
         self._next = 0
@@ -117,7 +118,10 @@ class SearchState:
 
     def time_left(self, elapsed: float) -> float | None:
         """Seconds until `take` should be called even if nothing happens."""
-        return None if self.rules.max_time is None else max(0.0, self.rules.max_time - elapsed)
+        limits = [] if self.rules.max_time is None else [self.rules.max_time]
+        if self.rules.trial_timeout is not None and self._begun:
+            limits.append(min(self._begun.values()) + self.rules.trial_timeout)
+        return max(0.0, min(limits) - elapsed) if limits else None
 
     def take(
         self,
@@ -148,6 +152,7 @@ class SearchState:
             self._requeue(self._cut_off.pop(), now, None)
         for event in events:
             self._hear(event, now, slots)
+        self._time_out(now, elapsed, slots)
         for plan in planned:
             self._plan(plan, now)
         self._schedule(now, elapsed, capacity)
@@ -183,6 +188,21 @@ class SearchState:
                 stuck = self._failures.add(self._advance(event), slots)
                 if stuck is not None:
                     self._fail(stuck, event.detail)
+
+    def _time_out(self, now: float, elapsed: float, slots: int) -> None:
+        """Fail what runs for too long; by this machine's clock, for that of a worker's may be another."""
+        limit = self.rules.trial_timeout
+        if limit is None:
+            return
+        running = [number for number in self._in_flight if self.ledger[number].state is TrialState.RUNNING]
+        self._begun = {number: self._begun.get(number, elapsed) for number in running}
+        late = sorted(number for number, begun in self._begun.items() if elapsed - begun >= limit)
+        for number in late:
+            seconds = elapsed - self._begun.pop(number)
+            message = f"it took longer than trial_timeout ({limit:g} s)"
+            self._after.append(Cancel(number))
+            attempt = self.ledger[number].attempts
+            self._hear(Failed(number, now, attempt, Cause.TIMEOUT, message, seconds=seconds), now, slots)
 
     def _held(self, event: Event) -> Trial | None:
         """The trial that the event is about, if it comes from the attempt that is going on."""

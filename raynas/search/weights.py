@@ -38,7 +38,7 @@ class Kept:
         return [] if self._rules.keeps_parents else [(number, self._paths.pop(number)[0]) for _, _, number in out]
 
     def without(self, parents: Collection[int], seen: int) -> list[tuple[int, str]]:
-        """Those whose weights nobody needs: no parents, as a history of `seen` ended trials named them, and not best."""
+        """Those whose weights nobody needs: no parents, as a history of `seen` ended trials named them, nor best."""
         needed = {*parents, *(number for _, _, number in self._top)}
         gone = [number for number, (_, order) in self._paths.items() if order < seen and number not in needed]
         return [(number, self._paths.pop(number)[0]) for number in gone]

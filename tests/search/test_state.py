@@ -531,6 +531,54 @@ def test_max_concurrent_holds_the_engine_back() -> None:
     assert not w.asks and set(w.jobs) == {0}
 
 
+def test_a_trial_that_takes_too_long_fails_and_the_next_one_runs() -> None:
+    w = world(Rules({"score": "max"}, trial_timeout=5.0), slots=2)
+    w.plan("a")
+    w.plan("b")
+    assert w.state.time_left(w.now) is None, "nothing has been begun"
+    w.start(0)
+    begun = w.now
+    w.now += 2
+    w.start(1)
+    assert w.state.time_left(w.now) == begun + 5 - w.now
+    w.now = begun + 3
+    w.take([Reported(0, 0, 1, 0, {"score": 0.1})])
+    assert w.stored[0].state is TrialState.RUNNING and not w.cancelled
+    w.now = begun + 4
+    w.take()
+    late = w.stored[0]
+    assert (late.state, late.cause, late.seconds) == (TrialState.FAILED, Cause.TIMEOUT, 5.0)
+    assert late.message == "it took longer than trial_timeout (5 s)" and not late.metrics
+    assert w.cancelled == [0] and w.forgotten == [0] and w.stored[1].state is TrialState.RUNNING
+    assert not any(isinstance(d, Commit) for d in w.take([Finished(0, 0, 1, {"score": 9.0}, 1.0)])), "too late"
+    w.take([Reported(0, 0, 1, 1, {"score": 0.2})])
+    assert w.verdicts[-1] == Verdict(0, 1, True) and w.stored[0] == late
+    w.plan("c")
+    assert 2 in w.jobs, "its slot is free"
+
+
+def test_a_result_that_comes_with_the_end_of_its_time_counts_and_each_attempt_has_its_own() -> None:
+    w = world(Rules({"score": "max"}, trial_timeout=5.0, max_trials=2))
+    w.plan("a")
+    w.start(0)
+    w.now += 10
+    w.end(0, 0.5)
+    assert w.stored[0].state is TrialState.FINISHED and not w.cancelled
+    w.plan("b")
+    w.start(1)
+    w.now += 3
+    w.fail(1, Cause.NODE_LOST)
+    w.now += 100
+    w.take()
+    assert w.stored[1].state is TrialState.QUEUED, "it waits for a worker"
+    w.start(1)
+    w.now += 3
+    w.take()
+    assert w.stored[1].state is TrialState.RUNNING
+    w.end(1, 0.1)
+    assert w.state.ending is not None and w.state.ending.kind is EndKind.ENOUGH
+
+
 @settings(max_examples=150, deadline=None)
 @given(
     seed=st.integers(0, 2**32),

@@ -10,7 +10,6 @@ from random import Random
 from typing import Any
 
 import torch
-from sklearn.datasets import load_digits
 from torch import nn
 
 from raynas import Context, History, ModelSpace, Proposal, Sample, SearchSpace, Strategy, ValueChoice
@@ -32,6 +31,8 @@ class Small(ModelSpace):
 
 
 def digits() -> tuple[Any, Any]:
+    from sklearn.datasets import load_digits  # it takes a second, of which other trials here have none to spare
+
     images, classes = load_digits(return_X_y=True)
     x, y = torch.tensor(images, dtype=torch.float32) / 16, torch.tensor(classes)
     return (x[:320], y[:320]), (x[320:520], y[320:520])
