@@ -39,7 +39,7 @@ def test_a_continuous_choice_has_some_neighbours() -> None:
 
 
 def test_all_neighbours_are_tried_before_it_moves_to_the_best() -> None:
-    history = simulate(LocalSearch(), LINE, bowl, trials=25)
+    history = simulate(LocalSearch(first_better=False), LINE, bowl, trials=25)
     trials = history.trials
     assert trials[0].note == {"walk": 0}
     first = [trial for trial in trials if trial.note.get("center") == 0]
@@ -56,7 +56,10 @@ def test_all_neighbours_are_tried_before_it_moves_to_the_best() -> None:
 
 def test_centers_only_get_better_within_a_walk() -> None:
     history = simulate(
-        LocalSearch(), spaces()["large"], lambda t: float(sum(map(int, map(str, t.sample.values())))), 400
+        LocalSearch(first_better=False),
+        spaces()["large"],
+        lambda t: float(sum(map(int, map(str, t.sample.values())))),
+        400,
     )
     scores: list[float] = []
     for trial in history:
@@ -68,7 +71,7 @@ def test_centers_only_get_better_within_a_walk() -> None:
 
 
 def test_a_local_top_is_followed_by_another_start() -> None:
-    history = simulate(LocalSearch(), LINE, bowl, trials=25)
+    history = simulate(LocalSearch(first_better=False), LINE, bowl, trials=25)
     assert len(history) == 25, "all there is"
     assert sum("walk" in trial.note for trial in history) >= 2
 
@@ -83,22 +86,22 @@ def test_first_better_moves_sooner() -> None:
         histories = [simulate(strategy, space, height, trials=150, seed=seed) for seed in range(5)]
         return sum(history.best.metrics["score"] for history in histories if history.best)
 
-    assert reached(LocalSearch(first_better=True)) > reached(LocalSearch())
+    assert reached(LocalSearch()) > reached(LocalSearch(first_better=False))
 
 
 def test_a_free_worker_starts_elsewhere_rather_than_wait() -> None:
-    history = simulate(LocalSearch(), LINE, bowl, trials=20, workers=12)
+    history = simulate(LocalSearch(first_better=False), LINE, bowl, trials=20, workers=12)
     assert len([trial for trial in history if trial.note == {"walk": 0}]) >= 12
 
 
 def test_initial_samples_are_where_it_begins() -> None:
-    start = simulate(LocalSearch(), LINE, bowl, trials=3)
+    start = simulate(LocalSearch(first_better=False), LINE, bowl, trials=3)
     history = History.of([*start.trials[:1]], {"score": "max"})
-    proposal = LocalSearch().ask(LINE, history, Random(0))
+    proposal = LocalSearch(first_better=False).ask(LINE, history, Random(0))
     assert proposal is not None and proposal.note["center"] == 0
 
 
 @pytest.mark.parametrize("seed", range(3))
 def test_the_top_of_a_bowl_is_found(seed: int) -> None:
-    history = simulate(LocalSearch(), LINE, bowl, trials=18, seed=seed)
+    history = simulate(LocalSearch(first_better=False), LINE, bowl, trials=18, seed=seed)
     assert history.best is not None and history.best.metrics["score"] == 0
