@@ -88,14 +88,14 @@ class _Freezer:
         for node in graph.nodes:
             args, kwargs, op = value(node.args), value(node.kwargs), node.op
             if op == "choice":
-                member = self.chosen(find(graph, node.target, scope)[0], scope)
+                member = self.chosen(_at(graph, node.target, scope), scope)
                 if isinstance(member, Pick):
                     made[id(node)] = self.picked(frozen, node.name, member, args)
                     continue
-                op = called_as(_resolved(find(frozen, node.target, shared)[0], shared))
+                op = called_as(_resolved(_at(frozen, node.target, shared), shared))
                 if op == "graph":  # an opened candidate takes the values only; what was fixed is in its steps
                     args, kwargs = tuple(map(value, nodes_in((node.args, node.kwargs)))), {}
-            if op == "module" and _zero(find(frozen, node.target, shared)[0]):
+            if op == "module" and _zero(_at(frozen, node.target, shared)):
                 made[id(node)] = copy = Node(node.name, "function", "torch.zeros_like", args[:1], kwargs)
             else:
                 made[id(node)] = copy = Node(node.name, op, node.target, args, kwargs)
@@ -190,6 +190,12 @@ class _Freezer:
         if member.reduction == "mean":
             total = graph.add("function", "operator.truediv", (total, len(chosen)), name=name)
         return total
+
+
+def _at(graph: Graph, path: str, shared: Scope) -> Member:
+    """The member at a path below a graph."""
+    member = graph.members.get(path)
+    return find(graph, path, shared)[0] if member is None or isinstance(member, Shared) else member
 
 
 def _resolved(member: Member, shared: Scope) -> Member:
