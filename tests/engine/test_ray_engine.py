@@ -35,8 +35,8 @@ def host(ray_session: None) -> Iterator[Host]:
 
 
 @contextmanager
-def opened(host: Host, place: Workplace, resources: Resources = ONE_CPU) -> Iterator[Shadow]:
-    host.call("open", replace(place, trust=("ray_jobs",)), resources)
+def opened(host: Host, place: Workplace, resources: Resources = ONE_CPU, each: int = 1000) -> Iterator[Shadow]:
+    host.call("open", replace(place, trust=("ray_jobs",)), resources, each)
     engine = Shadow(host)
     yield engine
     engine.close()
@@ -67,6 +67,14 @@ class TestRayEngine(EngineContract):
         metrics = [happened[-1].metrics for happened in events.values()]  # type: ignore[attr-defined]  # they finished
         assert len({each["pid"] for each in metrics}) == 1
         assert {each["threads"] for each in metrics} == {1}
+
+    def test_a_worker_makes_room_for_a_new_one_after_so_many_trials(self, tmp_path: Path) -> None:
+        with opened(self.host, Workplace(str(tmp_path)), Resources(num_cpus=2), each=2) as engine:
+            events = self.collect(engine, [job(ray_jobs.who, trial) for trial in range(4)])
+        ends = [happened[-1] for happened in events.values()]
+        processes = [end.metrics["pid"] for end in ends if isinstance(end, Finished)]
+        assert len(processes) == 4, ends
+        assert max(map(processes.count, processes)) <= 2
 
     def test_jobs_run_side_by_side_where_there_is_room(self, tmp_path: Path) -> None:
         (tmp_path / "met").mkdir()

@@ -19,9 +19,9 @@ class HostedEngine:
         self._thread = ThreadPoolExecutor(1)
         self.engine: RayEngine
 
-    def open(self, place: Workplace, resources: Resources) -> Future[None]:
+    def open(self, place: Workplace, resources: Resources, trials_per_worker: int = 1000) -> Future[None]:
         def opened() -> None:
-            self.engine = RayEngine(place, resources)
+            self.engine = RayEngine(place, resources, trials_per_worker=trials_per_worker)
 
         return self._thread.submit(opened)
 

@@ -21,6 +21,10 @@ from raynas.trial import Cause, Event, Failed, Reported, Started
 REFRESH = 2.0
 """How old, in seconds, the knowledge of the cluster's nodes may become."""
 
+TRIALS_PER_WORKER = 1000
+"""So many tasks a process does before it makes room for a new one: what a user's code has left in its memory goes with
+it, while a new one's start, some seconds, is spread over many trials."""
+
 SEVERAL_GPUS = {"env_vars": {"RAY_EXPERIMENTAL_NOSET_CUDA_VISIBLE_DEVICES": "1"}}
 """A warm worker is given different GPUs over its life, while CUDA reads once which ones it may see."""
 
@@ -43,14 +47,17 @@ class RayEngine(ExecutionEngine):
         place: what all jobs share.
         resources: what each takes.
         name: the engine's name in the hosted object, for its workers' calls.
+        trials_per_worker: how many jobs a worker does before a new one takes its place.
     """
 
-    def __init__(self, place: Workplace, resources: Resources, name: str = "engine") -> None:
+    def __init__(
+        self, place: Workplace, resources: Resources, name: str = "engine", trials_per_worker: int = TRIALS_PER_WORKER
+    ) -> None:
         self._resources = resources
         door = ray.get_runtime_context().current_actor
         self._crate = [ray.put(Crate(place, door, name))]
         # GPUs through `options`: given to the decorator, they would make Ray end the worker after each task.
-        self._train: Any = ray.remote(train).options(
+        self._train: Any = ray.remote(max_calls=trials_per_worker)(train).options(
             name="raynas.trial",
             num_cpus=resources.num_cpus,
             num_gpus=resources.num_gpus or None,
