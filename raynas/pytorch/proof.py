@@ -27,11 +27,13 @@ class Difference:
         path: of the original's module.
         why: what differs.
         only_values: whether nothing but fresh weights differs.
+        called: whether it shows only in a call.
     """
 
     path: str
     why: str
     only_values: bool = False
+    called: bool = False
 
 
 def build_alike(build: Callable[[], nn.Module], tape: Tape | None) -> nn.Module:
@@ -156,20 +158,22 @@ def _same_call(
         twin = others.pop(0)
         if not _close(list(_tensors(note.result)), list(_tensors(twin.result))):
             entered = _close(note.inputs, twin.inputs)
-            return Difference(note.path if entered else note.path.rpartition(".")[0], "it computes something else")
+            return Difference(
+                note.path if entered else note.path.rpartition(".")[0], "it computes something else", called=True
+            )
     if not _alike(first.result, second.result):
-        return Difference("", "it returns something else")
+        return Difference("", "it returns something else", called=True)
     if not torch.equal(drawn, torch.get_rng_state()):
-        return Difference("", "it draws other random numbers")
+        return Difference("", "it draws other random numbers", called=True)
     for path, place in places.items():
         ours, theirs = original.get_submodule(path), generated.get_submodule(place)
         for name, parameter in ours._parameters.items():
             other = theirs._parameters.get(name)
             if parameter is not None and other is not None and not _close([parameter.grad], [other.grad]):
-                return Difference(path, f"the gradient of '{name}' differs")
+                return Difference(path, f"the gradient of '{name}' differs", called=True)
         for name, tensor in ours._buffers.items():
             if tensor is not None and not _close([tensor], [theirs._buffers[name]]):
-                return Difference(path, f"the buffer '{name}' differs")
+                return Difference(path, f"the buffer '{name}' differs", called=True)
     return None
 
 

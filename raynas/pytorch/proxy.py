@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import dis
 import operator
 import sys
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import torch
@@ -26,19 +28,48 @@ class Untraceable(Exception):
         Untraceable.raised = self
 
 
+HERE = str(Path(__file__).parent)
+
+
+def _is_inside(frame: FrameType) -> bool:
+    """Whether code of torch or of this room asks."""
+    return frame.f_code.co_filename.startswith((TORCH, HERE))
+
+
+def _asks_by_name(frame: FrameType) -> bool:
+    """Whether an attribute is asked for through `hasattr` or `getattr`, and not by a dot."""
+    return not _is_inside(frame) and dis.opname[frame.f_code.co_code[frame.f_lasti]] in ("CALL", "PRECALL", "CALL_KW")
+
+
 class Traced(fx.Proxy):
     """A value of a forward pass that is being traced."""
 
     @property  # type: ignore[misc]  # isinstance reads it on purpose
     def __class__(self) -> Any:
         """What `isinstance` sees: torch's own code sees a proxy; the user's would be told something untrue."""
-        caller = sys._getframe(1)
-        if caller.f_code.co_filename.startswith((TORCH, str(Path(__file__).parent))):
+        if _is_inside(sys._getframe(1)):
             return Traced
         raise Untraceable("asks for the type of a value that only the run knows")
 
     def __getattr__(self, name: str) -> Any:
+        if not hasattr(torch.Tensor, name) and _asks_by_name(sys._getframe(1)):
+            raise Untraceable(f"asks whether a value has the attribute '{name}'")
         return Attribute(self, name)
+
+    __array_ufunc__ = None  # so that NumPy's numbers leave arithmetic to torch
+
+    def __array__(self, *args: Any, **kwargs: Any) -> Any:
+        raise Untraceable("makes a NumPy array of a value that only the run knows")
+
+    def __repr__(self) -> str:
+        if not _is_inside(sys._getframe(1)):
+            raise Untraceable("makes a text of a value that only the run knows")
+        return f"{type(self).__name__}({self.node.name})"
+
+    __str__ = __repr__
+
+    def __format__(self, form: str) -> str:
+        raise Untraceable("makes a text of a value that only the run knows")
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name not in ("tracer", "node"):

@@ -23,6 +23,14 @@ BLIND = {
 """Builtins that would be answered for the proxy, or run once instead of at every call."""
 
 
+INSIDES = frozenset(
+    {
+        *("_buffers", "_parameters", "parameters", "named_parameters", "buffers", "named_buffers", "state_dict"),
+        *("load_state_dict", "__dict__"),
+    }
+)
+"""Attributes that hand out tensors themselves, of which a graph would keep today's values."""
+
 MACHINERY = (
     *("__call__", "_call_impl", "train", "eval", "_apply", "get_extra_state", "set_extra_state", "state_dict"),
     *("load_state_dict", "_save_to_state_dict", "_load_from_state_dict", "register_forward_hook", "named_parameters"),
@@ -66,6 +74,8 @@ def _code(code: types.CodeType, names: dict[str, Any], cls: type, seen: set[Any]
                 why = _reason(found, cls, seen)
                 if why:
                     return why
+        if step.opname in ("LOAD_METHOD", "LOAD_ATTR") and word in INSIDES:
+            return f"reaches for its tensors through '{word}'"
         if step.opname in ("LOAD_METHOD", "LOAD_ATTR") and isinstance(word, str):
             found = getattr(cls, word, None)
             if isinstance(found, types.FunctionType) and not found.__module__.startswith("torch."):

@@ -33,6 +33,9 @@ FACTORIES = (
 
 
 CONTAINED = (list, dict, set)
+DEPTH = 3
+"""So deep objects in objects are watched for changes."""
+
 TORCHS = frozenset(nn.Module().__dict__)
 """Attributes that every module has."""
 
@@ -325,7 +328,7 @@ class Tracer(fx.Tracer):
                     raise Elsewhere
                 raise Untraceable("draws random numbers outside a traced function")
             if _containers(m) != containers:
-                raise Untraceable("changes a list, dict or set of its own")
+                raise Untraceable("changes a list, dict or object of its own")
         finally:
             Untraceable.raised = raised
             if outside is not None:
@@ -439,24 +442,40 @@ def _restore(state: tuple[Any, ...]) -> None:
 
 
 def _containers(module: nn.Module) -> dict[str, Any]:
-    """Copies of a module's own lists, dicts and sets, those inside them included."""
+    """Copies of a module's own lists, dicts, sets and objects, those inside them included."""
     return {
         name: _copied(value)
         for name, value in module.__dict__.items()
-        if type(value) in CONTAINED
-        and not name.startswith(("_parameters", "_buffers", "_modules"))
-        and name not in TORCHS
+        if name not in TORCHS and (type(value) in CONTAINED or _is_plain_object(value))
     }
 
 
-def _copied(value: Any) -> Any:
+def _copied(value: Any, depth: int = 0) -> Any:
     if type(value) is list:
-        return [_copied(item) for item in value]
+        return [_copied(item, depth) for item in value]
     if type(value) is dict:
-        return {key: _copied(item) for key, item in value.items()}
+        return {key: _copied(item, depth) for key, item in value.items()}
     if type(value) is set:
         return set(value)
+    if depth < DEPTH and _is_plain_object(value):
+        return _State(value, {key: _copied(item, depth + 1) for key, item in vars(value).items()})
     return value if type(value) in (int, float, str, bool, bytes, tuple) else _Is(value)
+
+
+def _is_plain_object(value: Any) -> bool:
+    """Whether a value is an object of a user's class, which may keep state."""
+    cls = type(value)
+    if cls.__module__.startswith(("torch", "builtins", "raynas", "numpy", "functools", "enum")):
+        return False
+    return type(getattr(value, "__dict__", None)) is dict and not isinstance(value, type | nn.Module | torch.Tensor)
+
+
+@dataclasses.dataclass(frozen=True)
+class _State:
+    """An object, and copies of its attributes."""
+
+    item: Any = dataclasses.field(compare=False)
+    attributes: dict[str, Any]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -473,6 +492,9 @@ class _Is:
 
 def _put_back(now: Any, before: Any) -> None:
     """Give a container the contents that it had."""
+    if isinstance(before, _State):
+        _put_back(vars(before.item), before.attributes)
+        return
     if type(now) is not type(before):
         return
     if type(now) is list:
@@ -492,7 +514,7 @@ def _put_back(now: Any, before: Any) -> None:
 
 
 def _original(copied: Any) -> Any:
-    if isinstance(copied, _Is):
+    if isinstance(copied, _Is | _State):
         return copied.item
     if type(copied) is list:
         return [_original(item) for item in copied]

@@ -65,9 +65,7 @@ class Residual(nn.Module):
                 nn.init.xavier_uniform_(m.weight)
 
     def forward(self, x: Tensor) -> Tensor:
-        y = self.inner(x)
-        y = y + x
-        return y
+        return self.inner(x) + x
 
 
 class Branches(nn.Module):
@@ -240,5 +238,3 @@ def matches_the_default(original: nn.Module, generated: nn.Module) -> None:
             results.append(model(X))
         for one, other in zip(*results, strict=True):
             torch.testing.assert_close(one, other)
-
-

@@ -886,3 +886,66 @@ class DropoutTwice(nn.Module):
         late = self.drop(x)
         early = F.dropout(x, 0.3, training=self.training)
         return self.alpha(early) - late + F.dropout(x, 0.1) + F.dropout2d(x[None, :, :, None], 0.5, self.training).sum()
+
+
+class AsksForAttributes(nn.Module):
+    def forward(self, x: Any) -> Tensor:
+        return x.tensors if hasattr(x, "tensors") else x * 2
+
+
+class ByText(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return x * (2 if "float16" in str(x.dtype) else 3)
+
+
+class ByFormat(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return x * len(f"{x.shape}")
+
+
+class ThroughNumpyMeans(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return x * float(np.mean(x.detach().numpy())) + x * np.float64(2.0)
+
+
+class ByParameters(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.linear = nn.Linear(6, 6)
+
+    def forward(self, x: Tensor) -> Tensor:
+        size = sum(p.detach().norm().item() for p in self.parameters())
+        return self.linear(x) * size + x * float(self._parameters.get("none") is None)
+
+
+class Meter:
+    def __init__(self) -> None:
+        self.n = 0
+
+    def step(self) -> int:
+        self.n += 1
+        return self.n
+
+
+class Metered(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.meter = Meter()
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x * self.meter.step()
+
+
+@zoo(X, opaque=("a", "b", "c", "d", "e", "f"))
+class Traps(nn.Module):
+    """Each of them would be followed, and followed wrongly."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.a, self.b, self.c = AsksForAttributes(), ByText(), ByFormat()
+        self.d, self.e, self.f = ThroughNumpyMeans(), ByParameters(), Metered()
+        self.linear = nn.Linear(6, 6)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.linear(x)
+        return self.f(self.e(self.d(self.c(self.b(self.a(x))))))

@@ -1,0 +1,112 @@
+"""What trace says: notices, errors, and what example inputs prove."""
+
+from __future__ import annotations
+
+import warnings
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from raynas import LayerChoice, ModelSpace, ValueChoice
+from raynas.errors import TraceError
+from raynas.pytorch import load_module, to_source, trace
+from raynas.serializer import Notice
+from tests.pytorch.zoo.calls import OptionalInput, StarArguments
+
+X = torch.ones(2, 4)
+
+
+class Decides(nn.Module):
+    def __init__(self, inner: nn.Module | None = None) -> None:
+        super().__init__()
+        self.inner = inner if inner is not None else nn.Linear(4, 4)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.inner(x) if x.sum() > 0 else x
+
+
+class Around(ModelSpace):
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = nn.Linear(4, ValueChoice([4], label="n"))
+        self.decides = Decides()
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.decides(self.first(x))
+
+
+class Inside(ModelSpace):
+    def __init__(self) -> None:
+        super().__init__()
+        self.decides = Decides(LayerChoice([nn.ReLU(), nn.Tanh()], label="act"))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.decides(x)
+
+
+class ReadsElsewhere(nn.Module):
+    """Asks for what no proxy can answer, in a way that no reading of the code finds."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x * (2 if callable(x) else 3)
+
+
+class Holds(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.linear = nn.Linear(4, 4)
+        self.reads = ReadsElsewhere()
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.reads(self.linear(x))
+
+
+def test_one_notice_names_module_line_and_reason() -> None:
+    with pytest.warns(Notice) as caught:
+        trace(lambda: nn.Sequential(Decides(), nn.ReLU()))
+    (notice,) = [str(w.message) for w in caught if issubclass(w.category, Notice)]
+    assert notice.startswith("0 (Decides) is kept whole: ")
+    assert "test_trace.py:" in notice and "decides by a value" in notice
+
+
+def test_a_choice_inside_what_cannot_be_opened_is_an_error_that_names_the_line() -> None:
+    with pytest.raises(TraceError, match=r"test_trace.py:\d+.*'act' stands inside it, at 'inner'"):
+        trace(Inside())
+
+
+def test_a_model_that_nobody_recorded_is_refused_with_the_cure() -> None:
+    with pytest.raises(TraceError, match=r"pass raynas.trace a function that builds it"):
+        trace(nn.Linear(2, 2))
+
+
+def test_something_that_builds_no_module_is_refused() -> None:
+    with pytest.raises(TraceError, match="must build a module"):
+        trace(lambda: 3)  # type: ignore[arg-type,return-value]  # on purpose
+
+
+def test_example_inputs_find_what_reading_the_code_does_not() -> None:
+    with pytest.warns(Notice, match=r"reads .ReadsElsewhere. is kept whole: it computes something else"):
+        trace(Holds, example_inputs=(X,))
+
+
+def test_example_inputs_open_a_model_with_optional_arguments() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", Notice)
+        x = torch.ones(2, 6)
+        generated = load_module(to_source(trace(OptionalInput, example_inputs=(x, x)).freeze()))
+        assert generated(x, x).shape == (2, 6)
+        source = to_source(trace(StarArguments, example_inputs=(x, x, x)).freeze())
+        assert load_module(source)(x, x, x).shape == (2, 6)
+        assert "others" in source
+
+
+def test_tracing_leaves_the_model_and_the_random_numbers_as_they_were() -> None:
+    space = Around()
+    before = {name: tensor.clone() for name, tensor in space.state_dict().items()}
+    state = torch.get_rng_state()
+    with pytest.warns(Notice):
+        trace(space, example_inputs=(X,))
+    assert torch.equal(state, torch.get_rng_state())
+    assert all(torch.equal(before[name], tensor) for name, tensor in space.state_dict().items())
+    assert all(parameter.grad is None for parameter in space.parameters())
