@@ -114,7 +114,7 @@ class Make:
 
 @dataclass(frozen=True, eq=False)
 class Copy:
-    """A constructor's step: the member at `path` is not made by its own call, it is a deep copy of the one at `source`."""
+    """A constructor's step: the member at `path` is no call of its own, but a deep copy of the one at `source`."""
 
     path: str
     source: str

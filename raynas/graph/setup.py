@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from typing import Any
 
 from raynas.graph.graph import Graph, children
@@ -104,10 +105,8 @@ def chosen_steps(
                 of(step.path)
             except Gone:
                 continue
-            try:
+            with suppress(Gone):  # the original was not chosen: the member is made by its own call
                 steps.append(map_paths(step, of))
-            except Gone:
-                pass  # the original was not chosen: the member is made by its own call
             continue
         try:
             steps.append(map_paths(step, of))

@@ -29,7 +29,8 @@ def file(tmp_path: Path) -> Path:
 
 def test_settings_are_what_an_experiment_takes() -> None:
     takes = inspect.signature(Experiment).parameters
-    assert {item.name for item in fields(Settings)} == set(takes) - {"strategy_arguments", "stopper_arguments", "verbose"}
+    apart = {"strategy_arguments", "stopper_arguments", "verbose"}
+    assert {item.name for item in fields(Settings)} == set(takes) - apart
     for item in fields(Settings):
         default = takes[item.name].default
         mine = getattr(Settings(), item.name)
