@@ -42,6 +42,7 @@ class Settings:
         replicates: how often every candidate is trained.
         dedup: whether a candidate that was trained before shares that result.
         stopper: ends trials between their reports: a registered name, or class_path and init_args.
+        constraints: bounds that a candidate must keep to be trained, such as params: "<=500k".
         keep_weights: of how many best trials the weights stay.
     """
 
@@ -63,6 +64,7 @@ class Settings:
     replicates: int = 1
     dedup: bool = True
     stopper: Any = None
+    constraints: dict[str, str] | None = None
     keep_weights: int = 1
 
 

@@ -25,6 +25,7 @@ from raynas.nn.tape import Event, Tape, tensors_in
 from raynas.pytorch.names import name_of
 from raynas.pytorch.tensors import creation
 from raynas.pytorch.tracer import TORCHS, paths_below
+from raynas.pytorch.units import Whole, unit_of
 
 OPERATORS = {
     f"__{name.strip('_')}__": f"operator.{name}"
@@ -337,8 +338,6 @@ class Constructors:
         return any(s is not None and s is not event and s.index not in self._lets and self._draws(s) for s in sources)
 
     def _failed(self, home: nn.Module, event: Event, why: Untold) -> Exception:
-        from raynas.pytorch.members import Whole
-
         if home is self.root and self.root not in event.scopes:
             return TraceError(
                 f"the function that builds the model initialises it in a way that cannot be written as source ({why}): "
@@ -447,8 +446,6 @@ class Constructors:
 
     def _dead(self, tape: Tape) -> None:
         """Units that were made and not kept, as statements: they took random numbers."""
-        from raynas.pytorch.members import unit_of
-
         for call, module, scopes in zip(tape.constructions, tape.modules, tape.scopes, strict=True):
             if module in self._live or not _draws_itself(module) or self._inside(scopes):
                 continue

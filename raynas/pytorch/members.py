@@ -36,18 +36,10 @@ from raynas.pytorch.fx_graph import nodes_of
 from raynas.pytorch.names import name_of
 from raynas.pytorch.tensors import creation
 from raynas.pytorch.tracer import Tracer
+from raynas.pytorch.units import Whole, unit_of
 from raynas.search_space import Expression
 from raynas.search_space.expression import token
-from raynas.serializer import Call, Encoder, call_of
-
-
-class Whole(Exception):
-    """A module must be kept whole: something that it owns cannot be written as source."""
-
-    def __init__(self, module: nn.Module, why: str) -> None:
-        super().__init__(why)
-        self.module = module
-        self.why = why
+from raynas.serializer import call_of
 
 
 class Builder:
@@ -319,33 +311,6 @@ class Builder:
         if value is None:
             raise Whole(module, f"owns the {kind} '{name}', whose value is too large to write out")
         return Tensor(value, kind, tensor.requires_grad, persistent)
-
-
-def unit_of(call: Call) -> Unit:
-    """A constructor call in the IR's form; `SerializationError` where it names what cannot be imported."""
-    encode = Encoder()
-
-    def value(item: Any) -> Any:
-        if isinstance(item, nn.Module):
-            inner = construction(item) or call_of(item)
-            if inner is None:
-                raise SerializationError(f"nobody recorded how its {type(item).__name__} was constructed")
-            return unit_of(inner)
-        if isinstance(item, torch.Tensor):
-            made = creation(item.detach())
-            if made is None or item.requires_grad:
-                raise SerializationError("a tensor among its arguments is too large to write out")
-            return made
-        if type(item) in (tuple, list):
-            return type(item)(map(value, item))
-        if type(item) is dict:
-            return {key: value(part) for key, part in item.items()}
-        if not isinstance(item, Expression):
-            encode(item)
-        return item
-
-    args = tuple(map(value, call.args))
-    return Unit(name_of(call.target), args, {key: value(item) for key, item in call.kwargs.items()})
 
 
 def _by_token(choice: LayerChoice) -> dict[Any, nn.Module]:

@@ -19,10 +19,11 @@ from raynas.nn.tape import Tape
 from raynas.pytorch.codegen import to_source
 from raynas.pytorch.fitting import check_candidates
 from raynas.pytorch.load import load_module
-from raynas.pytorch.members import Builder, Whole, can_hold, tape_of, unit_of
+from raynas.pytorch.members import Builder, can_hold, tape_of
 from raynas.pytorch.names import name_of
 from raynas.pytorch.proof import Difference, build_alike, same_calls, same_members
 from raynas.pytorch.tracer import Tracer, alike, choices_of, reason, refuse_choices
+from raynas.pytorch.units import Whole, unit_of
 from raynas.pytorch.workshop import Workshop
 from raynas.search_space import Leaf
 from raynas.search_space.expression import leaves

@@ -14,7 +14,7 @@ from raynas.graph import Graph, Unit
 from raynas.graph.member import Member
 from raynas.nn import is_basic_unit, recording
 from raynas.nn.recording import construction
-from raynas.pytorch.members import unit_of
+from raynas.pytorch.units import unit_of
 from raynas.serializer import call_of
 
 

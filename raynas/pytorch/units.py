@@ -1,0 +1,52 @@
+"""Units: a module that is kept whole, as the constructor call that makes it again."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import nn
+
+from raynas.errors import SerializationError
+from raynas.graph import Unit
+from raynas.nn.recording import construction
+from raynas.pytorch.names import name_of
+from raynas.pytorch.tensors import creation
+from raynas.search_space import Expression
+from raynas.serializer import Call, Encoder, call_of
+
+
+class Whole(Exception):
+    """A module must be kept whole: something that it owns cannot be written as source."""
+
+    def __init__(self, module: nn.Module, why: str) -> None:
+        super().__init__(why)
+        self.module = module
+        self.why = why
+
+
+def unit_of(call: Call) -> Unit:
+    """A constructor call in the IR's form; `SerializationError` where it names what cannot be imported."""
+    encode = Encoder()
+
+    def value(item: Any) -> Any:
+        if isinstance(item, nn.Module):
+            inner = construction(item) or call_of(item)
+            if inner is None:
+                raise SerializationError(f"nobody recorded how its {type(item).__name__} was constructed")
+            return unit_of(inner)
+        if isinstance(item, torch.Tensor):
+            made = creation(item.detach())
+            if made is None or item.requires_grad:
+                raise SerializationError("a tensor among its arguments is too large to write out")
+            return made
+        if type(item) in (tuple, list):
+            return type(item)(map(value, item))
+        if type(item) is dict:
+            return {key: value(part) for key, part in item.items()}
+        if not isinstance(item, Expression):
+            encode(item)
+        return item
+
+    args = tuple(map(value, call.args))
+    return Unit(name_of(call.target), args, {key: value(item) for key, item in call.kwargs.items()})
