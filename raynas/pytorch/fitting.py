@@ -69,9 +69,7 @@ def _different(root: nn.Module, example_inputs: Sequence[Any]) -> list[tuple[Lay
 def _watching(root: nn.Module, see: Callable[..., None]) -> Iterator[None]:
     """While this is open, `see` is shown what goes into each layer choice and what comes out; in eval mode."""
     modes = {module: module.training for module in root.modules()}
-    hooks = [
-        module.register_forward_hook(see, with_kwargs=True) for module in modes if isinstance(module, LayerChoice)
-    ]
+    hooks = [module.register_forward_hook(see, with_kwargs=True) for module in modes if isinstance(module, LayerChoice)]
     try:
         root.eval()
         yield
