@@ -60,6 +60,7 @@ class TestGp(StrategyContract):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("name", FLAT)
 def test_ten_thousand_trials_do_not_slow_it_down(name: str) -> None:
     class Long(StrategyContract):
