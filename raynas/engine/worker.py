@@ -17,7 +17,7 @@ from raynas.engine.checkpoint import FileCheckpoint, left_by
 from raynas.engine.engine import Job, Workplace
 from raynas.engine.output import Output
 from raynas.engine.weights import save_weights
-from raynas.errors import ConfigError, NonFiniteError, TrialStopped
+from raynas.errors import ConfigError, EvaluationError, NonFiniteError, TrialStopped
 from raynas.evaluator import Context, Evaluator, checked
 from raynas.pytorch import load_module
 from raynas.trial import Cause, Failed, Finished, Reported, Stopped
@@ -49,7 +49,9 @@ def work(
             return _attempt(job, place, report, device, begun)
         except (Exception, SystemExit) as error:
             tail = output.tail()
-            detail = "".join(_users_part(error)) + (f"\nIts last output:\n{tail}\n" if tail else "")
+            # What came back cannot be used: the message says all, and the traceback would show raynas's own lines.
+            trace = "" if isinstance(error, EvaluationError) else "".join(_users_part(error))
+            detail = trace + (f"\nIts last output:\n{tail}\n" if tail else "")
             return Failed(
                 job.trial,
                 time.time(),

@@ -80,6 +80,7 @@ def text(model: nn.Module) -> Any:
 def test_what_are_no_metrics_is_a_failure(function: Any, message: str, tmp_path: Path) -> None:
     failed = run(function, tmp_path)
     assert isinstance(failed, Failed) and failed.message.startswith("EvaluationError") and message in failed.message
+    assert "Traceback" not in failed.detail, "the message says all"
 
 
 def test_what_is_no_evaluator_is_a_failure(tmp_path: Path) -> None:

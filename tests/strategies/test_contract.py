@@ -32,6 +32,7 @@ class TestFlatStrategy(StrategyContract):
         return plugins.make(self.found)
 
 
+@pytest.mark.slow
 class TestFittedStrategy(StrategyContract):
     flat = False
     trials = 14
