@@ -176,10 +176,12 @@ class Encoder:
             assert self.attachments is not None
             name = f"{len(self.attachments)}-{kind}"
             self.attachments[name] = data
-            if not isinstance(value, type) and not callable(value):
+            nameless = getattr(value, "__name__", "") == "<lambda>"
+            if nameless or not (isinstance(value, type) or callable(value)):
+                cure = "define it with def in a module" if nameless else f"make it with raynas.serialize({kind}, …)"
                 warnings.warn(
                     f"{where} ({kind}, {len(data):,} bytes) travels as a pickle, because nobody recorded how it was "
-                    f"made: make it with raynas.serialize({kind}, …)",
+                    f"made: {cure}",
                     Notice,
                     stacklevel=2,
                 )

@@ -151,6 +151,14 @@ def test_what_nobody_recorded_travels_beside_with_one_notice():
         loads(text)
 
 
+def test_a_lambda_travels_beside_with_one_notice():
+    attachments = {}
+    with pytest.warns(Notice, match=r"left \(function, [\d,]+ bytes\).*define it with def") as notices:
+        text = dumps(Pair(lambda x: x + 1), attachments)
+    assert len(notices) == 1
+    assert loads(text, attachments).left(1) == 2
+
+
 @pytest.mark.parametrize("name", ["os.system", "subprocess.Popen", "antigravity.fly"])
 def test_an_untrusted_name_is_refused_before_anything_is_imported(name):
     import sys
