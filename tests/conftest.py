@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +17,9 @@ SUPPORT = str(Path(__file__).parent / "support")
 os.environ["RAY_ADDRESS"] = "local"
 os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [SUPPORT, os.environ.get("PYTHONPATH")]))
 sys.path.insert(0, SUPPORT)
+
+# A shell starts background commands with Ctrl-C ignored, and they hand that on; the tests press it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

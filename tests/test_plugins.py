@@ -99,11 +99,9 @@ def test_found_in_another_distribution(installed: Path) -> None:
 @pytest.mark.parametrize(
     ("spec", "message"),
     [
-        (
-            "randon",
-            "there is no strategy 'randon', did you mean 'random'?: there is broken, fixed, function, gone, grid, ",
-        ),
-        ("xyz", "there is no strategy 'xyz': there is broken, "),
+        ("randon", "there is no strategy 'randon', did you mean 'random'?: there is "),
+        ("xyz", "there is no strategy 'xyz': there is "),
+        ("xyz", ", broken, "),
         ("", "there is no strategy ''"),
         ("lab_strategies:", "'lab_strategies:' names no strategy: write 'module:Class', or a registered name"),
         (":Fixed", "':Fixed' names no strategy"),
@@ -215,7 +213,7 @@ def test_recorded_and_made_again(installed: Path) -> None:
     assert arguments == {"population_size": 50, "tournament_size": 10}
     again = plugins.make(spec, arguments)
     assert plugins.recipe(again) == (spec, arguments)
-    assert plugins.recipe(GridSearch()) == ("raynas_strategies.grid:GridSearch", {})
+    assert plugins.recipe(GridSearch()) == ("raynas_strategies.grid:GridSearch", {"resolution": None})
 
 
 def test_an_argument_that_is_not_kept_cannot_be_recorded(installed: Path) -> None:

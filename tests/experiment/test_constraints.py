@@ -19,7 +19,7 @@ class Net(ModelSpace):
 
     def __init__(self) -> None:
         super().__init__()
-        width = ValueChoice([4, 8, 16], label="width")
+        width = ValueChoice([8, 4, 16], label="width")
         self.trunk = nn.Linear(6, width)
         self.head = LayerChoice({"fits": nn.Linear(width, 2), "needs 8": nn.Linear(8, 2)}, label="head")
 
