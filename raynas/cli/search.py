@@ -6,6 +6,7 @@ import os
 import shlex
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 def run(request: Request) -> int:
     from raynas.config.making import make
 
+    begun = time.monotonic()
     values = request.values()
     experiment = make(settings(values), request.verbose)
     size = experiment.search_space.size()
@@ -43,7 +45,7 @@ def run(request: Request) -> int:
             f"run '{result.name}' has ended before ({result.ending}), so nothing was trained: "
             "raise --max_trials to go on, or give another --name"
         )
-    _conclude(result, display.latest)
+    _conclude(result, None if display.latest is None else time.monotonic() - begun)
     return 0
 
 
@@ -105,10 +107,11 @@ def _announced(display: Display, patient: bool) -> Iterator[None]:
             signal.signal(signal.SIGINT, before)
 
 
-def _conclude(result: Result, progress: Progress | None) -> None:
+def _conclude(result: Result, seconds: float | None) -> None:
+    """Say what came out, and after how long, Ray's start included; None: nothing was done."""
     best = result.best
     metric = next(iter(result.definition.objectives))
-    took = "" if progress is None else f" in {duration(progress.elapsed)}"
+    took = "" if seconds is None else f" in {duration(seconds)}"
     trained = sum(trial.attempts > 0 for trial in result.trials)
     out().print(f"{trained} trials{took}, best {metric} {best.metrics[metric]:.4f} (trial {best.number})")
     run = result.name if shown(result.place.folder) == f"runs/{result.name}" else shown(result.place.folder)
