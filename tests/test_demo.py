@@ -87,11 +87,11 @@ def test_the_demonstration(tmp_path: Path) -> None:
 @pytest.mark.timeout(300)
 def test_the_benchmark_compares_the_search_with_the_default(tmp_path: Path) -> None:
     target = tmp_path / "digits.json"
-    command = [sys.executable, "benchmarks/digits.py", "--seeds", "2", "--trials", "10", "--json", str(target)]
+    command = [sys.executable, "benchmarks/digits.py", "--seeds", "1", "--trials", "10", "--json", str(target)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     measured = json.loads(target.read_text())
-    assert len(measured["search"]) == len(measured["default"]) == 2
+    assert len(measured["search"]) == len(measured["default"]) == 1
     assert all(0 <= value <= 1 for value in [*measured["search"], *measured["default"]])
     assert "median" in done.stdout
     assert "load" in done.stdout
