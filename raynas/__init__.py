@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from raynas.engine.local_engine import LocalEngine
     from raynas.engine.ray_engine import RayEngine
-    from raynas.errors import ConfigError, RaynasError
+    from raynas.errors import ConfigError, Notice, RaynasError
     from raynas.evaluator import Context, Evaluator, FunctionalEvaluator
     from raynas.experiment import Experiment, Result
     from raynas.graph import Graph, GraphSpace, Mutator
@@ -54,6 +54,7 @@ __all__ = [
     "Mutator",
     "NasBench101Cell",
     "NasBench201Cell",
+    "Notice",
     "Placeholder",
     "Proposal",
     "RayEngine",
@@ -83,7 +84,7 @@ __all__ = [
 _ROOMS = {
     "raynas.engine.local_engine": ("LocalEngine",),
     "raynas.engine.ray_engine": ("RayEngine",),
-    "raynas.errors": ("ConfigError", "RaynasError"),
+    "raynas.errors": ("ConfigError", "Notice", "RaynasError"),
     "raynas.evaluator": ("Context", "Evaluator", "FunctionalEvaluator"),
     "raynas.experiment": ("Experiment", "Result"),
     "raynas.graph": ("Graph", "GraphSpace", "Mutator"),

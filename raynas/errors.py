@@ -23,8 +23,13 @@
 
 Every message is one line that names the object, the cause and the cure.
 
-`TrialStopped` is no error: `Context.report` raises it to end a trial early.
+`TrialStopped` is no error: `Context.report` raises it to end a trial early. A `Notice` is none either: it tells what a
+user would want to know of, and all goes on.
 """
+
+import sys
+import warnings
+from types import FrameType
 
 
 class RaynasError(Exception):
@@ -101,3 +106,17 @@ class SearchError(RaynasError):
 
 class TrialStopped(Exception):
     """Raised by `Context.report` in a trial that should end now; not an error."""
+
+
+class Notice(UserWarning):
+    """Something that a user would want to know of; not an error."""
+
+
+def notice(text: str) -> None:
+    """Warn with a `Notice` that points to the line of the user's code behind it, not to one of raynas's."""
+    package = __name__.partition(".")[0]
+    frame: FrameType | None = sys._getframe()
+    level = 0
+    while frame is not None and frame.f_globals.get("__name__", "").partition(".")[0] == package:
+        level, frame = level + 1, frame.f_back
+    warnings.warn(text, Notice, stacklevel=level + 1)

@@ -11,7 +11,7 @@ from typing import Any, TextIO
 
 from rich.console import Console
 
-from raynas.serializer import Notice
+from raynas.errors import Notice
 
 WIDE = 200
 """Columns where no terminal says how many there are: a file can hold long lines."""

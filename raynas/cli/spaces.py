@@ -9,6 +9,7 @@ from raynas.cli.console import out
 from raynas.cli.runs import render
 from raynas.plugins import registered
 from raynas.report import Table
+from raynas.strategy import Stopper, Strategy
 
 
 def space(request: Request) -> int:
@@ -19,8 +20,10 @@ def space(request: Request) -> int:
 
 
 def strategies(request: Request) -> int:
-    rows = tuple((item.name, item.doc) for item in registered())
-    out().print(render(Table("Strategies", ("name", "what it does"), rows)))
+    for title, kind in (("Strategies", Strategy), ("Stoppers", Stopper)):
+        rows = tuple((item.name, item.doc) for item in registered(kind))
+        if rows:
+            out().print(render(Table(title, ("name", "what it does"), rows)))
     return 0
 
 
@@ -29,4 +32,4 @@ def fill_nothing(parser: ArgumentParser) -> None:
 
 
 SPACE = Command("list a space's choices, and how many samples it has", fill_config, space)
-STRATEGIES = Command("list the strategies that are installed", fill_nothing, strategies)
+STRATEGIES = Command("list the strategies and stoppers that are installed", fill_nothing, strategies)

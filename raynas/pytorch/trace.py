@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import inspect
-import warnings
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from torch import nn
 
-from raynas.errors import RaynasError, TraceError
+from raynas.errors import RaynasError, TraceError, notice
 from raynas.graph import Graph, GraphSpace, Mutator
 from raynas.graph.verify import verify
 from raynas.nn import LayerChoice, ModelSpace, Placeholder, Repeat, is_basic_unit, recording
@@ -27,7 +26,7 @@ from raynas.pytorch.units import Whole, unit_of
 from raynas.pytorch.workshop import Workshop
 from raynas.search_space import Leaf
 from raynas.search_space.expression import leaves
-from raynas.serializer import Call, Notice, call_of
+from raynas.serializer import Call, call_of
 from raynas.serializer.values import parameter
 
 
@@ -58,7 +57,7 @@ def trace(
     space, opaque = _proven(root, Inputs.of(root, names), example_inputs)
     for module, why in opaque.items():
         path = next((path for path, found in root.named_modules() if found is module), "")
-        warnings.warn(f"{path or 'the model'} ({type(module).__name__}) is kept whole: {why}", Notice, stacklevel=2)
+        notice(f"{path or 'the model'} ({type(module).__name__}) is kept whole: {why}")
     if example_inputs is not None:
         check_candidates(root, space, example_inputs)
     if not mutators:
@@ -100,14 +99,14 @@ def _proven(
         here = root.get_submodule(found.path)
         if found.called and here in opaque:
             where = found.path or "the model"
-            warnings.warn(f"{where} ({type(here).__name__}) computes something else at each call", Notice, stacklevel=4)
+            notice(f"{where} ({type(here).__name__}) computes something else at each call")
             return space, opaque
         module = _around(root, here, opaque)
         if module is None or has_choices(module):
             where = f"'{found.path}' ({type(root.get_submodule(found.path)).__name__})" if found.path else "the model"
             if not found.only_values:
                 raise TraceError(f"{where} would not come back as it was ({found.why}), and it cannot be kept whole")
-            warnings.warn(f"{where} starts with other weights than the original: {found.why}", Notice, stacklevel=4)
+            notice(f"{where} starts with other weights than the original: {found.why}")
             return space, opaque
         whole = {**opaque, module: found.why}
 

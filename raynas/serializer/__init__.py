@@ -7,13 +7,12 @@ again. No pickle is read, except the attachments that the caller hands over.
 
 from raynas.serializer.call import Call, call_of, record, serialize, serialize_cls
 from raynas.serializer.document import choices, dumps, loads, name_choices, resolve, trusted_modules
-from raynas.serializer.values import Decoder, Encoder, Notice, qualified_name
+from raynas.serializer.values import Decoder, Encoder, qualified_name
 
 __all__ = [
     "Call",
     "Decoder",
     "Encoder",
-    "Notice",
     "call_of",
     "choices",
     "dumps",

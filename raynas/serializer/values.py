@@ -9,13 +9,12 @@ import importlib
 import math
 import pathlib
 import sys
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import cloudpickle
 
-from raynas.errors import SerializationError
+from raynas.errors import SerializationError, notice
 from raynas.search_space.expression import DomainLeaf, Expression, Leaf
 from raynas.search_space.kinds import domain_from_json
 from raynas.serializer.call import RECORDED, Call, call_of
@@ -24,10 +23,6 @@ TRUSTED = ("torch.nn", "torch.optim", "torch.utils.data", "raynas")
 """Packages whose classes a document may always name."""
 
 BUILTINS = {"int", "float", "bool", "str", "bytes", "list", "tuple", "dict", "set", "frozenset", "complex", "object"}
-
-
-class Notice(UserWarning):
-    """Something that a user should know and need not act on."""
 
 
 def qualified_name(target: Any) -> str:
@@ -179,11 +174,9 @@ class Encoder:
             nameless = getattr(value, "__name__", "") == "<lambda>"
             if nameless or not (isinstance(value, type) or callable(value)):
                 cure = "define it with def in a module" if nameless else f"make it with raynas.serialize({kind}, …)"
-                warnings.warn(
+                notice(
                     f"{where} ({kind}, {len(data):,} bytes) travels as a pickle, because nobody recorded how it was "
-                    f"made: {cure}",
-                    Notice,
-                    stacklevel=2,
+                    f"made: {cure}"
                 )
             return {"$attachment": name}
 

@@ -95,6 +95,10 @@ class History:
     def __iter__(self) -> Iterator[Trial]:
         return iter(self.trials)
 
+    def __repr__(self) -> str:
+        best = f", best {self.best.number} ({dict(self.best.metrics)})" if self.best is not None else ""
+        return f"<History: {len(self.ended)} ended, {len(self.open)} open{best}>"
+
     def __getitem__(self, number: int) -> Trial:
         """The trial with this number; `KeyError` where there is none."""
         place = self._places.get(number)

@@ -83,7 +83,7 @@ def test_a_closed_pipe_is_left_quietly(finished: Path) -> None:
 
 def test_notices_are_lines_and_other_warnings_are_left_out(raynas: Raynas, tmp_path: Path) -> None:
     (tmp_path / "warns.py").write_text(
-        "import warnings\nfrom raynas.serializer import Notice\nfrom tiny import Tiny\n"
+        "import warnings\nfrom raynas.errors import Notice\nfrom tiny import Tiny\n"
         "class Loud(Tiny):\n    def __init__(self):\n        super().__init__()\n"
         "        warnings.warn('by the way', Notice)\n        warnings.warn('old', FutureWarning)\n"
     )

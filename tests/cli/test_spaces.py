@@ -5,6 +5,7 @@ from __future__ import annotations
 from command_line import Raynas
 
 from raynas.plugins import registered
+from raynas.strategy import Stopper
 
 
 def test_the_choices_of_model_and_evaluator_are_listed_with_the_size(raynas: Raynas) -> None:
@@ -22,7 +23,8 @@ def test_the_choices_of_model_and_evaluator_are_listed_with_the_size(raynas: Ray
 def test_strategies_are_listed_with_what_they_do(raynas: Raynas) -> None:
     said = raynas("strategies")
     assert said.status == 0
-    for item in registered():
+    for item in [*registered(), *registered(Stopper)]:
         assert item.name in said.out
         assert item.doc in " ".join(said.out.split())
     assert {"random", "grid", "regularized_evolution"} <= {item.name for item in registered()}
+    assert {"median", "plateau"} <= {item.name for item in registered(Stopper)}

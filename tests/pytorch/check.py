@@ -11,9 +11,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from raynas.errors import Notice
 from raynas.graph import Graph
 from raynas.pytorch import load_module, to_source, trace
-from raynas.serializer import Notice
 
 IGNORED = {"_raynas_call", "training"}
 

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from raynas import InputChoice, LayerChoice, ModelSpace, Repeat, ValueChoice
+from raynas.errors import Notice
 from raynas.graph import Graph
 from raynas.pytorch import load_module, to_source, trace
-from raynas.serializer import Notice
 from tests.pytorch.check import check
 
 WIDTH = 4

@@ -9,9 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from raynas import LayerChoice, ModelSpace, ValueChoice
-from raynas.errors import TraceError
+from raynas.errors import Notice, TraceError
 from raynas.pytorch import load_module, to_source, trace
-from raynas.serializer import Notice
 from tests.pytorch.zoo.calls import OptionalInput, StarArguments
 
 X = torch.ones(2, 4)

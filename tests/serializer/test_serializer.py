@@ -14,10 +14,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from raynas.errors import SampleError, SerializationError
+from raynas.errors import Notice, SampleError, SerializationError
 from raynas.search_space.expression import Leaf
 from raynas.serializer import (
-    Notice,
     call_of,
     choices,
     dumps,

@@ -16,9 +16,9 @@ import torch
 from torch import Tensor
 from torch.utils import data as torch_data
 
-from raynas.errors import ConfigError, SerializationError
+from raynas.errors import ConfigError, Notice, SerializationError
 from raynas.evaluator.lightning.seeding import seed_all
-from raynas.serializer import Notice, dumps
+from raynas.serializer import dumps
 
 KEPT = 4
 """How many built recipes a process keeps: those of a choice among data sets, without growing for ever."""

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from torch import nn
 
-from raynas.errors import ConfigError, EvaluationError
+from raynas.errors import ConfigError, EvaluationError, notice
 from raynas.evaluator.evaluator import Context
 from raynas.evaluator.lightning.arguments import SPAWNED, complete, given
 from raynas.evaluator.lightning.packages import class_for, common_package, exported
@@ -22,7 +21,6 @@ from raynas.evaluator.lightning.spawned import Relay, ending, portable
 from raynas.evaluator.lightning.state import PATH, begin_at, left_by, take_up
 from raynas.evaluator.lightning.supervised import Supervised
 from raynas.evaluator.lightning.watch import Watch, flattened
-from raynas.serializer import Notice
 
 EPOCHS = 10
 """How long to train where neither the evaluator nor its trainer says."""
@@ -63,10 +61,8 @@ class Plan:
             return self.max_epochs
         wanted = max(1, round(budget))
         if wanted > self.max_epochs:
-            warnings.warn(
-                f"the strategy's budget of {budget:g} epochs is cut to max_epochs={self.max_epochs}: raise max_epochs",
-                Notice,
-                stacklevel=2,
+            notice(
+                f"the strategy's budget of {budget:g} epochs is cut to max_epochs={self.max_epochs}: raise max_epochs"
             )
         return min(wanted, self.max_epochs)
 
