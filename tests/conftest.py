@@ -8,8 +8,12 @@ import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from postgres_server import PostgresServer
 
 SUPPORT = str(Path(__file__).parent / "support")
 
@@ -30,6 +34,26 @@ def ray_session() -> Iterator[None]:
     ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
     yield
     ray.shutdown()
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """A PostgreSQL server; the test is skipped, and says so, where none is installed."""
+    from postgres_server import MISSING, PostgresServer, program
+
+    if program("initdb") is None or program("postgres") is None:
+        pytest.skip(MISSING)
+    server = PostgresServer()
+    yield server
+    server.remove()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What uses the one Ray, or kills parts of one, runs in one process where the tests run in several."""
+    for item in items:
+        uses = "ray_session" in getattr(item, "fixturenames", ()) or item.get_closest_marker("ray") is not None
+        if uses or item.get_closest_marker("chaos") is not None:
+            item.add_marker(pytest.mark.xdist_group("ray"))
 
 
 @pytest.fixture(autouse=True)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from raynas.errors import ConfigError
+from raynas.store import Store
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
@@ -33,8 +34,8 @@ class Place:
 
     @property
     def exists(self) -> bool:
-        """Whether a run may be there already; for a database server only opening it tells."""
-        return "://" in self.store or os.path.exists(self.store)
+        """Whether the run is there already."""
+        return Store.exists(self.store, self.name)
 
     def make(self) -> None:
         """Make the folder, where it is one of this machine."""

@@ -2,14 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TypeVar
 
 from sqlalchemy import Connection, Engine, create_engine
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
+from sqlalchemy.exc import (
+    ArgumentError,
+    DataError,
+    DBAPIError,
+    InterfaceError,
+    NoSuchModuleError,
+    OperationalError,
+    SQLAlchemyError,
+)
 
 from raynas.errors import StoreError
+
+T = TypeVar("T")
+
+PATIENCE = 600.0
+"""Seconds for which a store waits for its server: time to restart one, or its machine."""
+
+PAUSES = (0.1, 0.2, 0.5, 1.0, 2.0)
+"""Seconds between two looks whether the server is back; the last one again and again."""
+
+AWAY = ("08", "57P")
+"""How the SQLSTATEs begin that say that a connection is gone or refused, whatever was sent over it."""
+
+SERVER = {"connect_timeout": "10", "keepalives_idle": "30", "tcp_user_timeout": "30000"}
+"""PostgreSQL's own words for: notice within a minute that its machine is gone, instead of waiting for hours."""
 
 SNAPSHOTS = frozenset({"postgresql", "mysql", "mariadb"})
 """Backends whose transactions see one moment only where they are told so; an SQLite transaction always does."""
@@ -21,6 +45,9 @@ CURES = {
     "malformed": "it is truncated or damaged; restore it from a copy",
     "not a database": "it is truncated or damaged; restore it from a copy",
     "readonly database": "it must not be written; open it as a user who may, or on a disk that is not read-only",
+    "No space left on device": "its disk is full; what was committed is safe: free some space and start the run again",
+    "password authentication failed": "user and password are not its own: check the URL",
+    "onnection refused": "no server answers there: start it, or check the URL's host and port",
     "unable to open": "it cannot be opened; check that it is there and that this user may read and write its folder",
 }
 
@@ -31,11 +58,31 @@ class Database:
     Attributes:
         engine: the connections.
         label: how messages name it: a path, or a URL without its password.
+        patience: seconds for which `patiently` waits for a server that is away.
     """
 
-    def __init__(self, engine: Engine, label: str) -> None:
+    def __init__(self, engine: Engine, label: str, patience: float = 0.0) -> None:
         self.engine = engine
         self.label = label
+        self.patience = patience
+
+    def patiently(self, act: Callable[[], T]) -> T:
+        """What `act` returns; while the server is away it waits, and does it again from the start.
+
+        Args:
+            act: reads, or writes what may be written twice: of a transaction whose connection broke while it was
+                committed nobody knows whether it was.
+        """
+        limit = time.monotonic() + self.patience
+        attempt = 0
+        while True:
+            try:
+                return act()
+            except StoreError as error:
+                if not is_away(error.__cause__) or time.monotonic() >= limit:
+                    raise
+                time.sleep(PAUSES[min(attempt, len(PAUSES) - 1)])
+                attempt += 1
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -70,6 +117,8 @@ class Database:
 def explain(label: str, error: Exception) -> str:
     """One line on a database's error: which database, what is wrong, what helps."""
     said = " ".join(str(error.orig if isinstance(error, DBAPIError) else error).split())
+    if isinstance(error, DataError):
+        return f"{label}: a value cannot be stored: {said}"
     for words, cure in CURES.items():
         if words in said:
             return f"{label}: {cure} ({said})"
@@ -86,17 +135,28 @@ def parse(url: str) -> URL:
         raise StoreError(f"'{url}' is no database URL: write a path, or e.g. postgresql://user@host/database") from None
 
 
+def is_away(error: BaseException | None) -> bool:
+    """Whether this is a server's that cannot be reached now, rather than an answer of it."""
+    if not isinstance(error, OperationalError | InterfaceError):
+        return False
+    state = getattr(error.orig, "sqlstate", None)
+    return error.connection_invalidated or state is None or state.startswith(AWAY)
+
+
 def connect(url: URL) -> Database:
     """The database server at `url`; nothing is sent to it yet."""
     label = url.render_as_string(hide_password=True)
+    if url.drivername in ("postgresql", "postgres"):
+        url = url.set(drivername="postgresql+psycopg", query={**SERVER, **url.query})
     try:
         # A server may be restarted in the middle of a search: a dead connection is found before it is used.
-        return Database(create_engine(url, pool_pre_ping=True), label)
+        return Database(create_engine(url, pool_pre_ping=True), label, PATIENCE)
     except NoSuchModuleError:
         raise StoreError(
             f"{label}: SQLAlchemy knows no database '{url.drivername}': check the URL's spelling"
         ) from None
     except ModuleNotFoundError as error:
-        raise StoreError(f"{label}: its driver is missing: pip install {error.name}") from None
+        package = "'raynas[postgres]'" if error.name == "psycopg" else error.name
+        raise StoreError(f"{label}: its driver is missing: pip install {package}") from None
     except SQLAlchemyError as error:
         raise StoreError(explain(label, error)) from error

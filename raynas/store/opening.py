@@ -21,6 +21,8 @@ def create_run(url: str, definition: Mapping[str, str], name: str, attachments: 
     """Write a new run, all at once; what it is made of is described at `Store.create`."""
 
     def fill(connection: Connection) -> None:
+        if connection.dialect.name == "postgresql":  # of two that begin at the same time one makes the tables
+            connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({int.from_bytes(b'raynas', 'big')})")
         metadata.create_all(connection)
         if connection.scalar(select(schema.c.version)) is None:
             connection.execute(insert(schema), {"version": SCHEMA_VERSION})
@@ -49,6 +51,18 @@ def create_run(url: str, definition: Mapping[str, str], name: str, attachments: 
                     f"{database.label} has a run '{name}' already: open it to go on with it, or choose another name"
                 ) from error
             raise
+
+
+def has_run(url: str, name: str) -> bool:
+    """Whether there is a run of this name, or something in its place that is no store."""
+    parsed = parse(url)
+    if parsed.get_backend_name() == "sqlite":
+        return sqlite.path_of(parsed).exists()
+    with closing(connect(parsed)) as database, database.read() as connection:
+        if not inspect(connection).has_table(schema.name):
+            return False
+        check_version(connection.scalar(select(schema.c.version)), database.label)
+        return connection.scalar(select(runs.c.id).where(runs.c.name == name)) is not None
 
 
 def open_database(url: str, readonly: bool) -> Database:

@@ -7,15 +7,15 @@ import os
 import struct
 import time
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from sqlalchemy import Connection, func, select, update
 
 from raynas.errors import StaleEpochError, StoreError
 from raynas.store.database import Database
-from raynas.store.opening import create_run, find_run, open_database
+from raynas.store.opening import create_run, find_run, has_run, open_database
 from raynas.store.reading import read_rows, read_words
 from raynas.store.records import Attachment, Epoch
 from raynas.store.rows import STATES, Words, definition_texts, trials_of, unpacked
@@ -23,12 +23,15 @@ from raynas.store.schema import attachments, definitions, runs, sources, trials
 from raynas.store.writing import attach, put, write_sources, write_trials
 from raynas.trial import Trial, TrialState
 
+T = TypeVar("T")
+
 
 class Store:
     """All that is known of one run: what it was asked, and every trial.
 
     One process at a time writes: the one that took the newest epoch. Any number may read meanwhile, each through a
-    store of its own opened with `readonly=True`. A store may be used from several threads.
+    store of its own opened with `readonly=True`. A store may be used from several threads. Once it is open, it waits
+    for a database server that is away, as while it is restarted, and goes on.
 
     Attributes:
         label: the file, or the URL without its password, as messages name it.
@@ -87,6 +90,11 @@ class Store:
             database.close()
             raise
 
+    @staticmethod
+    def exists(url: str | os.PathLike[str], name: str) -> bool:
+        """Whether there is a run of this name; for a file, whether there is a file."""
+        return has_run(os.fspath(url), name)
+
     def close(self) -> None:
         self._database.close()
 
@@ -98,28 +106,34 @@ class Store:
 
     def definition(self) -> dict[str, str]:
         """What the run was asked: key to text, as `definition_texts` makes it."""
-        with self._database.read() as connection:
-            chosen = select(definitions.c.key, definitions.c.text).where(definitions.c.run == self._run)
-            return dict(connection.execute(chosen).all())
+        chosen = select(definitions.c.key, definitions.c.text).where(definitions.c.run == self._run)
+        return self._ask(lambda connection: dict(connection.execute(chosen).all()))
 
     def update_definition(self, epoch: int, changes: Mapping[str, Any]) -> None:
         """Change what may change when a run goes on; which keys these are is the caller's to decide."""
         texts = definition_texts(changes)
-        with self._writing(epoch) as connection:
+
+        def write(connection: Connection) -> None:
             for key, text in texts.items():
                 put(connection, definitions, definitions.c.key, self._run, {"key": key, "text": text})
+
+        self._write(epoch, write)
 
     def attach(self, name: str, data: bytes) -> None:
         """Keep these bytes under this name, in place of those that were there."""
         self._check_writable()
-        with self._database.write() as connection:
-            attach(connection, self._run, self.run_id, name, data)
+
+        def write() -> None:
+            with self._database.write() as connection:
+                attach(connection, self._run, self.run_id, name, data)
+
+        self._database.patiently(write)
 
     def attachment(self, name: str) -> Attachment:
         """What was attached under this name; `StoreError` where nothing was, or where it was changed since."""
-        with self._database.read() as connection:
-            chosen = select(attachments.c.data, attachments.c.digest, attachments.c.writer)
-            row = connection.execute(chosen.where(attachments.c.run == self._run, attachments.c.name == name)).first()
+        chosen = select(attachments.c.data, attachments.c.digest, attachments.c.writer)
+        chosen = chosen.where(attachments.c.run == self._run, attachments.c.name == name)
+        row = self._ask(lambda connection: connection.execute(chosen).first())
         if row is None:
             raise StoreError(f"{self.label} has no attachment '{name}': start the search from its program again")
         if hashlib.sha256(row.data).hexdigest() != row.digest:
@@ -130,19 +144,22 @@ class Store:
         """Become the writer: from now on a commit under any earlier epoch is refused. The run counts as going on."""
         self._check_writable()
         now = time.time()
-        with self._database.write() as connection:
-            this = runs.c.id == self._run
-            values = {"owner": owner, "epoch_started": now, "heartbeat": now, "ended": None}
-            connection.execute(update(runs).where(this).values(epoch=runs.c.epoch + 1, **values))
-            epoch: int = connection.scalars(select(runs.c.epoch).where(this)).one()
+        this = runs.c.id == self._run
+        values = {"owner": owner, "epoch_started": now, "heartbeat": now, "ended": None}
+
+        def take() -> int:
+            with self._database.write() as connection:
+                connection.execute(update(runs).where(this).values(epoch=runs.c.epoch + 1, **values))
+                epoch: int = connection.scalars(select(runs.c.epoch).where(this)).one()
+            return epoch
+
         self._words = None
-        return epoch
+        return self._database.patiently(take)
 
     def current_epoch(self) -> Epoch | None:
         """The newest epoch; None where no writer has begun yet."""
-        with self._database.read() as connection:
-            chosen = select(runs.c.epoch, runs.c.owner, runs.c.epoch_started, runs.c.heartbeat)
-            row = connection.execute(chosen.where(runs.c.id == self._run)).one()
+        chosen = select(runs.c.epoch, runs.c.owner, runs.c.epoch_started, runs.c.heartbeat)
+        row = self._ask(lambda connection: connection.execute(chosen.where(runs.c.id == self._run)).one())
         return Epoch(*row) if row.epoch else None
 
     def commit(self, epoch: int, trials: Iterable[Trial] = (), sources: Mapping[str, str] = {}) -> None:
@@ -157,26 +174,27 @@ class Store:
             StaleEpochError: a newer writer has taken over; nothing was written.
             StoreError: the database could not be written; nothing was.
         """
-        try:
-            with self._writing(epoch) as connection:
-                if self._words is None:
-                    self._words = Words(read_words(connection, self._run))
-                write_trials(connection, self._run, trials, self._words)
-                write_sources(connection, self._run, sources)
+        changed = tuple(trials)
+
+        def write(connection: Connection) -> None:
+            if self._words is None:
+                self._words = Words(read_words(connection, self._run))
+            write_trials(connection, self._run, changed, self._words)
+            write_sources(connection, self._run, sources)
+
+        self._write(epoch, write)
+        if self._words is not None:
             self._words.fresh.clear()
-        except BaseException:
-            self._words = None  # what of it was written is not known
-            raise
 
     def finish(self, epoch: int, reason: str) -> None:
         """Record how the run ended (e.g. "max_trials reached"), until a new epoch begins."""
-        with self._writing(epoch) as connection:
-            connection.execute(update(runs).where(runs.c.id == self._run).values(ended=reason))
+        ending = update(runs).where(runs.c.id == self._run).values(ended=reason)
+        self._write(epoch, lambda connection: connection.execute(ending))
 
     def ended(self) -> str | None:
         """How the run ended; None while it goes on, or after a crash."""
-        with self._database.read() as connection:
-            reason: str | None = connection.scalars(select(runs.c.ended).where(runs.c.id == self._run)).one()
+        chosen = select(runs.c.ended).where(runs.c.id == self._run)
+        reason: str | None = self._ask(lambda connection: connection.scalars(chosen).one())
         return reason
 
     def trials(self, brief: bool = False) -> list[Trial]:
@@ -196,25 +214,45 @@ class Store:
 
     def count_by_state(self) -> dict[TrialState, int]:
         """How many trials are in each state."""
-        with self._database.read() as connection:
-            chosen = select(trials.c.state, func.count()).where(trials.c.run == self._run).group_by(trials.c.state)
-            found = {STATES[state]: number for state, number in connection.execute(chosen)}
+        chosen = select(trials.c.state, func.count()).where(trials.c.run == self._run).group_by(trials.c.state)
+        rows = self._ask(lambda connection: connection.execute(chosen).all())
+        found = {STATES[state]: number for state, number in rows}
         return {state: found.get(state, 0) for state in TrialState}
 
     def source(self, fingerprint: str) -> str | None:
         """The source text that was generated for this fingerprint; None where none was."""
-        with self._database.read() as connection:
-            chosen = select(sources.c.data).where(sources.c.run == self._run, sources.c.fingerprint == fingerprint)
-            data = connection.scalars(chosen).first()
+        chosen = select(sources.c.data).where(sources.c.run == self._run, sources.c.fingerprint == fingerprint)
+        data = self._ask(lambda connection: connection.scalars(chosen).first())
         return None if data is None else unpacked(data)
 
     def _read(self, number: int | None, brief: bool) -> list[Trial]:
-        with self._database.read() as connection:
-            rows = read_rows(connection, self._run, number, brief)
+        rows = self._ask(lambda connection: read_rows(connection, self._run, number, brief))
         try:
             return trials_of(*rows)
         except (ValueError, KeyError, TypeError, struct.error, zlib.error) as error:
             raise StoreError(f"{self.label} is damaged ({error!r}): restore it from a copy") from error
+
+    def _ask(self, ask: Callable[[Connection], T]) -> T:
+        """What `ask` finds in one transaction."""
+
+        def asked() -> T:
+            with self._database.read() as connection:
+                return ask(connection)
+
+        return self._database.patiently(asked)
+
+    def _write(self, epoch: int, write: Callable[[Connection], object]) -> None:
+        """Have `write` write in one transaction, as this epoch; it may be called again."""
+
+        def written() -> None:
+            try:
+                with self._writing(epoch) as connection:
+                    write(connection)
+            except BaseException:
+                self._words = None  # what of it was written is not known
+                raise
+
+        self._database.patiently(written)
 
     @contextmanager
     def _writing(self, epoch: int) -> Iterator[Connection]:

@@ -1,7 +1,8 @@
-"""A store, its epoch, and trials to put in it."""
+"""A store in each kind of database, and trials to put in it."""
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,9 @@ import pytest
 from raynas.search_space import Sample
 from raynas.store import Store
 from raynas.trial import Cause, Report, Trial, TrialKey, TrialState
+
+DATABASES = itertools.count()
+DEFINITION = {"seed": 3, "space": '{"labels": []}'}
 
 
 def trial(number: int, **changes: Any) -> Trial:
@@ -60,7 +64,23 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "search.db"
 
 
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request: pytest.FixtureRequest) -> str:
+    """Where a run can be begun: a file that is not there yet, or a database with nothing in it."""
+    if request.param == "sqlite":
+        return str(request.getfixturevalue("path"))
+    made: str = request.getfixturevalue("postgres").create(f"runs{next(DATABASES)}")
+    return made
+
+
 @pytest.fixture
-def store(path: Path) -> Iterator[Store]:
-    with Store.create(path, {"seed": 3, "space": '{"labels": []}'}, "digits") as created:
+def store(url: str) -> Iterator[Store]:
+    with Store.create(url, DEFINITION, "digits") as created:
+        yield created
+
+
+@pytest.fixture
+def file_store(path: Path) -> Iterator[Store]:
+    """A store in the file `path`."""
+    with Store.create(path, DEFINITION, "digits") as created:
         yield created

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import itertools
 import os
 import signal
 import subprocess
@@ -20,6 +21,8 @@ from raynas.store import Store
 from raynas.trial import Trial
 
 Make = Callable[..., Trial]
+
+COUNT = itertools.count()
 
 WRITER = """
 import itertools, re, sys
@@ -54,12 +57,21 @@ def start(program: str, *arguments: object) -> subprocess.Popen[str]:
     return subprocess.Popen([sys.executable, "-c", program, *map(str, arguments)], stdout=subprocess.PIPE, text=True)
 
 
-@pytest.mark.parametrize("mode", ["wal", "delete"])
-def test_what_was_acknowledged_before_a_kill_is_there(path: Path, mode: str) -> None:
-    Store.create(path, {"seed": 1}, "digits").close()
+@pytest.fixture(params=["wal", "delete", "postgresql"])
+def database(request: pytest.FixtureRequest) -> tuple[str, str]:
+    """The URL of a run, and the journal that a file's writer shall use."""
+    name = "postgres" if request.param == "postgresql" else "path"
+    found = request.getfixturevalue(name)
+    url = found.create(f"crowd{next(COUNT)}") if name == "postgres" else str(found)
+    Store.create(url, {"seed": 1}, "digits").close()
+    return url, request.param
+
+
+def test_what_was_acknowledged_before_a_kill_is_there(database: tuple[str, str]) -> None:
+    url, mode = database
     acknowledged = -1
     for round in range(4):
-        process = start(WRITER, path, mode, acknowledged + 1)
+        process = start(WRITER, url, mode, acknowledged + 1)
         assert process.stdout is not None
         for _ in range(5 + 7 * round):
             acknowledged = int(process.stdout.readline())
@@ -68,14 +80,14 @@ def test_what_was_acknowledged_before_a_kill_is_there(path: Path, mode: str) -> 
             acknowledged = int(line)
         process.wait()
         for readonly in (True, False):
-            with Store.open(path, readonly=readonly) as store:
+            with Store.open(url, readonly=readonly) as store:
                 trials = store.trials()
         # The last commit may have happened without being said; half of it may not.
         assert len(trials) % 2 == 0
         assert 0 <= len(trials) // 2 - (acknowledged + 1) <= 1
         assert [trial.number for trial in trials] == list(range(len(trials)))
         assert all(len(trial.reports) == 20 and trial.detail == "x" * 5000 for trial in trials)
-        with Store.open(path, readonly=True) as store:
+        with Store.open(url, readonly=True) as store:
             assert all(store.source(str(number)) is not None for number in range(acknowledged + 1))
         acknowledged = len(trials) // 2 - 1
 
@@ -101,17 +113,16 @@ def test_a_kill_while_a_run_is_created_leaves_a_whole_one_or_none(tmp_path: Path
     assert False in found
 
 
-@pytest.mark.parametrize("mode", ["wal", "delete"])
-def test_readers_see_whole_commits_while_another_process_writes(path: Path, mode: str) -> None:
-    Store.create(path, {}, "digits").close()
-    process = start(WRITER, path, mode, 0)
+def test_readers_see_whole_commits_while_another_process_writes(database: tuple[str, str]) -> None:
+    url, mode = database
+    process = start(WRITER, url, mode, 0)
     assert process.stdout is not None
     process.stdout.readline()
     seen: list[int] = []
     wrong: list[object] = []
 
     def read() -> None:
-        with Store.open(path, readonly=True) as store:
+        with Store.open(url, readonly=True) as store:
             before = 0
             for _ in range(15):
                 trials = store.trials()
@@ -132,15 +143,15 @@ def test_readers_see_whole_commits_while_another_process_writes(path: Path, mode
     assert max(seen) > min(seen)
 
 
-def test_of_two_writers_the_newer_one_wins(path: Path, make: Make) -> None:
+def test_of_two_writers_the_newer_one_wins(database: tuple[str, str], make: Make) -> None:
     """The older one's commits stop for good at the moment in which the newer one takes over."""
-    Store.create(path, {}, "digits").close()
+    url, _ = database
     first_commits = threading.Event()
     refused: list[str] = []
     written: list[int] = []
 
     def old() -> None:
-        with Store.open(path) as store:
+        with Store.open(url) as store:
             epoch = store.new_epoch("old")
             try:
                 for number in range(100_000):
@@ -154,7 +165,7 @@ def test_of_two_writers_the_newer_one_wins(path: Path, make: Make) -> None:
     thread = threading.Thread(target=old)
     thread.start()
     first_commits.wait()
-    with Store.open(path) as store:
+    with Store.open(url) as store:
         epoch = store.new_epoch("new")
         taken = store.trials()
         store.commit(epoch, [make(1_000_000)])

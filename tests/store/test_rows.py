@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -33,7 +32,8 @@ from raynas.trial import (
 numbers = st.integers(0, 2**31 - 1)
 floats = st.floats(allow_nan=False)
 anything = st.text(st.characters(exclude_categories=()), max_size=20)  # zeros and half surrogate pairs included
-words = st.text(max_size=64)
+# raynas's own: digests and paths.
+words = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=64)
 metrics = st.dictionaries(anything, floats, max_size=4)
 plain = st.none() | st.booleans() | st.integers() | floats | anything
 values = st.recursive(plain, lambda inner: st.lists(inner, max_size=3).map(tuple), max_leaves=4)
@@ -66,10 +66,14 @@ trials = st.builds(
 )
 
 
-@pytest.fixture(scope="module")
-def kept(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Store, int, Iterator[int]]]:
-    path: Path = tmp_path_factory.mktemp("law") / "search.db"
-    with Store.create(path, {}, "law") as store:
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def kept(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Store, int, Iterator[int]]]:
+    url = str(tmp_path_factory.mktemp("law") / "search.db")
+    if request.param == "postgresql":
+        url = request.getfixturevalue("postgres").create("law")
+    with Store.create(url, {}, "law") as store:
         yield store, store.new_epoch("test"), itertools.count()
 
 

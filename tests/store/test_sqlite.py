@@ -80,11 +80,11 @@ def network(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sqlite, "NETWORK", re.compile(".*"))
 
 
-def test_a_local_file_has_a_wal(store: Store, path: Path) -> None:
+def test_a_local_file_has_a_wal(file_store: Store, path: Path) -> None:
     assert journal(path) == "wal"
-    store.new_epoch("me")
+    file_store.new_epoch("me")
     assert Path(f"{path}-wal").exists()
-    store.close()
+    file_store.close()
     assert list(path.parent.iterdir()) == [path]
 
 
@@ -97,9 +97,9 @@ def test_a_file_on_the_network_has_none(network: None, path: Path, make: Make) -
 
 
 def test_a_file_that_moves_to_the_network_loses_its_wal(
-    store: Store, path: Path, monkeypatch: pytest.MonkeyPatch
+    file_store: Store, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    store.close()
+    file_store.close()
     monkeypatch.setattr(sqlite, "NETWORK", re.compile(".*"))
     Store.open(path).close()
     assert journal(path) == "delete"
@@ -152,9 +152,9 @@ def test_a_transaction_that_another_program_left_half_done_is_left_so(tmp_path: 
     refuse(killed / "search.db", r"is another program's SQLite file, no run's database")
 
 
-def test_a_truncated_file(store: Store, path: Path, make: Make) -> None:
-    store.commit(store.new_epoch("me"), [make(number) for number in range(20)])
-    store.close()
+def test_a_truncated_file(file_store: Store, path: Path, make: Make) -> None:
+    file_store.commit(file_store.new_epoch("me"), [make(number) for number in range(20)])
+    file_store.close()
     whole = path.read_bytes()
     for size in (600, *range(4096, len(whole), 4 * 4096), len(whole) - 4096, len(whole) - 1):
         path.write_bytes(whole[:size])
@@ -170,8 +170,8 @@ def test_a_truncated_file(store: Store, path: Path, make: Make) -> None:
         (None, r"unknown schema version None"),
     ],
 )
-def test_a_schema_that_is_not_known(store: Store, path: Path, version: str | None, match: str) -> None:
-    store.close()
+def test_a_schema_that_is_not_known(file_store: Store, path: Path, version: str | None, match: str) -> None:
+    file_store.close()
     with closing(sqlite3.connect(path)) as connection:
         connection.execute("DELETE FROM raynas_schema")
         if version is not None:
@@ -180,9 +180,9 @@ def test_a_schema_that_is_not_known(store: Store, path: Path, version: str | Non
     refuse(path, match)
 
 
-def test_damage_that_is_met_later_names_the_file(store: Store, path: Path, make: Make) -> None:
-    store.commit(store.new_epoch("me"), [make(0)])
-    store.close()
+def test_damage_that_is_met_later_names_the_file(file_store: Store, path: Path, make: Make) -> None:
+    file_store.commit(file_store.new_epoch("me"), [make(0)])
+    file_store.close()
     with closing(sqlite3.connect(path)) as connection:
         connection.execute("UPDATE raynas_trials SET state = 'dancing'")
         connection.commit()
@@ -248,9 +248,11 @@ def test_a_path_with_odd_characters(tmp_path: Path, make: Make) -> None:
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_a_copy_on_a_disk_that_cannot_be_written_is_read(store: Store, path: Path, make: Make, tmp_path: Path) -> None:
-    store.commit(store.new_epoch("me"), [make(0)])
-    store.close()
+def test_a_copy_on_a_disk_that_cannot_be_written_is_read(
+    file_store: Store, path: Path, make: Make, tmp_path: Path
+) -> None:
+    file_store.commit(file_store.new_epoch("me"), [make(0)])
+    file_store.close()
     folder = tmp_path / "archive"
     folder.mkdir()
     shutil.copy(path, folder)
