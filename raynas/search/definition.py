@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import MISSING, Field, asdict, dataclass, field, fields
 from typing import Any
 
 from raynas.errors import RunMismatchError, StoreError
@@ -86,13 +86,23 @@ class RunDefinition:
 
     @classmethod
     def from_store(cls, texts: Mapping[str, str]) -> RunDefinition:
-        """What `to_store` gave; `StoreError` where something is missing."""
+        """What `to_store` gave, also that of an older raynas: what it did not know yet has its default.
+
+        Raises:
+            StoreError: something is missing, or is no JSON.
+        """
+        lacking = [item.name for item in fields(cls) if item.name not in texts and _required(item)]
+        if lacking:
+            raise StoreError(f"the run's definition has no '{lacking[0]}': was it written by raynas?")
         try:
-            values = {item.name: json.loads(texts[item.name]) for item in fields(cls)}
-        except (KeyError, ValueError) as error:
-            raise StoreError(f"the run's definition cannot be read ({error!r}): was it written by raynas?") from None
-        for name in ("initial_samples", "inputs", "path", "trust", "attached"):
-            values[name] = tuple(values[name])
+            values: dict[str, Any] = {
+                item.name: json.loads(texts[item.name]) for item in fields(cls) if item.name in texts
+            }
+        except ValueError as error:
+            raise StoreError(f"the run's definition cannot be read ({error}): restore it from a copy") from None
+        for name, value in values.items():
+            if isinstance(value, list):
+                values[name] = tuple(value)
         return cls(**values)
 
     def rules(self, keeps_parents: bool, ends_by_itself: bool) -> Rules:
@@ -136,6 +146,10 @@ def changes(before: RunDefinition, after: RunDefinition, name: str) -> dict[str,
             "give this search another name, or undo the difference"
         )
     return {key: new[key] for key in new if key in free and old[key] != new[key]}
+
+
+def _required(item: Field[Any]) -> bool:
+    return item.default is MISSING and item.default_factory is MISSING
 
 
 def _differences(key: str, old: str, new: str) -> Iterator[str]:

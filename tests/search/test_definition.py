@@ -34,10 +34,27 @@ def test_it_comes_back_from_the_store_as_it_went() -> None:
     assert BEFORE.samples()[0]["y"] == 2
 
 
-def test_one_that_is_not_there_is_an_error() -> None:
+def test_a_key_that_an_older_raynas_did_not_know_has_its_default() -> None:
     texts = BEFORE.to_store()
-    with pytest.raises(StoreError, match="'seed'"):
-        RunDefinition.from_store({key: text for key, text in texts.items() if key != "seed"})
+    known = ("space", "choices", "evaluator", "strategy", "arguments", "objectives")
+    first = RunDefinition.from_store({key: texts[key] for key in known})
+    assert first == RunDefinition(**{key: getattr(BEFORE, key) for key in known})
+    assert changes(first, replace(first, max_trials=3, trial_timeout=9.0), "run").keys() == {
+        "max_trials",
+        "trial_timeout",
+    }
+    for key in texts.keys() - known:
+        assert getattr(RunDefinition.from_store({k: v for k, v in texts.items() if k != key}), key) == getattr(
+            first, key
+        )
+
+
+def test_one_that_is_not_there_or_damaged_is_an_error() -> None:
+    texts = BEFORE.to_store()
+    with pytest.raises(StoreError, match="the run's definition has no 'strategy': was it written by raynas"):
+        RunDefinition.from_store({key: text for key, text in texts.items() if key != "strategy"})
+    with pytest.raises(StoreError, match=r"cannot be read .*: restore it from a copy"):
+        RunDefinition.from_store({**texts, "seed": "{"})
 
 
 def test_what_may_change_is_what_is_to_be_written() -> None:
