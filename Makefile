@@ -4,6 +4,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.installed
+# Two processes; what uses the tests' Ray stays in one of them, so that it starts once.
+SIDE_BY_SIDE := --numprocesses 2 --dist loadgroup
 
 .PHONY: help install demo test test-slow lint docs clean
 
@@ -24,10 +26,10 @@ demo: install  ## search real handwritten digits, show the best five, write the 
 	$(BIN)/python -m examples.digits_winner demo best.py
 
 test: install  ## the test suite, without the slow part
-	$(BIN)/python -m pytest -m "not slow and not chaos"
+	$(BIN)/python -m pytest $(SIDE_BY_SIDE) -m "not slow and not chaos"
 
 test-slow: install  ## the slow part and the chaos suite
-	$(BIN)/python -m pytest -m "slow or chaos"
+	$(BIN)/python -m pytest $(SIDE_BY_SIDE) -m "slow or chaos"
 
 lint: install  ## ruff, mypy, import-linter
 	$(BIN)/ruff check .
