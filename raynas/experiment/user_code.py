@@ -13,7 +13,7 @@ from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
 from raynas.errors import SerializationError
-from raynas.serializer.values import imported
+from raynas.serializer import imported
 
 PLAIN = (bool, int, float, complex, str, bytes, tuple, frozenset, type(None))
 

@@ -13,8 +13,7 @@ import torch
 from torch import nn
 
 from raynas.errors import SerializationError
-from raynas.serializer import qualified_name
-from raynas.serializer.values import imported
+from raynas.serializer import imported, qualified_name
 
 PUBLIC = (
     torch,

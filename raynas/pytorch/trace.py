@@ -26,8 +26,7 @@ from raynas.pytorch.units import Whole, unit_of
 from raynas.pytorch.workshop import Workshop
 from raynas.search_space import Leaf
 from raynas.search_space.expression import leaves
-from raynas.serializer import Call, call_of
-from raynas.serializer.values import parameter
+from raynas.serializer import Call, call_of, parameter
 
 
 def trace(

@@ -35,16 +35,32 @@ class Call:
 
     def __call__(self) -> Any:
         """Make the object again; its choices at their defaults."""
-        return self.target(*expression.defaults(self.args), **expression.defaults(dict(self.kwargs)))
+        args, kwargs = settled(self.args, self.kwargs)
+        return self.target(*args, **kwargs)
 
 
-def snapshot(value: Any) -> Any:
-    """`value` with its lists, dicts and sets copied, so that later changes to them do not reach the record."""
-    if type(value) in (list, tuple, set, frozenset):
-        return type(value)(map(snapshot, value))
-    if type(value) is dict:
-        return {key: snapshot(item) for key, item in value.items()}
-    return value
+def snapshot(value: Any, memo: dict[int, Any] | None = None) -> Any:
+    """`value` with its lists, dicts and sets copied, so that later changes to them do not reach the record.
+
+    What is one object in `value` is one in the copy.
+    """
+    memo = {} if memo is None else memo
+    kind = type(value)
+    if kind not in (list, tuple, set, frozenset, dict):
+        return value
+    if id(value) not in memo:
+        if kind is dict:
+            memo[id(value)] = {key: snapshot(item, memo) for key, item in value.items()}
+        else:
+            memo[id(value)] = kind(snapshot(item, memo) for item in value)
+    return memo[id(value)]
+
+
+def settled(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """The arguments with their choices at their defaults; the very ones that were passed where there is no choice."""
+    if next(expression.leaves((args, dict(kwargs))), None) is None:
+        return args, dict(kwargs)
+    return expression.defaults(args), expression.defaults(dict(kwargs))
 
 
 def name_of(target: Any) -> str:
@@ -53,7 +69,8 @@ def name_of(target: Any) -> str:
 
 def record(obj: Any, target: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Call:
     """Keep with `obj` that `target(*args, **kwargs)` made it."""
-    call = Call(target, snapshot(args), snapshot(dict(kwargs)))
+    memo: dict[int, Any] = {}
+    call = Call(target, snapshot(args, memo), snapshot(dict(kwargs), memo))
     RECORDED.add(name_of(target))
     slot = getattr(obj, "__dict__", None)
     if isinstance(slot, dict):
@@ -89,7 +106,8 @@ def serialize(target: Callable[..., T], *args: Any, **kwargs: Any) -> T:
     >>> call_of(serialize(SimpleNamespace, width=3)).kwargs
     {'width': 3}
     """
-    obj = target(*expression.defaults(args), **expression.defaults(kwargs))
+    given, named = settled(args, kwargs)
+    obj = target(*given, **named)
     record(obj, target, args, kwargs)
     return obj
 
@@ -106,8 +124,7 @@ def serialize_cls(cls: type[T]) -> type[T]:
     def __init__(self: Any, *args: Any, **kwargs: Any) -> None:
         if type(self).__init__ is __init__:
             record(self, type(self), args, kwargs)
-            if any(True for _ in expression.leaves((args, kwargs))):
-                args, kwargs = expression.defaults(args), expression.defaults(kwargs)
+            args, kwargs = settled(args, kwargs)
         original(self, *args, **kwargs)
 
     cls.__init__ = __init__  # type: ignore[method-assign]  # the point of the decorator

@@ -2,33 +2,81 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from raynas.errors import SerializationError
+from raynas.errors import SerializationError, notice
 from raynas.search_space.domain import Value, exact
 from raynas.search_space.expression import FUNCTIONS, Expression, Leaf
+from raynas.serializer.buffers import Bytes
 from raynas.serializer.call import Call, call_of
-from raynas.serializer.values import Decoder, Encoder, parameter
+from raynas.serializer.decoder import Decoder
+from raynas.serializer.encoder import Encoder
+from raynas.serializer.names import parameter
+from raynas.serializer.repeats import repeated
 
 SCHEMA = 1
 
+HEAVY = 1 << 20
+"""So many bytes may stand in a document, or in a pickle beside it, before a notice says what to do instead."""
 
-def dumps(obj: Any, attachments: dict[str, bytes] | None = None) -> str:
+
+def dumps(obj: Any, attachments: dict[str, Any] | None = None, by_value: Sequence[str] = ("__main__",)) -> str:
     """`obj` as a JSON document: the calls that made it, recursively, and plain values.
 
     Args:
         obj: an object with a recorded call, or a value.
-        attachments: takes, as pickles, what has neither a recorded call nor a form in JSON; None: such is refused.
+        attachments: takes the bytes of large arrays and tensors, which share their memory, and, as pickles, what has
+            neither a recorded call nor a form in JSON; None: arrays stand in the document, and the rest is refused.
+        by_value: modules that cannot be imported elsewhere, whose classes and functions are pickled, too.
 
     Raises:
         SerializationError: names the path inside the object, the type and the cure.
     """
-    return json.dumps({"schema": SCHEMA, "value": Encoder(attachments)(obj)}, indent=1, ensure_ascii=False)
+    try:
+        encoder = Encoder(attachments, by_value, repeated(obj))
+        data = encoder(obj)
+        text = json.dumps({"schema": SCHEMA, "value": data}, indent=1, ensure_ascii=False)
+    except RecursionError:
+        raise SerializationError(
+            f"a {type(obj).__name__} is nested too deeply to be written down: make it where it is used, "
+            "with raynas.serialize(function_that_makes_it)"
+        ) from None
+    for told in encoder.notices:
+        notice(told)
+    if len(text) > HEAVY and attachments is not None:
+        path, size = _heaviest(data)
+        notice(
+            f"{path or type(obj).__name__} takes {size:,} bytes of JSON, which every trial carries along: give it as "
+            "one array or tensor, or as a recipe, raynas.serialize(function_that_makes_it)"
+        )
+    try:
+        text.encode()
+    except UnicodeEncodeError:  # half a surrogate pair, which no file holds
+        return json.dumps(json.loads(text), indent=1)
+    return text
 
 
-def loads(text: str, attachments: Mapping[str, bytes] | None = None, trust: Sequence[str] = ()) -> Any:
+def _heaviest(data: Any, path: str = "") -> tuple[str, int]:
+    """The innermost part of a document that makes up most of it, and its size."""
+    size = len(json.dumps(data, ensure_ascii=False))
+    inner: list[tuple[str, Any]] = []
+    if isinstance(data, dict):
+        for key, item in data.items():
+            names = item if key == "kwargs" and isinstance(item, dict) else {key: item}
+            inner += [
+                (path if name.startswith("$") or name == "args" else f"{path}.{name}", i) for name, i in names.items()
+            ]
+    for where, item in inner:
+        found = _heaviest(item, where) if isinstance(item, dict | list) else (where, len(json.dumps(item)))
+        if found[1] > size / 2:
+            return found
+    return path.lstrip("."), size
+
+
+def loads(text: str, attachments: Mapping[str, Bytes] | None = None, trust: Sequence[str] = ()) -> Any:
     """The object that `dumps` wrote, made anew.
 
     Only classes that this process has recorded, torch's and raynas's own, and those of modules in `trust` are called;
@@ -36,17 +84,19 @@ def loads(text: str, attachments: Mapping[str, bytes] | None = None, trust: Sequ
 
     Args:
         text: the document.
-        attachments: the pickles that belong to it. Unpickling runs code: pass only what you wrote yourself.
+        attachments: what belongs to it. Unpickling runs code: pass only what you wrote yourself. Large arrays and
+            tensors share their memory and must not be written to.
         trust: further modules whose classes and functions the document may name.
     """
-    return Decoder(attachments, trust)(_value(text))
+    return Decoder(attachments, trust)(content(text))
 
 
-def _value(text: str) -> Any:
+def content(text: str) -> Any:
+    """The data of a document; `SerializationError` where it is none."""
     try:
         document = json.loads(text)
         schema, value = document["schema"], document["value"]
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise SerializationError(f"the text is not a document of raynas.dumps ({error!r})") from None
     if schema != SCHEMA:
         raise SerializationError(f"the document has schema {schema}, this version reads {SCHEMA}: upgrade raynas")
@@ -56,13 +106,16 @@ def _value(text: str) -> Any:
 def trusted_modules(text: str) -> list[str]:
     """The modules that a document of one's own making names: the `trust` to read it with elsewhere."""
     names: set[str] = set()
-    for node in _nodes(_value(text)):
-        for key in ("$call", "$name"):
-            if isinstance(node.get(key), str):
-                names.add(node[key])
+    for node in _nodes(content(text)):
+        names.update(node[key] for key in ("$call", "$name", "$dataclass") if isinstance(node.get(key), str))
         if "$enum" in node:
             names.add(node["$enum"][0])
     return sorted(names)
+
+
+def pickled_names(text: str) -> list[str]:
+    """The names of the classes and functions that a document carries by value."""
+    return sorted({node["of"] for node in _nodes(content(text)) if "$attachment" in node and "of" in node})
 
 
 def _nodes(data: Any) -> Iterator[dict[str, Any]]:
@@ -108,9 +161,13 @@ def _leaves(value: Any, path: str, seen: set[int]) -> Iterator[tuple[Leaf, str]]
             yield from _leaves(item, f"{path}.{position}".lstrip("."), seen)
     else:
         call = value if isinstance(value, Call) else call_of(value) if not isinstance(value, type) else None
-        if call is None or id(value) in seen:
+        if id(value) in seen:
             return
         seen.add(id(value))
+        if call is None:
+            if dataclasses.is_dataclass(value) and not isinstance(value, type):
+                yield from _leaves(dict(vars(value)) if hasattr(value, "__dict__") else {}, path, seen)
+            return
         for position, item in enumerate(call.args):
             yield from _leaves(item, f"{path}.{parameter(call.target, position)}".lstrip("."), seen)
         for key, item in call.kwargs.items():
@@ -119,6 +176,9 @@ def _leaves(value: Any, path: str, seen: set[int]) -> Iterator[tuple[Leaf, str]]
 
 def resolve(text: str, sample: Mapping[str, Value]) -> str:
     """The document with every choice in it made as `sample` says."""
+    data = content(text)
+    numbered = {node["$id"]: node for node in _nodes(data) if "$id" in node}
+    written: set[int] = set()
 
     def made(data: Any) -> Any:
         if isinstance(data, list):
@@ -130,9 +190,15 @@ def resolve(text: str, sample: Mapping[str, Value]) -> str:
         if "$expression" in data:
             decode = Decoder()
             return Encoder()(FUNCTIONS[data["$expression"]](*(decode(made(arg)) for arg in data["args"])))
+        number = data.get("$same", data.get("$id"))
+        if number is not None:
+            if number in written:
+                return {"$same": number}
+            written.add(number)
+            data = numbered[number]  # it may have stood in a candidate that was not chosen
         return {key: made(item) for key, item in data.items()}
 
-    return json.dumps({"schema": SCHEMA, "value": made(_value(text))}, ensure_ascii=False)
+    return json.dumps({"schema": SCHEMA, "value": made(data)}, ensure_ascii=False)
 
 
 def _chosen(data: dict[str, Any], sample: Mapping[str, Value]) -> Any:

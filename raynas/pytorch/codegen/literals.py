@@ -13,7 +13,7 @@ from raynas.graph.verify import identifier
 from raynas.pytorch.codegen.text import Listed, Slot, Text, call
 from raynas.pytorch.names import name_of, resolve
 from raynas.search_space import Expression
-from raynas.serializer.values import parameter
+from raynas.serializer import parameter
 
 ALIASES = {"torch.nn.functional": "F", "torch.nn": "nn"}
 IMPORTS = {

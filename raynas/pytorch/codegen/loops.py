@@ -11,7 +11,7 @@ from raynas.graph import Apply, Graph, Path, Set, Shared, Step, Unit
 from raynas.graph.graph import children
 from raynas.graph.setup import paths_of
 from raynas.pytorch.codegen.literals import Imports, literal, resolve_or_none
-from raynas.serializer.values import parameter
+from raynas.serializer import parameter
 
 LEAST = 4
 """Fewer steps than so many are written one by one."""
