@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 import posixpath
 import uuid
 from typing import Any
@@ -16,13 +17,13 @@ def _place(uri: str, path: str) -> tuple[Any, str]:
     return fs, posixpath.join(root, path) if path else root
 
 
-def write(uri: str, path: str, data: bytes) -> None:
+def write(uri: str, path: str, data: bytes | memoryview) -> None:
     """Write a file, whole or not at all."""
     fs, target = _place(uri, path)
     try:
         fs.makedirs(posixpath.dirname(target), exist_ok=True)
         if "file" not in fs.protocol:  # the others make a file visible when it is complete
-            fs.pipe_file(target, data)
+            fs.pipe_file(target, bytes(data))
             return
         half = f"{target}.{uuid.uuid4().hex}.part"  # its own: a lost attempt may still be writing
         fs.pipe_file(half, data)
@@ -64,3 +65,15 @@ def names(uri: str, folder: str) -> list[str]:
     except FileNotFoundError:
         return []
     return sorted(posixpath.join(folder, posixpath.basename(str(name))) for name in found)
+
+
+def mapped(uri: str, path: str) -> memoryview:
+    """A file's content to be read where it lies, if it is a file of this machine; else a copy of it."""
+    fs, target = _place(uri, path)
+    if "file" not in fs.protocol:
+        return memoryview(read(uri, path))
+    try:
+        with open(target, "rb") as file:
+            return memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+    except (FileNotFoundError, ValueError):  # the latter where it is empty
+        return memoryview(read(uri, path))

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+from raynas.serializer import Bytes
 from raynas.trial import Event
 
 Deliver = Callable[[Sequence[Event]], None]
@@ -74,7 +75,7 @@ class Workplace:
     Attributes:
         artifacts: URI of the folder in which weights lie.
         code: the user's classes and functions that cannot be imported elsewhere, as `raynas.engine.travel` packs them.
-        attachments: the pickles that belong to the evaluator's document.
+        attachments: the pickles and the data that belong to the evaluator's document.
         trust: names that the evaluator's document may name.
         path: the importing process's path, for modules that lie outside the project folder.
         threads: how many threads torch may use.
@@ -82,7 +83,7 @@ class Workplace:
 
     artifacts: str
     code: bytes = b""
-    attachments: Mapping[str, bytes] = field(default_factory=dict)
+    attachments: Mapping[str, Bytes] = field(default_factory=dict)
     trust: tuple[str, ...] = ()
     path: tuple[str, ...] = ()
     threads: int = 1

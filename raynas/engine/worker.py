@@ -7,7 +7,6 @@ import random
 import time
 import traceback
 from collections.abc import Callable, Mapping
-from functools import lru_cache
 
 import numpy
 import torch
@@ -26,6 +25,9 @@ Outcome = Finished | Stopped | Failed
 
 MESSAGE = 500
 """How long a failure's one line may be."""
+
+_reader: tuple[Workplace, serializer.Reader] | None = None
+"""Reads this process's evaluators, so that datasets which many of them share are made once."""
 
 
 def work(
@@ -105,20 +107,11 @@ def _attempt(
 
 
 def _evaluator(text: str, place: Workplace) -> Evaluator:
-    # The attachments belong to the document, so a document that needs some is another one in another run's hands.
-    return _decoded(text, _Attachments(place.attachments), place.trust)
-
-
-class _Attachments(dict[str, bytes]):
-    """Attachments that tell themselves apart by identity of content names, cheaply enough to key a cache."""
-
-    def __hash__(self) -> int:  # type: ignore[override]  # never changed after it is made
-        return hash(tuple((name, len(data)) for name, data in self.items()))
-
-
-@lru_cache(maxsize=64)
-def _decoded(text: str, attachments: _Attachments, trust: tuple[str, ...]) -> Evaluator:
-    made = serializer.loads(text, attachments, trust)
+    global _reader
+    if _reader is None or _reader[0] is not place:
+        # What draws random numbers to make a dataset draws the same ones in every worker, whatever ran there before.
+        _reader = place, serializer.Reader(place.attachments, place.trust, before=lambda: seed_everything(0))
+    made = _reader[1](text)
     if not isinstance(made, Evaluator):
         raise ConfigError(f"the evaluator is a {type(made).__name__}: give an instance of raynas.Evaluator")
     return made

@@ -9,7 +9,7 @@ import threading
 import warnings
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, cast
 
 import numpy
 import torch
@@ -19,6 +19,7 @@ from torch.utils import data as torch_data
 from raynas.errors import ConfigError, Notice, SerializationError
 from raynas.evaluator.lightning.seeding import seed_all
 from raynas.serializer import dumps
+from raynas.serializer.buffers import tensor_of
 
 KEPT = 4
 """How many built recipes a process keeps: those of a choice among data sets, without growing for ever."""
@@ -28,7 +29,11 @@ _lock = threading.Lock()
 
 
 class Rows(torch_data.Dataset[tuple[Tensor, ...]]):
-    """Tensors of equal length, read a batch at a time by indexing instead of row by row."""
+    """Tensors of equal length, read a batch at a time by indexing instead of row by row.
+
+    What is read is a copy, its floating-point numbers in torch's default dtype: the tensors themselves, which may lie
+    in memory that all workers share, are neither copied nor written to.
+    """
 
     def __init__(self, *tensors: Tensor) -> None:
         self.tensors = tensors
@@ -37,11 +42,11 @@ class Rows(torch_data.Dataset[tuple[Tensor, ...]]):
         return len(self.tensors[0])
 
     def __getitem__(self, index: int) -> tuple[Tensor, ...]:
-        return tuple(tensor[index] for tensor in self.tensors)
+        return tuple(_as_usual(tensor[index]).clone() for tensor in self.tensors)
 
     def __getitems__(self, indices: list[int]) -> tuple[Tensor, ...]:
         rows = torch.tensor(indices)
-        return tuple(tensor[rows] for tensor in self.tensors)
+        return tuple(_as_usual(tensor[rows]) for tensor in self.tensors)
 
 
 def as_is(batch: Any) -> Any:
@@ -105,7 +110,10 @@ def _is_array(part: Any) -> bool:
 
 
 def _tensor(part: Any) -> Tensor:
-    tensor = part if isinstance(part, Tensor) else torch.from_numpy(numpy.ascontiguousarray(part))
+    return part if isinstance(part, Tensor) else cast(Tensor, tensor_of(numpy.ascontiguousarray(part)))
+
+
+def _as_usual(tensor: Tensor) -> Tensor:
     return tensor.to(torch.get_default_dtype()) if tensor.is_floating_point() else tensor
 
 
@@ -131,7 +139,7 @@ def built(recipe: Callable[[], Any]) -> tuple[Any, Any]:
 
 
 def _key(recipe: Callable[[], Any]) -> str:
-    attachments: dict[str, bytes] = {}
+    attachments: dict[str, Any] = {}
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Notice)
@@ -140,7 +148,8 @@ def _key(recipe: Callable[[], Any]) -> str:
         return f"id {id(recipe)}"
     digest = hashlib.blake2b(text.encode())
     for name, content in attachments.items():
-        digest.update(name.encode() + content)
+        digest.update(name.encode())
+        digest.update(content)
     return digest.hexdigest()
 
 

@@ -30,8 +30,14 @@ def test_a_loader_goes_through_every_row_once(rows: int, batch: int, shuffle: bo
 
 
 def test_arrays_become_tensors_of_the_right_kind() -> None:
-    rows = dataset((np.ones((3, 2)), np.array([1, 2, 3], dtype=np.int32)), "data")
-    assert [tensor.dtype for tensor in rows.tensors] == [torch.float32, torch.int32]
+    features = np.ones((3, 2))
+    features.flags.writeable = False
+    rows = dataset((features, np.array([1, 2, 3], dtype=np.int32)), "data")
+    for batch in (rows[1], rows.__getitems__([0, 2])):
+        assert [tensor.dtype for tensor in batch] == [torch.float32, torch.int32]
+        batch[0].zero_()  # a copy: what is read-only, or other trials' too, is not written to
+    assert features.sum() == 6
+    assert rows.tensors[0].data_ptr() == features.__array_interface__["data"][0]
     tokens = torch.zeros(3, 2, dtype=torch.long)
     assert dataset(TensorDataset(tokens, tokens[:, 0]), "data").tensors[0] is tokens
 
