@@ -41,6 +41,26 @@ def test_resnet_18_stays_readable() -> None:
     assert "getattr" not in source and "raynas" not in source
 
 
+class Biased(nn.Module):
+    """Computes a buffer in its constructor, as window attentions do."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        places = torch.arange(4)[:, None] - torch.arange(4)[None, :]
+        places += 3
+        self.register_buffer("places", places)
+        self.table = nn.Parameter(torch.zeros(7, width))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x + self.table[self.places].sum((0, 1))
+
+
+def test_equal_blocks_share_a_class_also_where_their_constructors_compute() -> None:
+    check(lambda: nn.Sequential(Biased(3), Biased(3)), torch.rand(2, 3), opaque=None)
+    source = to_source(trace(lambda: nn.Sequential(*(Biased(8) for _ in range(4)))).freeze())
+    assert source.count("class Biased") == 1
+
+
 def test_the_stages_of_a_resnet_50_share_their_block_classes() -> None:
     source = to_source(trace(resnet50).freeze())
     assert source.count("class Bottleneck") <= 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -15,6 +16,8 @@ from raynas.pytorch.codegen.literals import Imports, constructor, literal, quote
 from raynas.pytorch.codegen.loops import Loop, rolled
 from raynas.pytorch.codegen.paths import written
 from raynas.pytorch.codegen.text import Block, Listed, Slot, Text, call
+
+NUMBER = re.compile(r"_[0-9]+$")
 
 GUARDED = ("torch.nn.init.", "torch.nn.utils.")
 """What computes without gradients by itself."""
@@ -44,9 +47,11 @@ class Members:
         self.made: dict[str, str] = {}
         self.parts: dict[str, str] = {}
         self.early: list[Text] = []
-        self.variables = {
-            step.name: _free(step.name, {*imports.taken(), *self.at}) for step in graph.setup if isinstance(step, Let)
-        }
+        self.variables: dict[str, str] = {}
+        for step in graph.setup:
+            if isinstance(step, Let):  # numbered anew in each constructor, so that equal ones read the same
+                taken = {*imports.taken(), *self.at, *self.variables.values()}
+                self.variables[step.name] = _free(NUMBER.sub("", step.name), taken)
 
     def lines(self) -> list[Text]:
         """The statements, `super().__init__` first."""

@@ -133,7 +133,8 @@ class _Writer:
     def _class_name(self, graph: Graph) -> str:
         if graph is self.root:
             return "Model"
-        name = _unique(graph.name, self.names | self.imports.taken(), "")
+        joint = "_" if graph.name[-1:].isdigit() else ""
+        name = _unique(graph.name, self.names | self.imports.taken(), joint)
         self.names.add(name)
         return name
 
