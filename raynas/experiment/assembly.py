@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
-import socket
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
@@ -13,6 +11,7 @@ from raynas import serializer
 from raynas.engine import ExecutionEngine, Job, Keep, Resources, Workplace, artifacts
 from raynas.engine.checkpoint import STATES, state_path
 from raynas.errors import StoreError
+from raynas.experiment.luggage import taken_out
 from raynas.graph import Graph, GraphSpace, simplify
 from raynas.plugins import make, make_stopper
 from raynas.pytorch import profile, to_source
@@ -22,9 +21,13 @@ from raynas.pytorch.trace import WORKSHOP
 from raynas.search import Designs, Loop, Planner, RunDefinition, SearchState, keeps_parents, training_seed
 from raynas.search.decisions import Submit
 from raynas.search_space import Sample, SearchSpace
+from raynas.serializer import Bytes
 from raynas.store import Store
+from raynas.trial import Trial, TrialState
 
 MakeEngine = Callable[[Workplace, Resources], ExecutionEngine]
+
+DONE = (TrialState.FINISHED, TrialState.STOPPED, TrialState.FAILED)
 
 WEIGHTS = "weights"
 """The folder of weights among the artifacts."""
@@ -43,7 +46,7 @@ class Simplified:
         return to_source(self.graph)
 
 
-def designs_of(definition: RunDefinition, pickles: Mapping[str, bytes]) -> Designs:
+def designs_of(definition: RunDefinition, pickles: Mapping[str, Bytes]) -> Designs:
     """What the run's samples stand for."""
     graphs = GraphSpace.from_json(definition.space, trust=definition.trust, workshop=WORKSHOP)
     labels = {domain.label for domain in graphs.search_space}
@@ -59,7 +62,7 @@ def designs_of(definition: RunDefinition, pickles: Mapping[str, bytes]) -> Desig
     return Designs(SearchSpace.from_json(definition.choices), candidate, evaluator, definition.code, reject)
 
 
-def _rejection(definition: RunDefinition, pickles: Mapping[str, bytes]) -> Callable[[Simplified, Sample], str | None]:
+def _rejection(definition: RunDefinition, pickles: Mapping[str, Bytes]) -> Callable[[Simplified, Sample], str | None]:
     """What keeps a candidate from being trained: that it cannot run, or breaks a constraint; found on meta tensors."""
     attachments = belonging_to("constraints", pickles)
     bounds = serializer.loads(definition.constraints, attachments, definition.trust) if definition.constraints else {}
@@ -71,18 +74,7 @@ def _rejection(definition: RunDefinition, pickles: Mapping[str, bytes]) -> Calla
     return reject
 
 
-def attached(store: Store, names: tuple[str, ...]) -> dict[str, bytes]:
-    """The run's pickles by name; `StoreError` where another run wrote one."""
-    found = {name: store.attachment(name) for name in names}
-    stranger = next((name for name, item in found.items() if item.run_id != store.run_id), None)
-    if stranger is not None:
-        raise StoreError(
-            f"{store.label}: the attachment '{stranger}' was written by another run: start the search anew"
-        )
-    return {name: item.data for name, item in found.items()}
-
-
-def belonging_to(document: str, attachments: Mapping[str, bytes]) -> dict[str, bytes]:
+def belonging_to(document: str, attachments: Mapping[str, Bytes]) -> dict[str, Bytes]:
     """A document's own attachments, under the names that it knows."""
     prefix = f"{document}/"
     return {name.removeprefix(prefix): data for name, data in attachments.items() if name.startswith(prefix)}
@@ -95,6 +87,7 @@ def assemble(
     watch: Callable[[Loop], None] | None = None,
     threaded: bool = False,
     prepare: Callable[[RunDefinition, bytes], None] | None = None,
+    owner: str = "",
 ) -> Loop:
     """Take over a run, and make its loop.
 
@@ -105,11 +98,12 @@ def assemble(
         watch: is shown every step.
         threaded: whether planning goes on beside the loop.
         prepare: is given the definition and the user's pickled code, before anything is read that may need it.
+        owner: who takes over, for the store.
     """
     definition = RunDefinition.from_store(store.definition())
-    epoch = store.new_epoch(f"{socket.gethostname()}:{os.getpid()}")
-    pickles = attached(store, definition.attached)
-    code = pickles.get("code", b"")
+    epoch = store.new_epoch(owner)
+    pickles = taken_out(store, definition.attached, folder)
+    code = bytes(pickles.get("code", b""))
     if prepare is not None:
         prepare(definition, code)
     arguments = serializer.loads(definition.arguments, belonging_to("arguments", pickles), definition.trust)
@@ -123,7 +117,8 @@ def assemble(
     designs = designs_of(definition, pickles)
     rules = definition.rules(keeps_parents(strategy), strategy.ends_by_itself)
     present = frozenset(artifacts.names(folder, WEIGHTS))
-    state = SearchState(rules, store.trials(), stopper.should_stop if stopper else None, present)
+    trials = store.trials()
+    state = SearchState(rules, trials, stopper.should_stop if stopper else None, present)
     # The state of an open trial is what its next attempt goes on from.
     needed = state.kept.numbers().union(trial.number for trial in state.ledger.freeze().open)
     states = {state_path(number) for number in needed}
@@ -161,7 +156,7 @@ def assemble(
             if path is not None:
                 drop(folder, path)
 
-    over = max(0.0, time.time() - definition.started)
+    over, done_before = behind(definition, trials, time.time())
     return Loop(
         state,
         Planner(strategy, designs, definition.seed, definition.samples(), definition.replicates),
@@ -172,8 +167,28 @@ def assemble(
         forget,
         watch,
         threaded,
-        min(over, definition.max_time) if definition.max_time is not None else 0.0,
+        over,
+        done_before,
     )
+
+
+def behind(definition: RunDefinition, trials: Sequence[Trial], now: float) -> tuple[float, int]:
+    """What of this start of a run is over already, as when Ray has made its actor again.
+
+    Args:
+        definition: the run's.
+        trials: those it has.
+        now: seconds since 1970.
+
+    Returns:
+        The seconds that it has taken, and how many trials had been trained before it.
+    """
+    own = [trial for trial in trials if trial.proposed >= definition.started]
+    begun = definition.started if definition.max_time is not None else min((t.proposed for t in own), default=now)
+    seconds = max(0.0, now - begun)
+    done = [trial for trial in trials if trial.state in DONE and trial.twin is None]
+    before = sum(trial.ended is None or trial.ended < definition.started for trial in done)
+    return seconds if definition.max_time is None else min(seconds, definition.max_time), before
 
 
 def drop(folder: str, path: str) -> None:

@@ -3,78 +3,93 @@
 from __future__ import annotations
 
 import os
+import secrets
 import time
-from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from raynas.engine import ExecutionEngine, Resources, Workplace
 from raynas.engine.local_engine import LocalEngine
+from raynas.errors import ConfigError
 from raynas.experiment.assembly import MakeEngine, assemble, here
+from raynas.experiment.follow import OnProgress, follow, session
 from raynas.experiment.place import Place
-from raynas.search import Ending, EndKind, Loop, Progress
+from raynas.experiment.signals import terminable
+from raynas.experiment.start import Start
+from raynas.search import Ending, EndKind, Loop
 from raynas.store import Store
 
-OnProgress = Callable[[Progress], None]
+if TYPE_CHECKING:
+    from raynas.engine.ray_engine import RaySession, RemoteHost
 
-PAUSE = 0.1
-"""Seconds between two looks at a search: for people, it goes on meanwhile."""
+SHOWN = 0.1
+"""Seconds between two looks at a search in this process."""
 
 
 def conduct_here(place: Place, make_engine: MakeEngine | None, on_progress: OnProgress) -> Ending:
     """Search in the calling process; inline, unless the engine does otherwise."""
-    shown = -PAUSE
+    shown = -SHOWN
 
     def engine(workplace: Workplace, resources: Resources) -> ExecutionEngine:
         return (make_engine or LocalEngine)(here(workplace), resources)
 
     def watch(loop: Loop) -> None:
         nonlocal shown
-        if loop.state.ending is not None or time.monotonic() - shown >= PAUSE:
+        if loop.state.ending is not None or time.monotonic() - shown >= SHOWN:
             shown = time.monotonic()
             on_progress(loop.progress())
 
     with Store.open(place.store, name=place.name) as store:
-        return assemble(store, place.artifacts, engine, watch).run()
+        return assemble(store, place.artifacts, engine, watch, owner=Start.mine(in_ray=False).to_text()).run()
 
 
 def conduct_in_ray(place: Place, resources: Resources, verbose: bool, on_progress: OnProgress) -> Ending:
     """Search in a Ray actor, and watch it. The first Ctrl-C lets what runs end, the second ends at once."""
-    if not verbose:  # Ray, which reads this when it is imported, prints on stdout whenever a worker dies
-        os.environ.setdefault("RAY_DEDUP_LOGS_SKIP_REGEX", ".")
-    from raynas.engine.ray_engine import RaySession
-
-    arguments = {"store": place.store, "name": place.name, "artifacts": place.artifacts}
-    with RaySession(verbose) as session:
-        session.check(resources)
-        remote = session.host("raynas.experiment.hosted:HostedSearch", arguments)
-        interrupts = seen = 0
+    with session(verbose) as ray, terminable():
+        ray.check(resources)
+        remote = _hosted(ray, place, Start.mine())
         try:
-            while True:
-                try:
-                    news = remote.call("watch", seen)
-                    seen = news.version
-                    if news.progress is not None:
-                        on_progress(news.progress)
-                    if news.ending is not None:
-                        break
-                    time.sleep(PAUSE)
-                except TimeoutError:  # Ray is making the actor again
-                    seen = 0
-                    time.sleep(PAUSE)
-                except KeyboardInterrupt:
-                    interrupts += 1
-                    if interrupts > 2:
-                        raise
-                    remote.call("stop", interrupts == 2)
+            return follow(remote, on_progress, mine=True)
         finally:
             remote.end()
-    if interrupts:
-        raise KeyboardInterrupt
-    ending: Ending = news.ending
-    return ending
+
+
+def leave_in_ray(place: Place, resources: Resources, verbose: bool) -> Start:
+    """Have a search begin in a detached actor of a standing cluster, and leave it there."""
+    with session(verbose) as ray, terminable():
+        ray.check(resources)
+        start = replace(Start.mine(), detached=True)
+        remote = _hosted(ray, place, start)
+        try:
+            news = remote.call("watch", 0)
+        except BaseException:
+            remote.end()
+            raise
+        if news.ending is not None:
+            raise_failure(news.ending)
+        return replace(start, address=ray.address)
+
+
+def check_standing() -> None:
+    """Raise `ConfigError` where the Ray that a search would use ends with this process."""
+    if os.environ.get("RAY_ADDRESS", "local") == "local":
+        raise ConfigError(
+            "a search can only be left to a Ray cluster that stays, and none is named: "
+            "start one (ray start --head), and set RAY_ADDRESS=auto, or to its address"
+        )
+
+
+def _hosted(ray: RaySession, place: Place, start: Start) -> RemoteHost:
+    name = f"{place.name}:{secrets.token_hex(4)}"
+    whole = replace(start, address=ray.address, actor=name, token=ray.token)
+    arguments = {"store": place.store, "name": place.name, "artifacts": place.artifacts, "start": whole.to_text()}
+    return ray.host("raynas.experiment.hosted:HostedSearch", arguments, name, start.detached)
 
 
 def raise_failure(ending: Ending) -> None:
     """Raise what a search ended with, its traceback as a note; nothing where it did not fail."""
+    if ending.kind is EndKind.INTERRUPTED:
+        raise KeyboardInterrupt
     if ending.kind is not EndKind.FAILED or ending.error is None:
         return
     error = ending.error

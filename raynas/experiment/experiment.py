@@ -8,26 +8,35 @@ import math
 import os
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from raynas import plugins, serializer
 from raynas.engine import Resources, artifacts
 from raynas.engine.travel import pack
-from raynas.errors import ConfigError, SampleError
+from raynas.errors import ConfigError, Notice, RaynasError, SampleError, SearchError
 from raynas.evaluator import Evaluator
 from raynas.experiment.assembly import MakeEngine
-from raynas.experiment.conduct import OnProgress, conduct_here, conduct_in_ray, raise_failure
+from raynas.experiment.attach import watch_another
+from raynas.experiment.conduct import check_standing, conduct_here, conduct_in_ray, leave_in_ray, raise_failure
+from raynas.experiment.follow import OnProgress
+from raynas.experiment.luggage import put_away
 from raynas.experiment.place import Place, place, texts_path
 from raynas.experiment.result import Result
+from raynas.experiment.signals import TERMINATED, Terminated, terminable
+from raynas.experiment.start import Start
 from raynas.experiment.user_code import code_digest
 from raynas.graph import GraphSpace
 from raynas.pytorch import module_texts, trace
 from raynas.pytorch.constraints import Constraint, validate
 from raynas.pytorch.inputs import describe
-from raynas.search import RunDefinition, changes
+from raynas.search import EndKind, RunDefinition, changes
+from raynas.search.definition import CHANGEABLE
 from raynas.search_space import SearchSpace
+from raynas.serializer import Bytes
 from raynas.store import Store
 from raynas.strategy import Stopper, Strategy
 from raynas.trial import TrialState
@@ -71,6 +80,9 @@ class Experiment:
         stopper_arguments: constructor arguments, where `stopper` is a name or a class.
         keep_weights: of how many best trials the weights stay.
         verbose: whether Ray and the workers may print.
+
+    Attributes:
+        watching: whether `run` is watching a search that another process has started.
 
     Raises:
         ConfigError: an argument cannot be used.
@@ -125,6 +137,7 @@ class Experiment:
         self._stopper = (stopper, dict(stopper_arguments or {})) if isinstance(stopper, str) else None
         self.keep_weights = _at_least(keep_weights, 0, "keep_weights", whole=True, required=True)
         self.verbose = verbose
+        self.watching = False
         self.constraints = dict(constraints or {})
         validate(self.constraints)
 
@@ -150,6 +163,9 @@ class Experiment:
     def run(self, on_progress: OnProgress | None = None) -> Result:
         """Search, or go on with the run of this name, to the end.
 
+        Where another process searches it already, in Ray, this one watches that, and goes on with the run if that one
+        is killed. What is watched only, Ctrl-C does not stop.
+
         Args:
             on_progress: is shown where the search stands, about ten times a second.
 
@@ -159,24 +175,51 @@ class Experiment:
         Raises:
             RunMismatchError: a run of this name was begun otherwise; it is left untouched.
             ResourceError: no node can give what a trial takes.
-            SearchError: the search cannot go on; with the traceback as a note.
-            KeyboardInterrupt: after Ctrl-C, when what has been trained is stored.
+            SearchError: the search cannot go on; with the traceback as a note. Or it goes on elsewhere, within other
+                limits than these.
+            KeyboardInterrupt: after Ctrl-C, when what has been trained is stored; or somebody has stopped the search.
+            SystemExit: after SIGTERM, likewise.
         """
-        if not self._prepared():
-            return self.result()
         show = on_progress or _nobody
-        if self.engine == "ray":
-            ending = conduct_in_ray(self.place, self.resources, self.verbose, show)
-        else:
-            ending = conduct_here(self.place, None if isinstance(self.engine, str) else self.engine, show)
+        try:
+            with terminable():
+                if not self._prepared(show):
+                    return self.result()
+                if self.engine == "ray":
+                    with self._giving_up():
+                        ending = conduct_in_ray(self.place, self.resources, self.verbose, show)
+                else:
+                    ending = conduct_here(self.place, None if isinstance(self.engine, str) else self.engine, show)
+        except Terminated:
+            raise SystemExit(TERMINATED) from None
         raise_failure(ending)
         return self.result()
+
+    def detach(self) -> Start | None:
+        """Have the search begin, or go on, in a Ray cluster that stays, and leave it there.
+
+        It ends when it is done, or by `raynas stop`.
+
+        Returns:
+            Where it is; None where the run has ended before.
+
+        Raises:
+            ConfigError: there is no such cluster.
+            SearchError: another process searches this run already.
+        """
+        if self.engine != "ray":
+            raise ConfigError(f"engine is {self.engine!r}, and only a search in Ray can be left alone: use 'ray'")
+        check_standing()
+        if not self._prepared(None):
+            return None
+        with self._giving_up():
+            return leave_in_ray(self.place, self.resources, self.verbose)
 
     def result(self) -> Result:
         """What the run has found so far."""
         return Result(self.place)
 
-    def definition(self, pickles: dict[str, bytes]) -> RunDefinition:
+    def definition(self, pickles: dict[str, Bytes]) -> RunDefinition:
         """What the store is to know of this experiment; `pickles` takes what has no form in JSON."""
         space = self.search_space
         for number, sample in enumerate(self.initial_samples):
@@ -201,6 +244,7 @@ class Experiment:
                 )
             documents["constraints"] = _document(self.constraints, "constraints", pickles)
         named = {name for text in documents.values() for name in serializer.trusted_modules(text)}
+        carried = {name for text in documents.values() for name in serializer.pickled_names(text)}
         trust = sorted(named.union(self.graph_space.units()))
         code = pack([*trust, *(_name(type(plugin)) for plugin in (self.strategy, self.stopper) if plugin is not None)])
         if code:
@@ -226,39 +270,93 @@ class Experiment:
             trial_timeout=self.trial_timeout,
             max_concurrent=self.max_concurrent,
             resources=dataclasses.asdict(self.resources),
-            code=code_digest(trust, [self.evaluator]),
+            code=code_digest([*trust, *carried], [self.evaluator]),
             path=tuple(os.path.abspath(folder) for folder in sys.path if os.path.isdir(folder or ".")),
             trust=tuple(trust),
             attached=tuple(sorted(pickles)),
             started=time.time(),
         )
 
-    def _prepared(self) -> bool:
-        """Have the store know this start; False where there is nothing left to do."""
-        pickles: dict[str, bytes] = {}
+    def _prepared(self, show: OnProgress | None) -> bool:
+        """Have the store know this start; False where there is nothing left to do.
+
+        Args:
+            show: is shown a search of this run that goes on elsewhere, to its end; None: that is an error.
+        """
+        pickles: dict[str, Bytes] = {}
         definition = self.definition(pickles)
         if not self.place.exists:
             self.place.make()
-            Store.create(self.place.store, definition.to_store(), self.name, pickles).close()
+            with Store.create(self.place.store, definition.to_store(), self.name, self._put_away(pickles)) as store:
+                store.new_epoch(self._start().to_text())
             self._keep_texts(definition)
             artifacts.write(self.place.folder, "space.json", self.graph_space.to_json().encode())
             return True
-        with Store.open(self.place.store, readonly=True, name=self.name) as store:
-            before = RunDefinition.from_store(store.definition())
-            changed = changes(before, definition, self.name)
-            if self._has_ended(store, before):
-                return False
+        if self._changes(definition) is None or (self.engine == "ray" and self._watched(definition, show)):
+            return False
+        changed = self._changes(definition)  # what was watched may have gone on for long
+        if changed is None:
+            return False
         with Store.open(self.place.store, name=self.name) as store:
-            epoch = store.new_epoch(f"starting:{os.getpid()}")
-            for name, data in pickles.items():
+            epoch = store.new_epoch(self._start().to_text())
+            for name, data in self._put_away(pickles).items():
                 store.attach(name, data)
             store.update_definition(epoch, changed)
         self._keep_texts(definition)
         return True
 
+    def _start(self) -> Start:
+        return Start.mine(in_ray=self.engine == "ray")
+
+    def _changes(self, definition: RunDefinition) -> dict[str, str] | None:
+        """What of the run's definition changes with this start; None where the run has ended."""
+        with Store.open(self.place.store, readonly=True, name=self.name) as store:
+            before = RunDefinition.from_store(store.definition())
+            changed = changes(before, definition, self.name)
+            return None if self._has_ended(store, before) else changed
+
+    def _watched(self, definition: RunDefinition, show: OnProgress | None) -> bool:
+        """Watch another process's search of this run, if there is one; whether it has come to an end."""
+
+        def found(start: Start) -> None:
+            other = [key for key in self._changes(definition) or () if key in CHANGEABLE]
+            run = f"run '{self.name}' is searched already, by {start.describe()}"
+            if other:
+                what = f"that one with another {' and '.join(other)}"
+                raise SearchError(f"{run}, {what}: leave these as they are to watch it, or `raynas stop {self.name}`")
+            if show is None:
+                raise SearchError(f"{run}: `raynas attach {self.name}` watches it, `raynas stop {self.name}` ends it")
+            self.watching = True
+            text = f"{run}: this only watches it; `raynas stop {self.name}` ends it, Ctrl-C just the watching"
+            warnings.warn(text, Notice, stacklevel=2)
+
+        ending = watch_another(self.place, show or _nobody, found, self.verbose)
+        self.watching = False
+        if ending is None:
+            return False
+        raise_failure(ending)
+        return True
+
+    @contextmanager
+    def _giving_up(self) -> Iterator[None]:
+        """Have the store know where this start fails before it has begun, so that nobody waits for it."""
+        try:
+            yield
+        except BaseException as error:
+            with suppress(RaynasError), Store.open(self.place.store, name=self.name) as store:
+                epoch = store.current_epoch()
+                if epoch is not None and epoch.owner == self._start().to_text():
+                    store.finish(epoch.number, f"{EndKind.FAILED}: {' '.join(str(error).split()) or 'interrupted'}")
+            raise
+
+    def _put_away(self, pickles: Mapping[str, Bytes]) -> dict[str, bytes]:
+        return put_away(pickles, self.place.artifacts)
+
     def _keep_texts(self, definition: RunDefinition) -> None:
         """Keep the user's modules as they are now, so that an export writes what was trained."""
-        texts = module_texts(self.graph_space.units())
+        evaluator = definition.evaluator
+        own = [*serializer.trusted_modules(evaluator), *serializer.pickled_names(evaluator)]
+        texts = module_texts([*self.graph_space.units(), *own])
         artifacts.write(self.place.artifacts, texts_path(definition.code), json.dumps(texts).encode())
 
     def _has_ended(self, store: Store, before: RunDefinition) -> bool:
@@ -272,8 +370,8 @@ class Experiment:
         return self.max_trials is not None and done >= self.max_trials
 
 
-def _document(value: Any, name: str, pickles: dict[str, bytes]) -> str:
-    own: dict[str, bytes] = {}
+def _document(value: Any, name: str, pickles: dict[str, Bytes]) -> str:
+    own: dict[str, Bytes] = {}
     text = serializer.dumps(value, own)
     pickles.update({f"{name}/{key}": data for key, data in own.items()})
     return text

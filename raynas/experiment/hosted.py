@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import threading
 import traceback
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
 from raynas.engine import ExecutionEngine, Resources, Workplace
 from raynas.engine.travel import extend_path, unpack
 from raynas.errors import RaynasError, SearchError, StaleEpochError
 from raynas.experiment.assembly import assemble
+from raynas.experiment.place import Place
+from raynas.experiment.record import Record
 from raynas.search import Ending, EndKind, Loop, Progress, RunDefinition
 from raynas.store import Store
 
@@ -23,11 +25,13 @@ class News:
         version: grows with every change.
         progress: where the search stands; None before its first step.
         ending: how it ended; None while it goes on.
+        notes: what else people should know, each in a line.
     """
 
     version: int
     progress: Progress | None = None
     ending: Ending | None = None
+    notes: tuple[str, ...] = ()
 
 
 class HostedSearch:
@@ -37,11 +41,14 @@ class HostedSearch:
         store: path or URL of the run's database.
         name: the run's.
         artifacts: URI of the folder of its files.
+        start: this start, as its store is to keep it.
     """
 
-    def __init__(self, store: str, name: str, artifacts: str) -> None:
-        self._store, self._name, self._artifacts = store, name, artifacts
+    def __init__(self, store: str, name: str, artifacts: str, start: str) -> None:
+        self._place = Place(name, artifacts.rpartition("/")[0], store)
+        self._start = start
         self._lock = threading.Lock()
+        self._reader = ThreadPoolExecutor(1)
         self._news = News(0)
         self._watchers: list[Future[News]] = []
         self._loop: Loop | None = None
@@ -63,6 +70,10 @@ class HostedSearch:
                 self._watchers.append(future)
         return future
 
+    def record(self) -> Future[Record]:
+        """All that the run's store tells, for those who cannot open it."""
+        return self._reader.submit(Record.read, self._place)
+
     def stop(self, now: bool = False) -> None:
         """Have the search end: when what runs has ended, or at once."""
         with self._lock:
@@ -73,8 +84,9 @@ class HostedSearch:
 
     def _searched(self) -> Ending:
         try:
-            with Store.open(self._store, name=self._name) as store:
-                loop = assemble(store, self._artifacts, self._engine, self._stepped, threaded=True, prepare=_prepare)
+            place = self._place
+            with Store.open(place.store, name=place.name) as store:
+                loop = assemble(store, place.artifacts, self._engine, self._stepped, True, _prepare, self._start)
                 with self._lock:
                     self._loop, earlier = loop, list(self._stops)
                 for now in earlier:
@@ -82,7 +94,7 @@ class HostedSearch:
                 return loop.run()
         except StaleEpochError:
             error: RaynasError = SearchError(
-                f"another start of the run '{self._name}' has taken over, so this one has ended: watch that one"
+                f"another start of the run '{self._place.name}' has taken over, so this one has ended: watch that one"
             )
             return Ending(EndKind.FAILED, str(error), error)
         except RaynasError as known:
@@ -102,7 +114,7 @@ class HostedSearch:
 
     def _tell(self, progress: Progress | None, ending: Ending | None) -> None:
         with self._lock:
-            self._news = News(self._news.version + 1, progress, ending)
+            self._news = News(self._news.version + 1, progress, ending, self._news.notes)
             waiting, self._watchers = self._watchers, []
         for future in waiting:
             future.set_result(self._news)

@@ -13,8 +13,8 @@ from raynas.engine import artifacts
 from raynas.engine.weights import load_weights
 from raynas.errors import ConfigError, SearchError, StoreError
 from raynas.experiment.place import Place, find, texts_path
+from raynas.experiment.record import Record
 from raynas.pytorch import load_module, self_contained
-from raynas.search import RunDefinition
 from raynas.store import Store
 from raynas.trial import History, Trial, TrialState
 from raynas.trial.history import scores
@@ -28,15 +28,14 @@ class Result:
     """A run as it stood when this was made.
 
     Args:
-        place: where the run lies.
+        run: where the run lies, or what its store tells, where somebody has sent that.
     """
 
-    def __init__(self, place: Place) -> None:
-        self.place = place
-        with Store.open(place.store, readonly=True, name=place.name) as store:
-            self.definition = RunDefinition.from_store(store.definition())
-            self.trials = store.trials()
-            self._ended = store.ended()
+    def __init__(self, run: Place | Record) -> None:
+        self.record = run if isinstance(run, Record) else Record.read(run)
+        self.place = self.record.place
+        self.definition = self.record.definition
+        self.trials = self.record.trials
 
     @classmethod
     def open(
@@ -59,7 +58,7 @@ class Result:
     @property
     def ending(self) -> str:
         """How the run ended, in a line; empty while it goes on, or after a crash."""
-        return (self._ended or "").partition(": ")[2]
+        return (self.record.ended or "").partition(": ")[2]
 
     @cached_property
     def history(self) -> History:

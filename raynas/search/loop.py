@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from queue import Empty, SimpleQueue
 from typing import Protocol, TypeVar
 
@@ -18,6 +19,12 @@ from raynas.trial import Event, Trial, TrialState
 
 T = TypeVar("T")
 
+MOMENT = 0.002
+"""Seconds for which the loop waits for a proposal, so that those that are made quickly are committed together."""
+
+SPELL = 0.01
+"""Seconds for which it may go on collecting proposals, while reports may be waiting for their verdicts."""
+
 
 class Jobs(Protocol):
     """Makes the job of a submitted trial."""
@@ -28,7 +35,9 @@ class Jobs(Protocol):
 class Loop:
     """One start of a run, from its first step to its end.
 
-    Each wake-up commits once, and only then do workers get their verdicts and the strategy its history.
+    Each wake-up commits what has happened, and only then do workers get their verdicts and the strategy its history.
+    The proposals that follow are collected for a moment and committed together, before any of them is given to a
+    worker; of these alone the strategy may know before the store does, for it has made them itself.
 
     Args:
         state: decides.
@@ -41,6 +50,7 @@ class Loop:
         watch: is shown every step; None: nobody watches.
         threaded: whether planning may go on beside the loop.
         elapsed: seconds of this start's time that are over already.
+        done_before: how many trials had been trained when this start began; None: as many as there are.
     """
 
     def __init__(
@@ -55,6 +65,7 @@ class Loop:
         watch: Callable[[Loop], None] | None = None,
         threaded: bool = False,
         elapsed: float = 0.0,
+        done_before: int | None = None,
     ) -> None:
         self.state = state
         self._engine = engine
@@ -64,10 +75,13 @@ class Loop:
         self._drop = drop
         self._watch = watch
         self._begun = time.monotonic() - elapsed
-        self._done_before = state.done
+        self._done_before = state.done if done_before is None else done_before
         self._plans: SimpleQueue[Planned] = SimpleQueue()
         self._stops: SimpleQueue[bool] = SimpleQueue()
         self._sources: dict[str, str] = {}
+        self._unwritten: dict[int, Trial] = {}
+        self._later: list[Decision] = []
+        self._listening = False
         self._inside = False
         self._slots = 0
         self._planner = (ThreadPlanner if threaded else InlinePlanner)(planner.plan, self._planned)
@@ -104,37 +118,75 @@ class Loop:
 
     def _planned(self, plan: Planned) -> None:
         self._plans.put(plan)
-        self._engine.wake()
+        if not self._listening:
+            self._engine.wake()
 
     def _step(self, events: Sequence[Event]) -> None:
         self._inside = True
         for now in _drained(self._stops):
             self.state.stop(now)
-        plans = _drained(self._plans)
-        for plan in plans:
-            if plan.source is not None and plan.key is not None:
-                self._sources[plan.key.fingerprint] = plan.source
         self._slots = self._engine.slots()
-        decisions = self.state.take(time.time(), self.elapsed, events, plans, self._slots, self._engine.capacity())
-        for decision in decisions:
-            self._act(decision)
+        plans = _drained(self._plans)
+        until = time.monotonic() + SPELL
+        while True:
+            asked = self._take(events, plans)
+            events, plans = (), self._collected(until) if asked else []
+            if not plans:
+                break
+        self._write()
         self._sources.clear()
         self._inside = False
         if self._watch is not None:
             self._watch(self)
 
+    def _take(self, events: Sequence[Event], plans: Sequence[Planned]) -> bool:
+        """Have the state decide; whether the planner has been asked."""
+        for plan in plans:
+            if plan.source is not None and plan.key is not None:
+                self._sources[plan.key.fingerprint] = plan.source
+        asked = False
+        now, capacity = time.time(), self._engine.capacity()
+        for decision in self.state.take(now, self.elapsed, events, plans, self._slots, capacity):
+            match decision:
+                case Commit(trials=trials):
+                    self._unwritten.update((trial.number, trial) for trial in trials)
+                case Ask(number=number, history=history):
+                    if any(trial.attempts for trial in self._unwritten.values()):
+                        self._write()
+                    self._listening = asked = True
+                    self._planner.ask(number, history)
+                case _:
+                    self._later.append(decision)
+        return asked
+
+    def _collected(self, until: float) -> list[Planned]:
+        """The proposals that come within a moment."""
+        found: list[Planned] = []
+        if time.monotonic() < until:
+            with suppress(Empty):
+                found.append(self._plans.get(timeout=MOMENT))
+        if not found:
+            self._listening = False  # and only then look for the last time: what comes later wakes the loop
+        return found + _drained(self._plans)
+
+    def _write(self) -> None:
+        """Commit what is not in the store yet, and then do what was decided on it."""
+        if self._unwritten:
+            trials = tuple(self._unwritten.values())
+            self._store.commit(self._epoch, trials, self._sources_of(trials))
+            self._unwritten.clear()
+        for decision in self._later:
+            self._act(decision)
+        self._later.clear()
+
     def _act(self, decision: Decision) -> None:
         match decision:
-            case Commit(trials=trials):
-                self._store.commit(self._epoch, trials, self._sources_of(trials))
             case Submit(trial=trial):
                 self._engine.submit(self._jobs(decision, self._source(trial)))
             case Verdict(trial=number, attempt=attempt, stop=stop):
                 self._engine.answer(number, attempt, stop)
             case Cancel(trial=number):
                 self._engine.cancel(number)
-            case Ask(number=number, history=history):
-                self._planner.ask(number, history)
             case Drop(trial=number, weights=weights):
                 self._drop(number, weights)
             case End(ending=ending):

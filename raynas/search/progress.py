@@ -15,7 +15,8 @@ class Progress:
     Attributes:
         done: trials that were trained and have ended, in all starts of the run.
         total: how many there may be; None: no limit.
-        running: trials that a worker is training.
+        running: trials that a worker is training; at most `slots`, also where one's end is heard of after the next
+            one's start.
         failed: those among the done ones that have no result.
         answered: proposals that shared the result of an equal one.
         rejected: proposals that could not be trained.
@@ -62,7 +63,7 @@ def progress(state: SearchState, elapsed: float, done_before: int, slots: int) -
     return Progress(
         done=state.done,
         total=rules.max_trials,
-        running=state.running,
+        running=min(state.running, slots) if slots else state.running,
         failed=counts[TrialState.FAILED, True],
         answered=sum(number for (_, own), number in counts.items() if not own),
         rejected=counts[TrialState.INFEASIBLE, True],

@@ -1,12 +1,13 @@
 """RayEngine and what it needs of Ray; nothing else in raynas imports ray.
 
 - `session`: the driver's side: starts or joins Ray, hosts an object in an actor.
-- `host`: that actor.
+- `host`, `remote`: that actor, and its handle.
 - `engine`: `RayEngine`, which lives in the hosted object and submits tasks.
 - `task`: what runs in a worker.
 """
 
 from raynas.engine.ray_engine.engine import RayEngine
-from raynas.engine.ray_engine.session import RaySession, RemoteHost, in_job
+from raynas.engine.ray_engine.remote import RemoteHost
+from raynas.engine.ray_engine.session import RaySession, in_job
 
 __all__ = ["RayEngine", "RaySession", "RemoteHost", "in_job"]

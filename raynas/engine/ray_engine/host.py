@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections.abc import Mapping
 from concurrent.futures import Future
 from importlib import import_module
 from operator import attrgetter
 from typing import Any, Protocol
+
+import ray
 
 
 class Hosted(Protocol):
@@ -30,14 +33,22 @@ class Host:
     Args:
         factory: what makes the object, as "module:function".
         arguments: small, plain ones: those that belong to a driver that is gone would keep the actor from restarting.
+        linger: seconds for which the actor lives on when the object's work is done; None: until somebody ends it.
     """
 
-    def __init__(self, factory: str, arguments: Mapping[str, Any]) -> None:
+    def __init__(self, factory: str, arguments: Mapping[str, Any], linger: float | None = None) -> None:
         module, _, name = factory.partition(":")
         self._hosted: Hosted = attrgetter(name)(import_module(module))(**arguments)
-        threading.Thread(target=self._hosted.run, name="raynas-loop", daemon=True).start()
+        self._linger = linger
+        threading.Thread(target=self._run, name="raynas-loop", daemon=True).start()
 
     async def call(self, method: str, *args: Any) -> Any:
         """What the object's method returns; a method of a part of it is named with dots."""
         result = attrgetter(method)(self._hosted)(*args)
         return await asyncio.wrap_future(result) if isinstance(result, Future) else result
+
+    def _run(self) -> None:
+        self._hosted.run()
+        if self._linger is not None:
+            time.sleep(self._linger)
+            ray.kill(ray.get_runtime_context().current_actor)

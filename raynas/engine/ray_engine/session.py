@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 import os
+import socket
 from collections.abc import Mapping
+from contextlib import suppress
 from types import TracebackType
 from typing import Any, Self
 
@@ -14,6 +16,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from raynas.engine.ray_engine.engine import offers
 from raynas.engine.ray_engine.host import Host
+from raynas.engine.ray_engine.remote import NAMESPACE, RemoteHost
 from raynas.engine.resources import Resources
 from raynas.errors import ConfigError, ResourceError, SearchError
 
@@ -23,7 +26,11 @@ RESTARTS = 5
 CALLERS = 10_000
 """How many calls an actor may have open: each worker that waits for a verdict holds one."""
 
+LINGER = 10.0
+"""Seconds for which a detached actor that is done still answers those who watch it."""
+
 JOB = "RAY_JOB_CONFIG_JSON_ENV_VAR"
+AUTH_MODE = "RAY_AUTH_MODE"
 
 
 def in_job() -> bool:
@@ -38,27 +45,39 @@ class RaySession:
 
     Args:
         verbose: whether Ray may print what it does and what workers print.
+        address: of a cluster to join as a guest, who sends no code there; None: as above.
+        token: whether to show that cluster this user's token, also where `RAY_AUTH_MODE` does not say so.
     """
 
-    def __init__(self, verbose: bool = False) -> None:
+    def __init__(self, verbose: bool = False, address: str | None = None, token: bool = False) -> None:
         self._verbose = verbose
+        self._guest = address
+        self._token = token
         self._own = False
 
     def __enter__(self) -> Self:
         if ray.is_initialized():
+            if self._guest not in (None, "auto", self.address):
+                raise SearchError(
+                    f"this process uses the Ray at {self.address}, and cannot join the one at {self._guest} as well: "
+                    "do it from another process"
+                )
             return self
-        address = os.environ.get("RAY_ADDRESS", "")
-        if address.startswith("ray://"):
+        address = self._guest or os.environ.get("RAY_ADDRESS", "")
+        if self._guest is not None:
+            self._check_guest(self._guest)
+        elif address.startswith("ray://"):
             raise ConfigError(
                 f"RAY_ADDRESS is {address}, and a search cannot live behind Ray's client, whose end would end it: "
                 "use `raynas search --submit ADDRESS`, or start the search on the cluster"
             )
         # What the project folder holds is here already unless Ray's nodes are other machines.
-        remote = bool(address) and address != "local" and not in_job()
+        remote = self._guest is None and bool(address) and address != "local" and not in_job()
         try:
             ray.init(
+                address=self._guest,
                 include_dashboard=False if not address or address == "local" else None,
-                log_to_driver=self._verbose,
+                log_to_driver=self._verbose and self._guest is None,
                 logging_level=logging.INFO if self._verbose else logging.ERROR,
                 runtime_env={"working_dir": os.getcwd(), "excludes": [".git", ".venv"]} if remote else None,
             )
@@ -73,6 +92,16 @@ class RaySession:
     ) -> None:
         if self._own:
             ray.shutdown()
+
+    @property
+    def address(self) -> str:
+        """Where other processes reach this Ray."""
+        return str(ray.get_runtime_context().gcs_address)
+
+    @property
+    def token(self) -> bool:
+        """Whether this Ray asks for a token."""
+        return os.environ.get(AUTH_MODE, "").lower() == "token"
 
     def check(self, resources: Resources) -> None:
         """Raise `ResourceError` where no node can run a single trial, saying what there is."""
@@ -89,38 +118,52 @@ class RaySession:
             "ask for less, or add a node"
         )
 
-    def host(self, factory: str, arguments: Mapping[str, Any]) -> RemoteHost:
-        """Host an object on this node, without taking a CPU from the trials; it ends with this process."""
-        here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
-        actor = ray.remote(Host).options(
-            num_cpus=0, max_restarts=RESTARTS, max_concurrency=CALLERS, scheduling_strategy=here
-        )
-        return RemoteHost(actor.remote(factory, dict(arguments)))
+    def host(
+        self, factory: str, arguments: Mapping[str, Any], name: str | None = None, detached: bool = False
+    ) -> RemoteHost:
+        """Host an object on this node, without taking a CPU from the trials.
 
-
-class RemoteHost:
-    """A hosted object, from afar."""
-
-    def __init__(self, actor: Any) -> None:
-        self._actor = actor
-
-    def call(self, method: str, *args: Any, timeout: float | None = None) -> Any:
-        """What the object's method returns.
-
-        Raises:
-            TimeoutError: it has not returned within `timeout` seconds.
-            SearchError: the actor is gone, for good.
+        Args:
+            factory: what makes it, as "module:function".
+            arguments: of that function; small, plain ones.
+            name: by which other processes find it.
+            detached: whether it outlives this process, and ends by itself when its work is done.
         """
-        try:
-            return ray.get(self._actor.call.remote(method, *args), timeout=timeout)
-        except exceptions.GetTimeoutError:
-            raise TimeoutError(method) from None
-        except exceptions.ActorUnavailableError:
-            raise TimeoutError(method) from None
-        except exceptions.RayActorError as error:
-            line = next((line for line in str(error).splitlines() if line.strip()), "")
-            raise SearchError(f"the search's actor is gone ({line}): start the same command again to go on") from error
+        here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
+        options: dict[str, Any] = {"name": name, "namespace": NAMESPACE} if name is not None else {}
+        if detached:
+            options["lifetime"] = "detached"
+        actor = ray.remote(Host).options(
+            num_cpus=0, max_restarts=RESTARTS, max_concurrency=CALLERS, scheduling_strategy=here, **options
+        )
+        return RemoteHost(actor.remote(factory, dict(arguments), LINGER if detached else None))
 
-    def end(self) -> None:
-        """End the actor."""
-        ray.kill(self._actor)
+    def find(self, name: str) -> RemoteHost | None:
+        """The hosted object of this name; None where there is none."""
+        try:
+            return RemoteHost(ray.get_actor(name, namespace=NAMESPACE))
+        except ValueError:
+            return None
+
+    def names(self) -> list[str]:
+        """The names of all hosted objects that have one."""
+        found = ray.util.list_named_actors(all_namespaces=True)
+        return sorted(item["name"] for item in found if item["namespace"] == NAMESPACE)
+
+    def _check_guest(self, address: str) -> None:
+        """Look whether somebody is there, for which Ray takes half a minute; and get this user's token out."""
+        if self._token:
+            os.environ.setdefault(AUTH_MODE, "token")
+            with suppress(ImportError, AttributeError):
+                from ray._raylet import Config  # type: ignore[attr-defined]  # it has no types
+
+                Config.initialize("")  # what it has read from the environment may be older
+        host, _, port = address.rpartition("/")[2].rpartition(":")
+        if not host or not port.isdigit():
+            return
+        try:
+            socket.create_connection((host.strip("[]"), int(port)), timeout=5).close()
+        except OSError as error:
+            raise ResourceError(
+                f"Ray at {address} could not be reached: {error.strerror or error}; is the cluster still there?"
+            ) from None

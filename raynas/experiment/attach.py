@@ -1,0 +1,83 @@
+"""Attaching: come to watch a search that another process has started."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from contextlib import suppress
+
+from raynas.errors import SearchError
+from raynas.experiment.follow import PAUSE, OnProgress, follow, reached
+from raynas.experiment.place import Place
+from raynas.experiment.start import Start, going_on
+from raynas.search import Ending, EndKind
+from raynas.store import Store
+
+ANSWER = 15.0
+"""Seconds in which a search that goes on answers."""
+
+BEGINNING = 120.0
+"""Seconds in which a start that is on its way has begun."""
+
+SILENCE = 30.0
+"""Seconds without an answer after which another's search is gone."""
+
+
+def watch_another(
+    place: Place, on_progress: OnProgress, found: Callable[[Start], None], verbose: bool = False
+) -> Ending | None:
+    """Watch the run's search until it ends, if there is one.
+
+    Args:
+        place: the run's.
+        on_progress: is shown where the search stands.
+        found: is told who searches, before anything is shown; what it raises passes through.
+        verbose: whether Ray may print.
+
+    Returns:
+        How it ended; None where nobody searches, or where that one has gone without an end.
+
+    Raises:
+        KeyboardInterrupt: the watching was ended; the search goes on.
+    """
+    while (start := _begun(place)) is not None:
+        with reached(start, verbose) as remote:
+            if remote is None:
+                return None
+            try:
+                remote.call("watch", 0, timeout=ANSWER)
+            except (TimeoutError, SearchError):
+                return None
+            found(start)
+            with suppress(SearchError):  # it is gone, or Ray has gone with its end on the way to us
+                return follow(remote, on_progress, False, SILENCE, lambda at=start: at.may_live)  # type: ignore[misc]
+        ending = _as_stored(place)
+        if ending is not None:
+            return ending
+        if _now(place) == start:
+            return None
+    return None
+
+
+def _begun(place: Place) -> Start | None:
+    """The start that goes on, once it has got as far as to have an actor."""
+    until = time.monotonic() + BEGINNING
+    while (start := _now(place)) is not None and not start.address:
+        if start.own or not start.in_ray or not start.may_live or time.monotonic() > until:
+            return None
+        time.sleep(PAUSE)
+    return start
+
+
+def _now(place: Place) -> Start | None:
+    with Store.open(place.store, readonly=True, name=place.name) as store:
+        return going_on(store)
+
+
+def _as_stored(place: Place) -> Ending | None:
+    with Store.open(place.store, readonly=True, name=place.name) as store:
+        kind, _, message = (store.ended() or "").partition(": ")
+    if not kind:
+        return None
+    error = SearchError(message) if kind == EndKind.FAILED else None
+    return Ending(EndKind(kind), message, error)

@@ -1,0 +1,36 @@
+"""SIGTERM, which `ray job stop`, Kubernetes and SLURM send: it ends a search as two Ctrl-C do."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, NoReturn
+
+TERMINATED = 128 + signal.SIGTERM
+"""The exit status by which a shell knows a process that SIGTERM has ended."""
+
+
+class Terminated(KeyboardInterrupt):
+    """SIGTERM has come."""
+
+
+@contextmanager
+def terminable() -> Iterator[None]:
+    """Within it, SIGTERM raises `Terminated` in the main thread, which alone hears signals.
+
+    To be entered again after Ray was started, which puts its own handler there: that one prints its stack.
+    """
+    if threading.current_thread() is not threading.main_thread() or signal.getsignal(signal.SIGTERM) is signal.SIG_IGN:
+        yield
+        return
+
+    def raised(number: int, frame: Any) -> NoReturn:
+        raise Terminated
+
+    before = signal.signal(signal.SIGTERM, raised)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL if before is None else before)
