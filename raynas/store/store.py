@@ -11,19 +11,25 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Self, TypeVar
 
-from sqlalchemy import Connection, func, select, update
+from sqlalchemy import Connection, bindparam, func, select, update
 
 from raynas.errors import StaleEpochError, StoreError
 from raynas.store.database import Database
 from raynas.store.opening import create_run, find_run, has_run, open_database
-from raynas.store.reading import read_rows, read_words
+from raynas.store.reading import read_rows
 from raynas.store.records import Attachment, Epoch
-from raynas.store.rows import STATES, Words, definition_texts, trials_of, unpacked
+from raynas.store.rows import STATES, definition_texts, trials_of, unpacked
 from raynas.store.schema import attachments, definitions, runs, sources, trials
-from raynas.store.writing import attach, put, write_sources, write_trials
+from raynas.store.writing import Written, attach, put, write_sources, write_trials
 from raynas.trial import Trial, TrialState
 
 T = TypeVar("T")
+
+NEWEST = (
+    update(runs)
+    .where(runs.c.id == bindparam("run_"), runs.c.epoch == bindparam("epoch_"))
+    .values(heartbeat=bindparam("now"))
+)
 
 
 class Store:
@@ -47,7 +53,7 @@ class Store:
         self.readonly = readonly
         with database.read() as connection:
             self._run, self.name, self.run_id, self.created = find_run(connection, self.label, name)
-        self._words: Words | None = None
+        self._written: Written | None = None
 
     @classmethod
     def create(
@@ -153,7 +159,7 @@ class Store:
                 epoch: int = connection.scalars(select(runs.c.epoch).where(this)).one()
             return epoch
 
-        self._words = None
+        self._written = None
         return self._database.patiently(take)
 
     def current_epoch(self) -> Epoch | None:
@@ -177,14 +183,14 @@ class Store:
         changed = tuple(trials)
 
         def write(connection: Connection) -> None:
-            if self._words is None:
-                self._words = Words(read_words(connection, self._run))
-            write_trials(connection, self._run, changed, self._words)
+            if self._written is None:
+                self._written = Written.read(connection, self._run)
+            write_trials(connection, self._run, changed, self._written)
             write_sources(connection, self._run, sources)
 
         self._write(epoch, write)
-        if self._words is not None:
-            self._words.fresh.clear()
+        if self._written is not None:
+            self._written.words.fresh.clear()
 
     def finish(self, epoch: int, reason: str) -> None:
         """Record how the run ended (e.g. "max_trials reached"), until a new epoch begins."""
@@ -249,7 +255,7 @@ class Store:
                 with self._writing(epoch) as connection:
                     write(connection)
             except BaseException:
-                self._words = None  # what of it was written is not known
+                self._written = None  # what of it was written is not known
                 raise
 
         self._database.patiently(written)
@@ -259,8 +265,8 @@ class Store:
         self._check_writable()
         with self._database.write() as connection:
             # One statement that checks, locks the run against every other writer, and tells readers that it is alive.
-            newest = update(runs).where(runs.c.id == self._run, runs.c.epoch == epoch).values(heartbeat=time.time())
-            if connection.execute(newest).rowcount != 1:
+            beat = {"run_": self._run, "epoch_": epoch, "now": time.time()}
+            if connection.execute(NEWEST, beat).rowcount != 1:
                 raise StaleEpochError(
                     f"{self.label}: a newer writer has taken over the run '{self.name}'; "
                     f"this one (epoch {epoch}) must stop"

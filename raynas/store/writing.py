@@ -7,8 +7,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any, NamedTuple, TypeVar
 
-from sqlalchemy import Column, Connection, Table, bindparam, delete, insert, select, update
+from sqlalchemy import Column, Connection, Table, bindparam, delete, func, insert, select, update
 
+from raynas.store.reading import read_words
 from raynas.store.rows import TRIAL_COLUMNS, Words, packed, report_rows, trial_row
 from raynas.store.schema import attachments, details, reports, sources, trials, words
 from raynas.trial import Trial
@@ -26,23 +27,46 @@ class Known(NamedTuple):
     detailed: bool
 
 
-KNOWN = select(trials.c.number, trials.c.attempts, trials.c.started, trials.c.reports, trials.c.detailed)
+class Written:
+    """What the writer remembers of what it has written, so that it needs not look.
 
+    Attributes:
+        words: the texts that rows share.
+        last: the highest number of a trial; -1 where there is none.
+        open: of the trials that this writer wrote and that have not ended, what is written.
+    """
+
+    def __init__(self, words: Words, last: int) -> None:
+        self.words = words
+        self.last = last
+        self.open: dict[int, Known] = {}
+
+    @classmethod
+    def read(cls, connection: Connection, run: int) -> Written:
+        """What a new writer finds."""
+        last = connection.scalar(select(func.max(trials.c.number)).where(trials.c.run == run))
+        return cls(Words(read_words(connection, run)), -1 if last is None else last)
+
+
+# Statements are made once: to make one costs as much as to execute it, and each step of each trial needs several.
+KNOWN = select(*(trials.c[name] for name in Known._fields)).where(
+    trials.c.run == bindparam("run_"), trials.c.number.in_(bindparam("numbers", expanding=True))
+)
 UPDATE = (
     update(trials)
     .where(trials.c.run == bindparam("run_"), trials.c.number == bindparam("number_"))
     .values({name: bindparam(name) for name in (*TRIAL_COLUMNS[1:], "reports", "detailed")})
 )
+INSERT = {table: insert(table) for table in (words, trials, reports, details, sources)}
+THERE = select(sources.c.fingerprint).where(
+    sources.c.run == bindparam("run_"), sources.c.fingerprint.in_(bindparam("keys", expanding=True))
+)
 
 
-def write_trials(connection: Connection, run: int, changed: Iterable[Trial], shared: Words) -> None:
+def write_trials(connection: Connection, run: int, changed: Iterable[Trial], written: Written) -> None:
     """Write these trials; of several states of one trial, the last."""
     latest = {trial.number: trial for trial in changed}
-    known: dict[int, Known] = {}
-    for some in chunks(latest):
-        for row in connection.execute(KNOWN.where(trials.c.run == run, trials.c.number.in_(some))):
-            known[row.number] = Known(*row)
-
+    known = _known(connection, run, latest, written)
     added: list[dict[str, Any]] = []
     kept: list[dict[str, Any]] = []
     said: list[dict[str, Any]] = []
@@ -50,7 +74,7 @@ def write_trials(connection: Connection, run: int, changed: Iterable[Trial], sha
     outdated: list[int] = []
     untold: list[int] = []
     for number, trial in latest.items():
-        values = trial_row(trial, shared)
+        values = trial_row(trial, written.words)
         before = known.get(number)
         if before is None:
             added.append({"run": run, **values})
@@ -59,33 +83,49 @@ def write_trials(connection: Connection, run: int, changed: Iterable[Trial], sha
         start = before.reports if before is not None and _continues(before, trial) else 0
         if before is not None and before.reports and not start:
             outdated.append(number)
-        said.extend({"run": run, **report} for report in report_rows(trial, start, shared))
+        said.extend({"run": run, **report} for report in report_rows(trial, start, written.words))
         if before is not None and before.detailed:
             untold.append(number)
         if trial.detail:
             told.append({"run": run, "trial": number, "data": packed(trial.detail)})
 
-    fresh = [{"run": run, "id": number, "text": shared.texts[number]} for number in shared.fresh]
+    fresh = [{"run": run, "id": number, "text": written.words.texts[number]} for number in written.words.fresh]
     _delete(connection, reports, run, outdated)
     _delete(connection, details, run, untold)
     for table, rows in ((words, fresh), (trials, added), (reports, said), (details, told)):
         if rows:
-            connection.execute(insert(table), rows)
+            connection.execute(INSERT[table], rows)
     if kept:
         connection.execute(UPDATE, kept)
+    _remember(latest, written)
+
+
+def _known(connection: Connection, run: int, latest: Mapping[int, Trial], written: Written) -> dict[int, Known]:
+    """What is written of these trials; of new ones, nothing."""
+    known = {number: written.open[number] for number in latest if number in written.open}
+    asked = [number for number in latest if number <= written.last and number not in known]
+    for some in chunks(asked):
+        for row in connection.execute(KNOWN, {"run_": run, "numbers": some}):
+            known[row.number] = Known(*row)
+    return known
+
+
+def _remember(latest: Mapping[int, Trial], written: Written) -> None:
+    for number, trial in latest.items():
+        written.last = max(written.last, number)
+        if trial.state.ended:
+            written.open.pop(number, None)
+        else:
+            written.open[number] = Known(number, trial.attempts, trial.started, len(trial.reports), bool(trial.detail))
 
 
 def write_sources(connection: Connection, run: int, texts: Mapping[str, str]) -> None:
     """Write the sources that are not there yet."""
     for some in chunks(texts):
-        there = set(
-            connection.scalars(
-                select(sources.c.fingerprint).where(sources.c.run == run, sources.c.fingerprint.in_(some))
-            )
-        )
+        there = set(connection.scalars(THERE, {"run_": run, "keys": some}))
         rows = [{"run": run, "fingerprint": key, "data": packed(texts[key])} for key in some if key not in there]
         if rows:
-            connection.execute(insert(sources), rows)
+            connection.execute(INSERT[sources], rows)
 
 
 def put(connection: Connection, table: Table, key: Column[str], run: int, row: Mapping[str, Any]) -> None:
