@@ -13,6 +13,7 @@ import ray
 from ray import exceptions
 
 from raynas.engine.engine import Deliver, ExecutionEngine, Job, Workplace
+from raynas.engine.ray_engine.stowed import Stowed
 from raynas.engine.ray_engine.task import Crate, train
 from raynas.engine.resources import Resources
 from raynas.engine.worker import one_line
@@ -55,7 +56,7 @@ class RayEngine(ExecutionEngine):
     ) -> None:
         self._resources = resources
         door = ray.get_runtime_context().current_actor
-        self._crate = [ray.put(Crate(place, door, name))]
+        self._crate = [ray.put(Crate(Stowed.of(place), door, name))]
         # GPUs through `options`: given to the decorator, they would make Ray end the worker after each task.
         self._train: Any = ray.remote(max_calls=trials_per_worker)(train).options(
             name="raynas.trial",

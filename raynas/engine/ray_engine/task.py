@@ -10,6 +10,7 @@ from typing import Any
 import ray
 
 from raynas.engine.engine import Job, Workplace
+from raynas.engine.ray_engine.stowed import Stowed
 from raynas.engine.travel import extend_path, unpack
 from raynas.engine.worker import Outcome, work
 from raynas.trial import Reported, Started
@@ -20,18 +21,18 @@ class Crate:
     """What every worker of one engine needs once.
 
     Attributes:
-        place: what all jobs share.
+        stowed: what all jobs share.
         door: the actor in which the engine lives.
         engine: the engine's name there.
     """
 
-    place: Workplace
+    stowed: Stowed
     door: Any
     engine: str
 
 
-_unpacked: dict[str, Crate] = {}
-"""This process's crate, by the id of the object that it came in."""
+_unpacked: dict[str, tuple[Crate, Workplace]] = {}
+"""This process's crate and what was in it, by the id of the object that it came in."""
 
 
 def train(job: Job, crate: list[ray.ObjectRef[Crate]]) -> Outcome:
@@ -45,10 +46,11 @@ def train(job: Job, crate: list[ray.ObjectRef[Crate]]) -> Outcome:
     if known not in _unpacked:
         _unpacked.clear()
         opened = ray.get(crate[0])
-        extend_path(opened.place.path)
-        unpack(opened.place.code)
-        _unpacked[known] = opened
-    place, door, engine = _unpacked[known].place, _unpacked[known].door, _unpacked[known].engine
+        extend_path(opened.stowed.place.path)
+        unpack(opened.stowed.place.code)
+        _unpacked[known] = opened, opened.stowed.unpacked()
+    found, place = _unpacked[known]
+    door, engine = found.door, found.engine
     context = ray.get_runtime_context()
     name = f"{context.get_node_id()[:8]}:{os.getpid()}"
     door.call.remote(f"{engine}.tell", Started(job.trial, time.time(), job.attempt, name))
