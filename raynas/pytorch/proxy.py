@@ -12,6 +12,8 @@ from typing import Any
 import torch
 from torch import fx
 
+from raynas.pytorch.messages import in_assertion
+
 TORCH = str(Path(torch.__file__).parent)
 
 
@@ -62,14 +64,17 @@ class Traced(fx.Proxy):
         raise Untraceable("makes a NumPy array of a value that only the run knows")
 
     def __repr__(self) -> str:
-        if not _is_inside(sys._getframe(1)):
+        caller = sys._getframe(1)
+        if not _is_inside(caller) and not in_assertion(caller):
             raise Untraceable("makes a text of a value that only the run knows")
         return f"{type(self).__name__}({self.node.name})"
 
     __str__ = __repr__
 
     def __format__(self, form: str) -> str:
-        raise Untraceable("makes a text of a value that only the run knows")
+        if not in_assertion(sys._getframe(1)):
+            raise Untraceable("makes a text of a value that only the run knows")
+        return "…"
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name not in ("tracer", "node"):
