@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 from raynas.graph import form, kinds
 from raynas.graph.graph import Graph, find
@@ -14,23 +14,16 @@ from raynas.graph.member import Member, Unit
 from raynas.graph.node import Node
 
 
-@dataclass(frozen=True)
-class Value:
+class Value(NamedTuple):
     """What is known of one value.
 
     Attributes:
-        shape: values with equal ones have the same shape and dtype.
+        shape: values with the same one have the same shape and dtype.
         zero: whether every element is surely zero.
     """
 
     shape: object
     zero: bool = False
-
-
-class _Unknown:
-    """A shape that is known to be equal to itself only."""
-
-    __slots__ = ()
 
 
 @dataclass
@@ -40,9 +33,6 @@ class _Facts:
     pure: bool | None = None
     writes: tuple[bool, bool] | None = None
     results: dict[tuple[Any, ...], tuple[int | None, bool]] = field(default_factory=dict)
-
-
-_facts: form.Table[_Facts] = form.Table()
 
 
 class Abstract:
@@ -57,55 +47,55 @@ class Abstract:
     def __init__(self, graph: Graph, scope: Mapping[str, Member], inputs: Sequence[Value] = ()) -> None:
         self.graph = graph
         self.scope = scope
-        self._members: dict[str, tuple[Member, Mapping[str, Member]]] = {}
-        self._inputs = inputs
-        self._values: dict[int, Value] | None = None
+        self._given = iter(inputs)
+        self._values: dict[Node, Value] = {}
 
     @cached_property
-    def _users(self) -> Counter[int]:
-        return Counter(id(earlier) for node in self.graph.nodes for earlier in node.inputs())
+    def _writers(self) -> list[Node]:
+        return [node for node in self.graph.nodes if self._writes(node)]
+
+    @cached_property
+    def _users(self) -> Counter[Node]:
+        return Counter(earlier for node in self.graph.nodes for earlier in node.inputs())
 
     @cached_property
     def writes_in_place(self) -> bool:
         """Whether a step writes into a tensor that another step may look at."""
-        return any(self._disturbs(node) for node in self.graph.nodes)
+        return any(self._disturbs(node) for node in self._writers)
+
+    def written(self) -> set[Node]:
+        """The values into which some step writes."""
+        return {value for node in self._writers for value in self._targets(node) if isinstance(value, Node)}
+
+    def learn(self, node: Node) -> Value:
+        """What is known of a step, once that is known of all steps before it."""
+        value = self._value(node) if node.op != "input" else next(self._given, None) or Value(object())
+        self._values[node] = value
+        return value
 
     def __getitem__(self, node: Any) -> Value:
-        if not isinstance(node, Node):
-            return Value(_Unknown())
-        if self._values is None:
-            self._values = {}
-            given = iter(self._inputs)
-            for step in self.graph.nodes:
-                value = next(given, None) if step.op == "input" else self._value(step)
-                self._values[id(step)] = value or Value(_Unknown())
-        return self._values[id(node)]
-
-    def is_zero(self, node: Node) -> bool:
-        return self[node].zero
-
-    def same_shape(self, left: Node, right: Node) -> bool:
-        return self[left].shape is self[right].shape
+        """What was learnt of a value."""
+        return self._values[node] if isinstance(node, Node) else Value(object())
 
     def member(self, node: Node) -> tuple[Member, Mapping[str, Member]]:
         """The member that a step calls, and the shared members known there."""
-        if node.target not in self._members:
-            self._members[node.target] = find(self.graph, node.target, self.scope)
-        return self._members[node.target]
+        return find(self.graph, node.target, self.scope)
 
     def unit(self, node: Node) -> Unit | None:
         """The unit that a step calls; None where it calls none."""
         if node.op != "module":
             return None
-        member, _ = self.member(node)
+        member = self.graph.members.get(node.target)
+        if type(member) is not Unit:
+            member, _ = self.member(node)
         return member if isinstance(member, Unit) else None
 
     def passes(self, node: Node) -> Node | None:
         """The input that a step gives back as it is."""
-        first = node.args[0] if node.args else None
-        unit = self.unit(node)
-        if unit is not None and unit.target == kinds.IDENTITY and isinstance(first, Node):
-            return first
+        if node.op == "module":
+            first = node.args[0] if node.args else None
+            unit = self.unit(node)
+            return first if isinstance(first, Node) and unit is not None and unit.nature.identity else None
         if node.op == "graph":
             member, _ = self.member(node)
             if isinstance(member, Graph) and member.nodes and len(member.nodes) == len(member.inputs) + 1:
@@ -122,7 +112,7 @@ class Abstract:
             return True
         if node.op == "module":
             unit = self.unit(node)
-            return unit is None or not kinds.in_place(unit)
+            return unit is None or not unit.nature.in_place
         if node.op == "graph":
             member, scope = self.member(node)
             return isinstance(member, Graph) and bool(member.nodes) and _pure(member, scope)
@@ -131,83 +121,102 @@ class Abstract:
         known = node.target in kinds.DETERMINISTIC_FUNCTIONS or node.target in kinds.RANDOM_FUNCTIONS
         return known and not kinds.writes(node, None)
 
-    def _disturbs(self, node: Node) -> bool:
+    def _writes(self, node: Node) -> bool:
         if node.op == "graph":
             member, scope = self.member(node)
-            if not isinstance(member, Graph) or not member.nodes:
-                return False
-            writes, beyond_inputs = _writes(member, scope)
-            return writes and (beyond_inputs or not all(self._own(arg) for arg in node.args))
-        if not kinds.writes(node, self.unit(node)):
-            return False
-        return not self._own(node.args[0] if node.args else None)
+            return isinstance(member, Graph) and bool(member.nodes) and _writes(member, scope)[0]
+        return kinds.writes(node, self.unit(node) if node.op == "module" else None)
+
+    def _targets(self, node: Node) -> tuple[Any, ...]:
+        """What a step that writes may write into."""
+        if node.op == "graph":
+            return (*node.args, *node.kwargs.values())
+        return (node.kwargs["out"] if "out" in node.kwargs else node.args[0] if node.args else None,)
+
+    def _disturbs(self, node: Node) -> bool:
+        """Whether another step may look at what a step that writes has changed."""
+        if node.op == "graph":
+            member, scope = self.member(node)
+            assert isinstance(member, Graph)
+            if _writes(member, scope)[1]:
+                return True
+        return not all(map(self.owns, self._targets(node)))
 
     def writes_beyond_inputs(self) -> bool:
         """Whether what is written to is more than inputs that only the writing step looks at."""
 
         def into_input(node: Node) -> bool:
-            first = node.args[0] if node.args else None
-            return isinstance(first, Node) and first.op == "input" and self._users[id(first)] == 1
+            targets = self._targets(node)
+            if node.op == "graph" or not targets:
+                return False
+            return all(isinstance(t, Node) and t.op == "input" and self._users[t] == 1 for t in targets)
 
-        return any(self._disturbs(node) and not into_input(node) for node in self.graph.nodes)
+        return any(self._disturbs(node) and not into_input(node) for node in self._writers)
 
-    def _own(self, value: Any) -> bool:
+    def owns(self, value: Any) -> bool:
         """Whether a value is new, and looked at by one step only."""
-        if not isinstance(value, Node) or self._users[id(value)] != 1:
+        if not isinstance(value, Node) or self._users[value] != 1:
             return False
         unit = self.unit(value)
         if unit is not None:
-            return unit.target in kinds.FRESH or (kinds.in_place(unit) and self._own(value.args[0]))
+            return unit.nature.fresh or (unit.nature.in_place and self.owns(value.args[0]))
         if value.op != "function":
             return False
         if value.target == "operator.iadd":
-            return self._own(value.args[0])
-        return value.target in kinds.SUMS | kinds.PRODUCTS or value.target == "torch.cat"
+            return self.owns(value.args[0])
+        return value.target in kinds.ARITHMETIC or value.target == "torch.cat"
 
     def _value(self, node: Node) -> Value:
-        first = self[node.args[0]] if node.args else Value(_Unknown())
         if node.op == "module":
-            return self._called(node, first)
+            return self._called(node, self._first(node))
         if node.op == "graph":
             return self._opened(node)
         if node.op == "function":
-            return self._computed(node, first)
-        return Value(_Unknown())
+            return self._computed(node, self._first(node))
+        return Value(object())
+
+    def _first(self, node: Node) -> Value:
+        return self[node.args[0]] if node.args else Value(object())
 
     def _called(self, node: Node, first: Value) -> Value:
         unit = self.unit(node)
         if unit is None:
-            return Value(_Unknown())
-        if unit.target == kinds.IDENTITY:
+            return Value(object())
+        nature = unit.nature
+        if nature.identity:
             return first
-        zero = first.zero and kinds.keeps_zero(unit)
-        return Value(first.shape if kinds.keeps_shape(unit) else _Unknown(), zero)
+        return Value(first.shape if nature.keeps_shape else object(), first.zero and nature.keeps_zero)
 
     def _opened(self, node: Node) -> Value:
         member, scope = self.member(node)
         if not isinstance(member, Graph) or not member.nodes:
-            return Value(_Unknown())
+            return Value(object())
         return _result(member, scope, [self[arg] for arg in node.args])
 
     def _computed(self, node: Node, first: Value) -> Value:
-        if node.target == "torch.zeros_like":
+        target = node.target
+        if target in kinds.ARITHMETIC:
+            if len(node.args) == 2 and not node.kwargs:
+                second = self[node.args[1]]
+                if first.shape is second.shape:
+                    return Value(first.shape, first.zero and second.zero)
+        elif target == "torch.zeros_like":
             changed = len(node.args) > 1 or set(node.kwargs) - {"requires_grad"}
-            return Value(_Unknown() if changed else first.shape, zero=True)
-        if node.target in kinds.ELEMENTWISE and not node.kwargs:
-            return Value(first.shape, first.zero and node.target in kinds.ELEMENTWISE_KEEP_ZERO)
-        if node.target in kinds.SUMS | kinds.PRODUCTS and len(node.args) == 2 and not node.kwargs:
-            second = self[node.args[1]]
-            if first.shape is second.shape:
-                return Value(first.shape, first.zero and second.zero)
-        return Value(_Unknown())
+            return Value(object() if changed else first.shape, zero=True)
+        elif target in kinds.ELEMENTWISE and not node.kwargs:
+            return Value(first.shape, first.zero and target in kinds.ELEMENTWISE_KEEP_ZERO)
+        return Value(object())
 
 
 def _known(graph: Graph) -> _Facts:
     """Where to keep what is found out of a graph: with its form, if it has one."""
-    name = form.of(graph)
-    if name is None:
+    known = form.of(graph)
+    if known is None:
         return _Facts()
-    return _facts[name] if name in _facts else _facts.note(name, _Facts())
+    if known.facts is None:
+        known.facts = _Facts()
+    facts: _Facts = known.facts
+    return facts
 
 
 def _pure(graph: Graph, scope: Mapping[str, Member]) -> bool:
@@ -234,12 +243,15 @@ def _result(graph: Graph, scope: Mapping[str, Member], inputs: list[Value]) -> V
         if not any(value.shape is shape for shape in shapes):
             shapes.append(value.shape)
     places = [next(i for i, shape in enumerate(shapes) if shape is value.shape) for value in inputs]
-    key = tuple((place, value.zero) for place, value in zip(places, inputs, strict=True))
+    key = tuple([(place, value.zero) for place, value in zip(places, inputs, strict=True)])
     facts = _known(graph)
     if key not in facts.results:
         returned = graph.output.args[0]
-        value = Abstract(graph, scope, inputs)[returned] if isinstance(returned, Node) else Value(_Unknown())
+        inside = Abstract(graph, scope, inputs)
+        for step in graph.nodes:
+            inside.learn(step)
+        value = inside[returned] if isinstance(returned, Node) else Value(object())
         place = next((i for i, shape in enumerate(shapes) if shape is value.shape), None)
         facts.results[key] = place, value.zero
     place, zero = facts.results[key]
-    return Value(_Unknown() if place is None else shapes[place], zero)
+    return Value(object() if place is None else shapes[place], zero)

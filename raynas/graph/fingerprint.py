@@ -16,8 +16,9 @@ from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from itertools import pairwise
 
-from raynas.graph.flat import Flat, Step, flatten
+from raynas.graph.flat import flatten
 from raynas.graph.graph import Graph
+from raynas.graph.step import Flat, Step
 
 TRIES = 200
 """How often the steps of a symmetric graph are coloured anew."""

@@ -1,14 +1,14 @@
-"""Form: a short name for how a graph is built, so that what was found out of one need not be found out of its likes.
+"""Form: how a graph is built, as one object, so that what was found out of one need not be found out of its likes.
 
-Graphs of equal form are equal in everything but identity: the same members by the same names, the same steps in the
-same order. A frozen graph's form is that of the graph it comes from, and the choices that were made in it.
+Graphs of one form are equal in everything but identity: the same members by the same names, the same steps in the same
+order. A frozen graph's form is that of the graph it comes from, and the choices that were made in it.
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Hashable, Mapping
-from functools import cache
-from typing import Generic, TypeVar
+from typing import Any, TypeAlias
 
 from raynas.errors import RaynasError
 from raynas.graph.fixed import mentions_outside
@@ -18,57 +18,105 @@ from raynas.search_space import Value
 from raynas.search_space.domain import exact
 from raynas.search_space.expression import leaves
 
-K = TypeVar("K")
-T = TypeVar("T")
+LIMIT = 5_000
+"""So many forms are remembered; then they are forgotten, and found out again."""
 
-LIMIT = 20_000
-"""How many forms a table remembers something of."""
-
-
-class Table(dict[Hashable, T], Generic[T]):
-    """What is known by form; forgets everything once it is full."""
-
-    def note(self, form: Hashable, value: T) -> T:
-        if len(self) >= LIMIT:
-            self.clear()
-        self[form] = value
-        return value
+VARIANTS = 64
+"""So many frozen variants of one graph inside a model are kept, for choices that come again."""
 
 
-def of(graph: Graph) -> Hashable | None:
+class Form:
+    """What was found out of the graphs of one form; whoever finds out notes it.
+
+    Attributes:
+        script: how such a graph is simplified.
+        simple: the form of what comes of it.
+        mould: its steps, as a fingerprint compares them; False where the form does not tell them.
+        facts: what its calls do.
+    """
+
+    __slots__ = ("facts", "mould", "script", "simple")
+
+    def __init__(self) -> None:
+        self.script: Any = None
+        self.simple: Form | None = None
+        self.mould: Any = None
+        self.facts: Any = None
+
+
+Made: TypeAlias = tuple[Hashable, ...]
+"""The choices that count in a graph, as one key."""
+
+_forms: dict[tuple[bytes, Made], Form] = {}
+
+
+def of(graph: Graph) -> Form | None:
     """The graph's form; None where nobody gave it one."""
     return graph.notes.get("form")
 
 
-def give(graph: Graph, form: Hashable) -> None:
+def give(graph: Graph, form: Form) -> None:
     """Say which form a graph has."""
     graph.notes["form"] = form
 
 
-def give_frozen(frozen: Graph, origin: Graph, sample: Mapping[str, Value]) -> None:
-    """Give a frozen graph its form: that of its origin, and the choices that count in it."""
-    if "origin" not in origin.notes:
-        origin.notes["origin"] = _origin(origin)
-    known = origin.notes["origin"]
-    if known is not None:
-        form, labels = known
-        made = tuple([exact(sample[label]) if label in sample else None for label in labels])
-        give(frozen, ("frozen", form, made))
+class Origin:
+    """A graph of a space, as what all its frozen variants come from.
+
+    Attributes:
+        digest: equal for equal graphs.
+        labels: of the choices in it.
+        variants: frozen ones, by the choices that were made.
+    """
+
+    def __init__(self, digest: bytes, labels: tuple[str, ...]) -> None:
+        self.digest = digest
+        self.labels = labels
+        self.variants: dict[Made, Graph] = {}
+
+    def made(self, sample: Mapping[str, Value]) -> Made:
+        """What `sample` chooses in it; equal for two samples exactly if they choose the same."""
+        return tuple([_token(sample[label]) if label in sample else () for label in self.labels])
+
+    def keep(self, made: Made, frozen: Graph) -> None:
+        """Remember a variant."""
+        if len(self.variants) >= VARIANTS:
+            self.variants.clear()
+        self.variants[made] = frozen
+
+    def form(self, made: Made) -> Form:
+        """The form of a variant."""
+        key = self.digest, made
+        found = _forms.get(key)
+        if found is None:
+            if len(_forms) >= LIMIT:
+                _forms.clear()
+            found = _forms[key] = Form()
+        return found
 
 
-def _origin(graph: Graph) -> tuple[Hashable, tuple[str, ...]] | None:
+def _token(value: Value) -> Hashable:
+    if type(value) is str:
+        return value
+    return (value,) if value is None else (type(value), exact(value))
+
+
+def origin_of(graph: Graph) -> Origin | None:
+    """What a graph of a space is to its variants; None where they hang on more than it and its choices."""
+    if "origin" not in graph.notes:
+        graph.notes["origin"] = _origin(graph)
+    found: Origin | None = graph.notes["origin"]
+    return found
+
+
+def _origin(graph: Graph) -> Origin | None:
     if mentions_outside(graph):
         return None
     try:
         text = graph.to_json()
     except RaynasError:  # it holds a value without a form of its own
         return None
-    return _number(text), tuple(dict.fromkeys(_labels(graph)))
-
-
-@cache
-def _number(text: str) -> object:
-    return object()
+    return Origin(hashlib.blake2b(text.encode("utf-8", "surrogatepass")).digest(), tuple(dict.fromkeys(_labels(graph))))
 
 
 def _labels(member: Member | None) -> list[str]:

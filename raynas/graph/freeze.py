@@ -24,51 +24,76 @@ Scope = Mapping[str, Member]
 def freeze(graph: Graph, sample: Mapping[str, Value]) -> Graph:
     """A graph of a space with its choices made as `sample` says, which has all the labels that count.
 
-    What hangs on no choice is not copied: all variants hold the same units and graphs, so copy before you edit.
+    Only the outermost graph is always a new one. All variants hold the same units and graphs wherever no choice stands
+    in them, and mostly also where the choices in them are the same: copy them before you edit.
 
     Raises:
         SampleError: a label is missing or out of its domain.
         GraphError: a placeholder is still there.
     """
-    return _without_words(_Freezer(sample).graph(graph, {}, {}), {})
-
-
-def called_as(member: Member) -> Op:
-    """The op of a node that calls this member."""
-    return "module" if isinstance(member, Unit) else "graph" if isinstance(member, Graph) else "choice"
+    return graph if is_fixed(graph) else _Freezer(sample).opened(graph, {})
 
 
 class _Freezer:
     """Makes the choices of one sample.
 
-    In its methods `scope` holds the shared members as they were, and `made` as they become.
+    In its methods `scope` holds the shared members as they were before.
     """
 
     def __init__(self, sample: Mapping[str, Value]) -> None:
         self.sample = sample
+        self.seen: set[int] = set()
 
-    def graph(self, graph: Graph, scope: Scope, made: Scope) -> Graph:
-        """The graph itself where it has no choice."""
-        if is_fixed(graph):
-            if form.of(graph) is None:
-                form.give_frozen(graph, graph, self.sample)
+    def graph(self, graph: Graph, scope: Scope) -> Graph:
+        """A graph inside the model: itself where it has no choice; one of before where the choices were the same."""
+        fixed = is_fixed(graph)
+        if fixed and "form" in graph.notes:
             return graph
-        scope = {**scope, **graph.shared}
-        shared: dict[str, Member] = {}
-        inner = {**made, **shared}
-        for name, member in graph.shared.items():
-            shared[name] = inner[name] = self.member(member, scope, inner)
-        members = {name: self.member(member, scope, inner) for name, member in graph.members.items()}
-        init = graph.init and self.unit(graph.init)
-        frozen = Graph(graph.name, members, [], graph.base, shared, init, self.setup(graph, scope))
-        frozen.attributes = {name: evaluate(item, self.sample) for name, item in graph.attributes.items()}
-        self.nodes(graph, frozen, scope, inner)
-        form.give_frozen(frozen, graph, self.sample)
+        origin = form.origin_of(graph)
+        if origin is None:
+            return graph if fixed else self.opened(graph, scope)
+        made = origin.made(self.sample)
+        if fixed:
+            form.give(graph, origin.form(made))
+            return graph
+        again = id(graph) in self.seen  # one graph in two places stands for two that are alike
+        self.seen.add(id(graph))
+        frozen = None if again else origin.variants.get(made)
+        if frozen is None:
+            frozen = self.opened(graph, scope)
+            form.give(frozen, origin.form(made))
+            if not again:
+                frozen.notes["fixed"] = True
+                origin.keep(made, frozen)
         return frozen
 
-    def nodes(self, graph: Graph, frozen: Graph, scope: Scope, shared: Scope) -> None:
+    def opened(self, graph: Graph, scope: Scope) -> Graph:
+        """A graph with its choices made."""
+        if graph.shared:
+            scope = {**scope, **graph.shared}
+        init = graph.init and self.unit(graph.init)
+        shared = self.members(graph.shared, scope) if graph.shared else {}
+        frozen = Graph(graph.name, None, [], graph.base, shared, init, self.setup(graph, scope))
+        frozen.members = self.members(graph.members, scope)
+        if graph.attributes:
+            frozen.attributes = {name: evaluate(item, self.sample) for name, item in graph.attributes.items()}
+        self.nodes(graph, frozen, scope)
+        return frozen
+
+    def members(self, members: Mapping[str, Member], scope: Scope) -> dict[str, Member]:
+        """Those of the members that are still there once the choices are made."""
+        found: dict[str, Member] = {}
+        for name, member in members.items():
+            if type(member) is Unit and member.target not in ZEROS:
+                found[name] = self.unit(member)
+            elif not _is_word(self.chosen(member, scope)):
+                found[name] = self.member(member, scope)
+        return found
+
+    def nodes(self, graph: Graph, frozen: Graph, scope: Scope) -> None:
         """Fill in the steps."""
         made: dict[int, Any] = {}
+        nodes = frozen.nodes
 
         def value(item: Any) -> Any:
             if isinstance(item, Node):
@@ -76,9 +101,9 @@ class _Freezer:
             if isinstance(item, Expression):
                 return evaluate(item, self.sample)
             if isinstance(item, tuple):
-                return tuple(map(value, item))
+                return tuple([value(part) for part in item])
             if isinstance(item, list):
-                return list(map(value, item))
+                return [value(part) for part in item]
             if isinstance(item, dict):
                 return {key: value(part) for key, part in item.items()}
             if isinstance(item, slice):
@@ -86,34 +111,37 @@ class _Freezer:
             return item
 
         for node in graph.nodes:
-            args, kwargs, op = value(node.args), value(node.kwargs), node.op
-            if op == "choice":
+            op = node.op
+            args = tuple([made[id(arg)] if type(arg) is Node else value(arg) for arg in node.args])
+            kwargs = value(node.kwargs) if node.kwargs else None
+            if op == "choice" or op == "module":
                 member = self.chosen(_at(graph, node.target, scope), scope)
-                if isinstance(member, Pick):
-                    made[id(node)] = self.picked(frozen, node.name, member, args)
+                if op == "choice":
+                    if isinstance(member, Pick):
+                        made[id(node)] = self.picked(frozen, node.name, member, args)
+                        continue
+                    op = "module" if isinstance(member, Unit) else "graph"
+                    if op == "graph":  # an opened candidate takes the values only; what was fixed is in its steps
+                        args, kwargs = tuple([value(item) for item in nodes_in((node.args, node.kwargs))]), None
+                if _is_word(member):
+                    made[id(node)] = copy = Node(node.name, "function", "torch.zeros_like", args[:1], kwargs)
+                    nodes.append(copy)
                     continue
-                op = called_as(_resolved(_at(frozen, node.target, shared), shared))
-                if op == "graph":  # an opened candidate takes the values only; what was fixed is in its steps
-                    args, kwargs = tuple(map(value, nodes_in((node.args, node.kwargs)))), {}
-            if op == "module" and _zero(_at(frozen, node.target, shared)):
-                made[id(node)] = copy = Node(node.name, "function", "torch.zeros_like", args[:1], kwargs)
-            else:
-                made[id(node)] = copy = Node(node.name, op, node.target, args, kwargs)
-            frozen.nodes.append(copy)
+            made[id(node)] = copy = Node(node.name, op, node.target, args, kwargs)
+            nodes.append(copy)
 
-    def member(self, member: Member, scope: Scope, made: Scope) -> Member:
+    def member(self, member: Member, scope: Scope) -> Member:
         if isinstance(member, Unit):
             return self.unit(member)
         if isinstance(member, Graph):
-            return self.graph(member, scope, made)
+            return self.graph(member, scope)
         if isinstance(member, Tensor):
             inner = member.value
             return member if isinstance(inner, Local) else replace(member, value=self.unit(inner))
         if isinstance(member, Choice):
-            return self.member(member.candidates[self.token(member.pick)], scope, made)
+            return self.member(member.candidates[self.token(member.pick)], scope)
         if isinstance(member, Repeated):
-            blocks = member.blocks[: self.depth(member)]
-            return self.chain(blocks, [self.member(block, scope, made) for block in blocks], scope, made)
+            return self.chain(member.blocks[: self.depth(member)], scope)
         return member
 
     def chosen(self, member: Member, scope: Scope) -> Member:
@@ -157,18 +185,20 @@ class _Freezer:
             )
         return depth
 
-    def chain(self, before: Sequence[Member], blocks: Sequence[Member], scope: Scope, made: Scope) -> Graph:
+    def chain(self, blocks: Sequence[Member], scope: Scope) -> Graph:
         """Modules one after the other, as `nn.Sequential` runs them."""
-        graph = Graph("Sequential", {str(i): block for i, block in enumerate(blocks)}, [], "torch.nn.Sequential")
+        graph = Graph("Sequential", None, [], "torch.nn.Sequential")
         last: Any = graph.add("input", "x", name="x")
-        for position, (name, block) in enumerate(list(graph.members.items())):
-            chosen = self.chosen(before[position], scope)
+        for name, block in enumerate(blocks):
+            chosen = self.chosen(block, scope)
             if isinstance(chosen, Pick):
                 last = self.picked(graph, f"x_{name}", chosen, (last,))
-            elif _zero(_resolved(block, made)):
+            elif _is_word(chosen):
                 last = graph.add("function", "torch.zeros_like", (last,), name=f"x_{name}")
             else:
-                last = graph.add(called_as(_resolved(block, made)), name, (last,), name=f"x_{name}")
+                graph.members[str(name)] = self.member(block, scope)
+                op: Op = "module" if isinstance(chosen, Unit) else "graph"
+                last = graph.add(op, str(name), (last,), name=f"x_{name}")
         graph.add("output", "output", (last,))
         return graph
 
@@ -198,24 +228,6 @@ def _at(graph: Graph, path: str, shared: Scope) -> Member:
     return find(graph, path, shared)[0] if member is None or isinstance(member, Shared) else member
 
 
-def _resolved(member: Member, shared: Scope) -> Member:
-    while isinstance(member, Shared):
-        member = shared[member.name]
-    return member
-
-
-def _zero(member: Member) -> bool:
-    return isinstance(member, Unit) and member.target in ZEROS
-
-
-def _without_words(graph: Graph, shared: Scope) -> Graph:
-    """The frozen graph, all the way down, without the members that its steps no longer call."""
-    shared = {**shared, **graph.shared}
-    for places in (graph.members, graph.shared):
-        for name, member in list(places.items()):
-            there = _resolved(member, shared)
-            if isinstance(there, Pick) or _zero(there):
-                del places[name]
-            elif isinstance(member, Graph) and not is_fixed(member):
-                _without_words(member, shared)
-    return graph
+def _is_word(member: Member) -> bool:
+    """Whether a member is a word of spaces that leaves no module behind."""
+    return isinstance(member, Pick) or (isinstance(member, Unit) and member.target in ZEROS)

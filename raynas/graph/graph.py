@@ -61,6 +61,7 @@ class Graph(Editing):
     ) -> Node:
         """Append a node; its name is made unique."""
         node = Node(self.fresh_name(name or target.rpartition(".")[2]), op, target, args, kwargs)
+        self.notes.clear()
         self.nodes.append(node)
         return node
 
@@ -109,18 +110,20 @@ class Graph(Editing):
 
     def copied(self, member: Callable[[Member], Member] | None = None) -> Graph:
         """A copy with nodes of its own; `member` maps the members on the way."""
-        of = member or (lambda item: item)
         made: dict[int, Node] = {}
-        nodes = []
+        copy = self.emptied(member or (lambda item: item))
         for node in self.nodes:
             args, kwargs = map_nodes((node.args, node.kwargs), lambda old: made[id(old)])
-            made[id(node)] = copy = Node(node.name, node.op, node.target, args, kwargs)
-            nodes.append(copy)
-        members = {name: of(item) for name, item in self.members.items()}
-        shared = {name: of(item) for name, item in self.shared.items()}
-        copy_ = Graph(self.name, members, nodes, self.base, shared, self.init, self.setup, self.attributes)
-        copy_.history = list(self.history)
-        return copy_
+            made[id(node)] = new = Node(node.name, node.op, node.target, args, kwargs)
+            copy.nodes.append(new)
+        copy.history = list(self.history)
+        return copy
+
+    def emptied(self, member: Callable[[Member], Member]) -> Graph:
+        """A copy without nodes; `member` maps the members on the way."""
+        members = {name: member(item) for name, item in self.members.items()}
+        shared = {name: member(item) for name, item in self.shared.items()}
+        return Graph(self.name, members, [], self.base, shared, self.init, self.setup, self.attributes)
 
     def fingerprint(self) -> str:
         """A text that two graphs share exactly if they compute the same way: see `raynas.graph.fingerprint`."""
@@ -152,6 +155,10 @@ class Graph(Editing):
 
 def find(graph: Graph, path: str, shared: Mapping[str, Member]) -> tuple[Member, Mapping[str, Member]]:
     """The member at a dotted path, and the shared members known where it stands."""
+    direct = graph.members.get(path)
+    if direct is not None and not isinstance(direct, Shared):
+        around = {**shared, **graph.shared} if graph.shared else shared
+        return direct, {**around, **direct.shared} if isinstance(direct, Graph) and direct.shared else around
     member: Member = graph
     scope = {**shared, **graph.shared}
     for part in path.split("."):

@@ -5,7 +5,7 @@ Nothing is known of any other operation, and nothing is assumed of it.
 
 from __future__ import annotations
 
-from typing import Any
+from functools import lru_cache
 
 from raynas.graph.member import Unit
 from raynas.graph.node import Node
@@ -137,76 +137,43 @@ DETERMINISTIC_FUNCTIONS = (
 PURE_METHODS = TENSOR_METHODS | {"size", "dim", "numel"}
 
 
-def argument(unit: Unit, position: int, name: str, default: Any) -> Any:
-    """A unit's constructor argument, by place or by name."""
-    return unit.args[position] if position < len(unit.args) else unit.kwargs.get(name, default)
+SWAPPED = COMMUTATIVE - SUMS
+"""Functions of two operands that can be swapped, whatever they are; a `+` may also join tuples."""
 
+ARITHMETIC = SUMS | PRODUCTS
+MAPS = FRESH | (STATELESS - {IDENTITY})
+"""Units that make one tensor of another."""
 
-def in_place(unit: Unit) -> bool:
-    """Whether a unit of torch writes into its input."""
-    position = {"torch.nn.ReLU": 0, "torch.nn.ReLU6": 0, "torch.nn.SiLU": 0, "torch.nn.SELU": 0}.get(unit.target, 1)
-    if unit.target in ("torch.nn.Hardtanh", "torch.nn.RReLU", "torch.nn.Threshold"):
-        position = 2
-    known = unit.target in ACTIVATIONS or unit.target in DROPOUTS or unit.target == "torch.nn.Threshold"
-    return known and bool(argument(unit, position, "inplace", False))
-
-
-def keeps_zero(unit: Unit) -> bool:
-    """Whether a unit without parameters makes zeros of zeros."""
-    if unit.target == "torch.nn.Hardtanh":
-        return not unit.args and not unit.kwargs
-    if unit.target in POOLS:
-        return not argument(unit, 9, "return_indices", False)
-    dropout = unit.target in ("torch.nn.Dropout", "torch.nn.Dropout1d", "torch.nn.Dropout2d", "torch.nn.Dropout3d")
-    return unit.target in ACTIVATIONS_KEEP_ZERO or unit.target in ZEROS or unit.target == IDENTITY or dropout
-
-
-def keeps_shape(unit: Unit) -> bool:
-    """Whether a unit's output surely has its input's shape and dtype."""
-    if unit.target in SAME_SHAPE:
-        return True
-    if unit.target in CONVS:
-        channels = argument(unit, 0, "in_channels", None), argument(unit, 1, "out_channels", 0)
-        window = argument(unit, 2, "kernel_size", None), argument(unit, 3, "stride", 1)
-        padding, dilation = argument(unit, 4, "padding", 0), argument(unit, 5, "dilation", 1)
-        return channels[0] == channels[1] and _centred(window[0], window[1], padding, dilation)
-    if unit.target.startswith(("torch.nn.AvgPool", "torch.nn.MaxPool")):
-        kernel = argument(unit, 0, "kernel_size", None)
-        extra = unit.kwargs.get("ceil_mode"), unit.kwargs.get("return_indices"), unit.kwargs.get("dilation", 1) != 1
-        return (
-            not any(extra)
-            and len(unit.args) <= 3
-            and _centred(kernel, argument(unit, 1, "stride", kernel), argument(unit, 2, "padding", 0), 1)
-        )
-    return False
-
-
-def _centred(kernel: Any, stride: Any, padding: Any, dilation: Any) -> bool:
-    if padding == "same":
-        return _all(stride, 1)
-    if isinstance(padding, str):
-        return False
-    sizes = [item if isinstance(item, tuple | list) else (item,) * 3 for item in (kernel, padding, dilation)]
-    return _all(stride, 1) and all(
-        isinstance(k, int) and k % 2 == 1 and 2 * p == d * (k - 1) for k, p, d in zip(*sizes, strict=False)
-    )
-
-
-def _all(value: Any, wanted: int) -> bool:
-    return all(item == wanted for item in value) if isinstance(value, tuple | list) else bool(value == wanted)
+INPLACE_AT = {
+    **dict.fromkeys(("relu", "relu6", "silu", "selu", "mish", "hardsigmoid", "hardswish"), 1),
+    **dict.fromkeys(("elu", "celu", "leaky_relu"), 2),
+    **dict.fromkeys(("hardtanh", "threshold", "dropout", "alpha_dropout", "feature_alpha_dropout"), 3),
+    **dict.fromkeys(("dropout1d", "dropout2d", "dropout3d"), 3),
+    "rrelu": 4,
+}
+"""Where `inplace` stands among the arguments of functions of `torch.nn.functional`."""
 
 
 def writes(node: Node, unit: Unit | None) -> bool:
     """Whether a step changes a tensor that was there before, as far as its name tells."""
     if node.op == "module":
-        return unit is not None and in_place(unit)
+        return unit is not None and unit.nature.in_place
     if node.op == "method":
         return node.target.endswith("_") and not node.target.endswith("__")
     if node.op != "function":
         return False
-    name = node.target.rpartition(".")[2]
-    changes = node.target == "operator.setitem" or (node.target.startswith("operator.i") and name not in KEPT)
-    return changes or name.endswith("_") or "out" in node.kwargs or bool(node.kwargs.get("inplace"))
+    changes, place = _changes(node.target)
+    if changes or (place is not None and len(node.args) > place and bool(node.args[place])):
+        return True
+    return bool(node.kwargs) and ("out" in node.kwargs or bool(node.kwargs.get("inplace")))
+
+
+@lru_cache(maxsize=4096)
+def _changes(function: str) -> tuple[bool, int | None]:
+    """Whether a function always writes into an argument; and where the argument stands that may tell it to."""
+    module, _, name = function.rpartition(".")
+    always = function == "operator.setitem" or (function.startswith("operator.i") and name not in KEPT)
+    return always or name.endswith("_"), INPLACE_AT.get(name) if module == "torch.nn.functional" else None
 
 
 KEPT = frozenset({"index", "inv", "invert", "is_", "is_not", "indexOf", "itemgetter"})

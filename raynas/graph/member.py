@@ -4,12 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, Union
 
 from raynas.search_space import Expression, Value
 
 if TYPE_CHECKING:
     from raynas.graph.graph import Graph
+    from raynas.graph.nature import Nature
+
+NATURES: dict[str, Nature] = {}
+"""By text, the natures of units that were asked for theirs."""
+
+REMEMBERED = 20_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,6 +31,25 @@ class Unit:
     target: str
     args: tuple[Any, ...] = ()
     kwargs: Mapping[str, Any] = field(default_factory=dict)
+
+    @cached_property
+    def text(self) -> str:
+        """The call, exactly: units with equal texts are equal but for their parameters' values."""
+        from raynas.graph.texts import text_of
+
+        return f"{self.target}({text_of(self.args)}{text_of(dict(self.kwargs))})"
+
+    @cached_property
+    def nature(self) -> Nature:
+        """What is known of it, once its choices are made."""
+        known = NATURES.get(self.text)
+        if known is None:
+            from raynas.graph.nature import nature
+
+            if len(NATURES) >= REMEMBERED:
+                NATURES.clear()
+            known = NATURES[self.text] = nature(self)
+        return known
 
 
 @dataclass(frozen=True, eq=False)

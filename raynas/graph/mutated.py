@@ -61,9 +61,9 @@ class MutatedSpace(GraphSpace):
     def freeze(self, sample: Mapping[str, Value] | None = None) -> Graph:
         """The graph that `sample` stands for; its `history` tells what the mutators did."""
         chosen = self.search_space.default() if sample is None else sample
-        self.search_space.validate(chosen)
-        variant = self._variant(chosen)
-        frozen = freeze(variant, chosen)
+        values = self.search_space.validate(chosen)
+        variant = self._variant(values)
+        frozen = freeze(variant, values)
         frozen.history = list(variant.history)
         return frozen
 

@@ -52,8 +52,7 @@ class GraphSpace:
             SampleError: a label is missing, unknown or out of its domain.
         """
         chosen = self.search_space.default() if sample is None else sample
-        self.search_space.validate(chosen)
-        return freeze(self.graph, chosen)
+        return freeze(self.graph, self.search_space.validate(chosen))
 
     def build(self, sample: Mapping[str, Value] | None = None) -> nn.Module:
         """The module that `sample` stands for, with fresh weights."""

@@ -118,6 +118,8 @@ class Categorical(Domain):
         if twice is not None:
             raise SpaceError(f"choice '{self.label}'{self.at} has the candidate {twice} twice: leave one out")
         object.__setattr__(self, "_texts", frozenset(texts))
+        words = frozenset(candidate for candidate in self.candidates if isinstance(candidate, str))
+        object.__setattr__(self, "_words", words)
 
     @property
     def default(self) -> Value:
@@ -133,6 +135,8 @@ class Categorical(Domain):
         return rest[rng.randrange(len(rest))]
 
     def contains(self, value: object) -> bool:
+        if type(value) is str:
+            return value in self._words  # type: ignore[attr-defined]  # set in __post_init__
         try:
             return exact(value) in self._texts  # type: ignore[attr-defined]  # set in __post_init__
         except (TypeError, ValueError):

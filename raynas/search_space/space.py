@@ -151,14 +151,19 @@ class SearchSpace:
             return False
         return True
 
-    def validate(self, sample: Mapping[str, Value]) -> None:
-        """Raise `SampleError` where `sample` is not one of this space, naming the label and the cure."""
+    def validate(self, sample: Mapping[str, Value]) -> dict[str, Value]:
+        """The values of `sample`, in the order of the space.
+
+        Raises:
+            SampleError: it is not a sample of this space; the message names the label and the cure.
+        """
         for label in sample:
-            self[label]
+            if label not in self._by_label:
+                self[label]
         chosen: dict[str, Value] = {}
         for domain in self.domains:
             label = domain.label
-            if not domain.active(chosen):
+            if domain.when and not domain.active(chosen):
                 if label in sample:
                     raise SampleError(
                         f"the sample sets '{label}'{domain.at}, which does not count under its other values: "
@@ -167,9 +172,11 @@ class SearchSpace:
                 continue
             if label not in sample:
                 raise SampleError(f"the sample leaves out '{label}'{domain.at}: give it {domain}")
-            if not domain.contains(sample[label]):
-                raise SampleError(f"the sample sets '{label}'{domain.at} to {sample[label]!r}: give it {domain}")
-            chosen[label] = sample[label]
+            value = sample[label]
+            if not domain.contains(value):
+                raise SampleError(f"the sample sets '{label}'{domain.at} to {value!r}: give it {domain}")
+            chosen[label] = value
+        return chosen
 
     def size(self) -> int | None:
         """How many samples there are, exactly; None where a domain is continuous."""

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from raynas import LayerChoice, ModelSpace, Repeat, load_module, to_source, trace
+from raynas import InputChoice, LayerChoice, ModelSpace, Repeat, load_module, to_source, trace
 from raynas.graph import simplify
 from raynas.nn import Zero
 
@@ -193,3 +193,75 @@ def test_the_original_is_left_alone(space):
     text = graph.to_json()
     simplify(graph)
     assert graph.to_json() == text
+
+
+class Written(nn.Module):
+    """Two equal sums, into one of which something is written."""
+
+    def __init__(self, write, zero=False):
+        super().__init__()
+        self.a, self.b, self.write = conv(), Zero() if zero else conv(), write
+
+    def forward(self, x):
+        a, b = self.a(x), self.b(x)
+        first, second = a + b, a + b
+        return self.write(first) + second * a
+
+
+@pytest.mark.parametrize("zero", [False, True])
+@pytest.mark.parametrize(
+    "write",
+    [lambda: nn.ReLU(inplace=True), lambda: nn.Hardswish(True), lambda: nn.ELU(1.0, True)],
+    ids=["named", "first", "second"],
+)
+def test_what_is_written_in_place_is_written_to_nothing_else(write, zero):
+    both(lambda: Written(write(), zero), X)
+
+
+class Functions(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.a, self.b = conv(), conv()
+
+    def forward(self, x):
+        a, b = self.a(x), self.b(x)
+        first, second = a + b, a + b
+        torch.nn.functional.relu(first, True)
+        torch.nn.functional.leaky_relu(a, 0.2, True)
+        return first * second + a
+
+
+def test_a_function_told_by_position_to_write_in_place_does():
+    both(Functions, X)
+
+
+def test_a_zero_goes_from_a_sum_that_is_written_to_where_nobody_else_sees_the_other_term():
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv, self.zero, self.relu = conv(), Zero(), nn.ReLU(inplace=True)
+
+        def forward(self, x):
+            return self.relu(self.conv(x) + self.zero(x))
+
+    _, after = both(Net, X)
+    assert "+" not in to_source(after)
+
+
+class Picks(ModelSpace):
+    """An input choice between parts that stand in a list and hang on no choice."""
+
+    def __init__(self):
+        super().__init__()
+        self.parts = nn.ModuleList([conv(), nn.ReLU(), conv()])
+        self.pick = InputChoice(3, label="pick")
+
+    def forward(self, x):
+        return self.pick([part(x) for part in self.parts])
+
+
+def test_one_sample_does_not_take_from_another_what_it_does_not_need():
+    space = trace(Picks())
+    found = [simplify(space.freeze({"pick": pick})).fingerprint() for pick in (0, 1, 2, 0, 1)]
+    assert found == [*found[:2], found[0], *found[:2]]
+    assert found[0] != found[1]

@@ -1,0 +1,151 @@
+"""Reduce: a forward pass with fewer steps that computes exactly the same."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from raynas.graph import kinds
+from raynas.graph.abstract import Abstract
+from raynas.graph.graph import Graph
+from raynas.graph.member import Member
+from raynas.graph.node import Node, map_nodes
+from raynas.graph.texts import text_of
+
+
+def reduced(graph: Graph, scope: dict[str, Member]) -> list[Node]:
+    """The steps of a graph as new ones, without those that others can stand for, nor those that nobody needs."""
+    whole = graph.nodes
+    while True:
+        reduction = _Reduction(graph, scope)
+        steps = reduction.run()
+        if not reduction.ordered or len(steps) == len(graph.nodes):
+            break
+        graph.nodes = steps  # with fewer steps, less may be seen of what is written in place
+    graph.nodes = whole
+    return _needed(steps, reduction.known)
+
+
+class _Reduction:
+    """One run over the steps, in their order.
+
+    Attributes:
+        known: what is known of the steps, old and new.
+        ordered: whether a step writes in place what another one may look at: then all steps but identities stay.
+    """
+
+    def __init__(self, graph: Graph, scope: dict[str, Member]) -> None:
+        self.old = graph.nodes
+        self.known = Abstract(graph, scope)
+        self.ordered = self.known.writes_in_place
+        self.written = self._written()
+        self.zeros: dict[object, Node] = {}
+        self.shaped: dict[object, Node] = {}
+        self.seen: dict[Any, Node] = {}
+
+    def _written(self) -> set[Node]:
+        """What is written to: the values themselves, and those that they would be without a zero in a sum."""
+        found = self.known.written()
+        for node in reversed(self.old) if found else ():
+            if node in found and node.target in kinds.SUMS:
+                found.update(node.inputs())
+        return found
+
+    def run(self) -> list[Node]:
+        made: dict[Node, Node] = {}
+        steps: list[Node] = []
+        for old in self.old:
+            args = tuple([made[arg] if type(arg) is Node else map_nodes(arg, made.__getitem__) for arg in old.args])
+            kwargs = map_nodes(old.kwargs, made.__getitem__) if old.kwargs else None
+            new = Node(old.name, old.op, old.target, args, kwargs)
+            other = self.other(new, old)
+            if other is None:
+                steps.append(new)
+            made[old] = other or new
+        return steps
+
+    def other(self, node: Node, old: Node) -> Node | None:
+        """A step before this one, which was `old`, that can stand for it."""
+        if node.op == "output":
+            return None
+        shape, zero = self.known.learn(node)
+        if node.op == "input":
+            self.shaped.setdefault(shape, node)
+            return None
+        same = self.known.passes(node)
+        if same is not None or self.ordered:
+            return same
+        same = self.sum_without_zero(node, old)
+        if same is None and old not in self.written:
+            same = self.twin(node, shape if zero else None)
+        if same is not None and same is not node:
+            return same
+        first = self.shaped.setdefault(shape, node)
+        if node.target == "torch.zeros_like" and first is not node and len(node.args) == 1:
+            node.args = (first,)  # zeros are made like the first value of their shape, whatever they were made like
+        return None
+
+    def sum_without_zero(self, node: Node, old: Node) -> Node | None:
+        """The other term of a sum with a zero of the same shape and dtype."""
+        if node.target not in kinds.SUMS or node.op != "function" or len(node.args) != 2 or node.kwargs:
+            return None
+        left, right = node.args
+        if not (isinstance(left, Node) and isinstance(right, Node)):
+            return None
+        one, two = self.known[left], self.known[right]
+        if one.shape is not two.shape or not (one.zero or two.zero):
+            return None
+        place = 1 if one.zero else 0
+        if old in self.written and not self.known.owns(old.args[place]):
+            return None  # what is written into the sum must not be seen in the term
+        return right if one.zero else left
+
+    def twin(self, node: Node, zero: object) -> Node | None:
+        """A step that gives the same; `zero` is the shape of what surely is zero."""
+        same = self.zeros.setdefault(zero, node) if zero is not None else None
+        if same is not None and same is not node:
+            return same
+        form = self.form(node)
+        return self.seen.setdefault(form, node) if form is not None else None
+
+    def form(self, node: Node) -> Any:
+        """A key that two steps share if one can stand for the other; None for one that nothing can stand for."""
+        what: Any = node.target
+        if node.op == "module":
+            unit = self.known.unit(node)
+            if unit is None or not unit.nature.twin:
+                return None
+            what = unit.text
+        elif node.op == "function":
+            if what not in kinds.DETERMINISTIC_FUNCTIONS or kinds.writes(node, None):
+                return None
+        elif node.op == "method":
+            if what not in kinds.PURE_METHODS:
+                return None
+        elif node.op != "attribute":
+            return None
+        return node.op, what, _key(node.args), _key(node.kwargs) if node.kwargs else None
+
+
+def _key(value: Any) -> Any:
+    """A key that values share exactly if they are equal, steps if they are the same."""
+    kind = type(value)
+    if kind is Node:
+        return value
+    if kind is tuple or kind is list:
+        return kind, tuple([_key(item) for item in value])
+    if kind is dict:
+        return kind, tuple([(key, _key(value[key])) for key in sorted(value, key=repr)])
+    if kind is slice:
+        return kind, _key((value.start, value.stop, value.step))
+    return (kind, text_of(value))
+
+
+def _needed(steps: list[Node], known: Abstract) -> list[Node]:
+    """The steps without those whose results nobody uses and that do nothing else."""
+    needed: set[Node] = set()
+    kept: list[Node] = []
+    for node in reversed(steps):
+        if node in needed or node.op in ("input", "output") or not known.is_pure(node):
+            needed.update(node.inputs())
+            kept.append(node)
+    return kept[::-1]

@@ -1,0 +1,42 @@
+"""Texts: values of the IR written down exactly, so that they can be compared across graphs and processes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from raynas.graph.member import Local, Path, Unit
+from raynas.serializer import Encoder
+
+PLAIN = frozenset({int, str, bool, float, type(None)})
+
+
+def text_of(value: Any) -> str:
+    """A text that values share exactly if they are equal: `1`, `1.0` and `True` are three values."""
+    kind = type(value)
+    if kind in PLAIN:
+        return repr(value)
+    if isinstance(value, Unit):
+        return value.text
+    if isinstance(value, tuple | list):
+        return f"{kind.__name__}[{','.join([text_of(item) for item in value])}]"
+    if isinstance(value, dict):
+        if not value:
+            return "{}"
+        return "{" + ",".join([f"{key}={text_of(value[key])}" for key in sorted(value, key=repr)]) + "}"
+    if isinstance(value, bool | int | float | str | Path | Local):
+        return repr(value)
+    return repr(Encoder({})(value))
+
+
+def text_with(value: Any, of: Callable[[Any], str]) -> str:
+    """The same, except that `of` gives the text of what stands in containers."""
+    if isinstance(value, tuple | list):
+        return f"{type(value).__name__}[{','.join([text_with(item, of) for item in value])}]"
+    if isinstance(value, dict):
+        if not value:
+            return "{}"
+        return "{" + ",".join([f"{key}={text_with(value[key], of)}" for key in sorted(value, key=repr)]) + "}"
+    if isinstance(value, slice):
+        return f"slice[{','.join([text_with(part, of) for part in (value.start, value.stop, value.step)])}]"
+    return of(value)
