@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import Any
 
 import torch
@@ -14,7 +14,7 @@ from raynas.serializer.call import KEY, Call
 
 HOOKS = (
     *("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks"),
-    *("_state_dict_hooks", "_load_state_dict_pre_hooks", "_load_state_dict_post_hooks"),
+    *("_state_dict_hooks", "_state_dict_pre_hooks", "_load_state_dict_pre_hooks", "_load_state_dict_post_hooks"),
 )
 PLAIN = (bool, int, float, str, type(None))
 
@@ -78,11 +78,15 @@ class Changes:
             if list(have) != list(had):
                 raise Changed(f"was given other {group.strip('_')} after it was constructed")
             for name, tensor in have.items():
-                if tensor is None and had[name] is not None:
-                    yield Set(f"{path}.{name}", None)
-                elif tensor is not None and had[name] is None:
+                before = had[name]
+                if tensor is None:
+                    if before is not None:
+                        yield Set(f"{path}.{name}", None)
+                    continue
+                if before is None:
                     raise Changed(f"was given a '{name}'")
-                elif tensor is not None and not frozen and tensor.requires_grad != had[name].requires_grad:
+                yield from marking(tensor, f"{path}.{name}", vars(before))
+                if not frozen and tensor.requires_grad != before.requires_grad:
                     yield Apply(".requires_grad_", (Path(f"{path}.{name}"), tensor.requires_grad))
 
     def made(self, call: Call) -> nn.Module | None:
@@ -118,6 +122,18 @@ def plain(value: Any) -> bool:
     if type(value) is dict:
         return all(plain(k) and plain(v) for k, v in value.items())
     return type(value) in PLAIN or isinstance(value, torch.dtype)
+
+
+def marks_of(tensor: Tensor) -> dict[str, Any]:
+    """The attributes that a user gave a tensor: `weight.no_decay = True`."""
+    return {name: value for name, value in vars(tensor).items() if not name.startswith(("_dynamo", "_is_param"))}
+
+
+def marking(tensor: Tensor, path: str, known: Collection[str] = ()) -> Iterator[Set]:
+    """Steps that give a tensor at `path` the plain attributes that a user gave it."""
+    for name, value in marks_of(tensor).items():
+        if plain(value) and name not in known:
+            yield Set(f"{path}.{name}", value)
 
 
 def equal(left: Any, right: Any) -> bool:

@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 
 from raynas.errors import SerializationError, TraceError
 from raynas.graph import Apply, Path, Set, Unit
@@ -23,8 +24,9 @@ from raynas.nn.basic_unit import CONTAINERS
 from raynas.nn.recording import construction
 from raynas.nn.tape import Event, Tape, tensors_in
 from raynas.pytorch.names import name_of
+from raynas.pytorch.state import TORCHS
 from raynas.pytorch.tensors import creation
-from raynas.pytorch.tracer import TORCHS, paths_below
+from raynas.pytorch.tracer import paths_below
 from raynas.pytorch.units import Whole, unit_of
 
 OPERATORS = {
@@ -492,11 +494,13 @@ def _tensors(root: nn.Module) -> Iterator[tuple[nn.Module, Tensor]]:
 def _storage(tensor: Tensor) -> int:
     try:
         return int(tensor.untyped_storage()._cdata)
-    except (NotImplementedError, RuntimeError):
+    except (NotImplementedError, RuntimeError, ValueError):  # of a sparse tensor, or of one without a shape yet
         return id(tensor)
 
 
 def _layout(tensor: Tensor) -> tuple[Any, ...]:
+    if is_lazy(tensor) or tensor.layout != torch.strided:
+        return (id(tensor),)
     return tuple(tensor.shape), tensor.stride(), tensor.storage_offset(), tensor.dtype
 
 

@@ -30,7 +30,7 @@ from raynas.nn import InputChoice, LayerChoice, Repeat, is_basic_unit
 from raynas.nn.basic_unit import CONTAINERS
 from raynas.nn.recording import construction, leaf_of
 from raynas.nn.tape import Tape
-from raynas.pytorch.changes import Changed, Changes, equal, plain
+from raynas.pytorch.changes import Changed, Changes, equal, marking, plain
 from raynas.pytorch.constructor import Constructors, draws
 from raynas.pytorch.fx_graph import nodes_of
 from raynas.pytorch.names import name_of
@@ -85,6 +85,9 @@ class Builder:
             for name, tensor in own.items():
                 if tensor is not None and name not in inherited:
                     members[name] = self.tensor(module, name, tensor, kind)
+                    home, path = self.homes[-1]
+                    steps = marking(tensor, f"{path}.{name}".lstrip("."))
+                    self.below.setdefault(home, []).extend(steps)
         for name, tensor in module.__dict__.items():
             if isinstance(tensor, torch.Tensor):
                 members[name] = self.tensor(module, name, tensor, "attribute")

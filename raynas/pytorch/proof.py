@@ -9,10 +9,12 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 
+from raynas.errors import TraceError
 from raynas.nn import InputChoice, LayerChoice, Repeat, Zero
 from raynas.nn.tape import Tape
-from raynas.pytorch.changes import plain
+from raynas.pytorch.changes import HOOKS, marks_of, plain
 from raynas.search_space.expression import defaults
 
 SEEDS = (0, 1)
@@ -59,6 +61,8 @@ def paths_of(root: nn.Module) -> dict[str, str]:
         if isinstance(module, InputChoice | Zero):
             return
         found[path] = made
+        if isinstance(module, torch.jit.ScriptModule):
+            return
         children = dict(module.named_children())
         if isinstance(module, Repeat):
             children = {name: child for name, child in children.items() if int(name) < defaults(module.depth)}
@@ -83,13 +87,21 @@ def same_members(root: nn.Module, generated: nn.Module, values: bool) -> Differe
         ours, theirs = root.get_submodule(path), made.get(place)
         if theirs is None:
             return Difference(path, "it is not there in the generated model")
-        for kind in ("_parameters", "_buffers"):
-            mine = {name: item for name, item in getattr(ours, kind).items() if item is not None}
-            its = {name: item for name, item in getattr(theirs, kind).items() if item is not None}
+        for kind in HOOKS:
+            if len(vars(ours).get(kind) or ()) != len(vars(theirs).get(kind) or ()):
+                return Difference(path, f"it was given {kind.strip('_').replace('_', ' ')}")
+        for kind in ("parameters", "buffers"):
+            mine, its = _own(ours, kind), _own(theirs, kind)
             if mine.keys() != its.keys():
-                return Difference(path, f"the generated model has other {kind.strip('_')} there")
+                return Difference(path, f"the generated model has other {kind} there")
             for name, tensor in mine.items():
                 other = its[name]
+                if why := _marks(tensor, other):
+                    return Difference(path, f"'{name}' was given {why}")
+                if is_lazy(tensor) or is_lazy(other):
+                    if is_lazy(tensor) != is_lazy(other):
+                        return Difference(path, f"'{name}' has no shape yet")
+                    continue
                 if tensor.shape != other.shape or tensor.dtype != other.dtype:
                     return Difference(path, f"'{name}' gets another shape or dtype")
                 if tensor.requires_grad != other.requires_grad:
@@ -107,20 +119,39 @@ def same_members(root: nn.Module, generated: nn.Module, values: bool) -> Differe
     return late
 
 
+def _own(module: nn.Module, kind: str) -> dict[str, Tensor]:
+    """A module's own parameters or buffers."""
+    return dict(getattr(module, f"named_{kind}")(recurse=False, remove_duplicate=False))
+
+
+def _marks(ours: Tensor, theirs: Tensor) -> str:
+    """What was added to a tensor that its twin has not: hooks, attributes."""
+    for kind in ("_backward_hooks", "_post_accumulate_grad_hooks"):
+        if len(getattr(ours, kind, None) or ()) != len(getattr(theirs, kind, None) or ()):
+            return kind.strip("_").replace("_", " ")
+    mine, its = marks_of(ours), marks_of(theirs)
+    return next((f"the attribute '{name}'" for name in mine if not _plain_equal(mine[name], its.get(name))), "")
+
+
 def same_calls(root: nn.Module, generated: nn.Module, inputs: Sequence[Any] | Mapping[str, Any]) -> Difference | None:
     """The first difference between what both return, and between gradients: train and eval, two seeds, two calls each.
 
     Both are left as they were, but for the generated model's weights, which become the original's.
     """
-    original = copy.deepcopy(root)
     places = paths_of(root)
+    try:
+        original = copy.deepcopy(root)
+    except Exception:  # of modules that cannot be copied, like those with the older weight_norm
+        return None
+    _copy_hooks(root, original)
     with torch.no_grad():
         for path, place in places.items():
             ours, theirs = original.get_submodule(path), generated.get_submodule(place)
-            for kind in ("_parameters", "_buffers"):
-                for name, tensor in getattr(ours, kind).items():
-                    if tensor is not None and getattr(theirs, kind).get(name) is not None:
-                        getattr(theirs, kind)[name].copy_(tensor)
+            for kind in ("parameters", "buffers"):
+                its = _own(theirs, kind)
+                for name, tensor in _own(ours, kind).items():
+                    if name in its and not is_lazy(tensor) and not is_lazy(its[name]):
+                        its[name].copy_(tensor)
     state = torch.get_rng_state()
     try:
         for training in (True, False):
@@ -139,15 +170,34 @@ def same_calls(root: nn.Module, generated: nn.Module, inputs: Sequence[Any] | Ma
     return None
 
 
+def _copy_hooks(root: nn.Module, copied: nn.Module) -> None:
+    """Give a copy the hooks of the original's parameters, which a deep copy leaves out."""
+    for ours, theirs in zip(root.parameters(), copied.parameters(), strict=True):
+        for hook in (ours._backward_hooks or {}).values():
+            theirs.register_hook(hook)  # type: ignore[no-untyped-call]  # torch's own
+        for hook in (getattr(ours, "_post_accumulate_grad_hooks", None) or {}).values():
+            theirs.register_post_accumulate_grad_hook(hook)  # type: ignore[no-untyped-call]  # torch's own
+
+
 def _same_call(
     original: nn.Module, generated: nn.Module, places: dict[str, str], inputs: Any, start: Tensor
 ) -> Difference | None:
     torch.set_rng_state(start)
-    first = _call(original, {original.get_submodule(path): path for path in places}, inputs)
+    try:
+        first = _call(original, {original.get_submodule(path): path for path in places}, inputs)
+    except Exception as error:
+        mode = "train" if original.training else "eval"
+        raise TraceError(
+            f"{type(original).__name__} fails on the example inputs in {mode}() with {type(error).__name__}: "
+            f"{str(error).partition(chr(10))[0]}: pass inputs that it takes, with which one can train it"
+        ) from error
     drawn = torch.get_rng_state()
     torch.set_rng_state(start)
     back = {generated.get_submodule(place): path for path, place in places.items()}
-    second = _call(generated, back, inputs)
+    try:
+        second = _call(generated, back, inputs)
+    except Exception as error:  # whatever a model raises
+        return Difference("", f"it fails with {type(error).__name__}: {str(error).partition(chr(10))[0]}", called=True)
     notes: dict[str, list[_Note]] = {}
     for note in second.notes:
         notes.setdefault(note.path, []).append(note)
@@ -167,12 +217,13 @@ def _same_call(
         return Difference("", "it draws other random numbers", called=True)
     for path, place in places.items():
         ours, theirs = original.get_submodule(path), generated.get_submodule(place)
-        for name, parameter in ours._parameters.items():
-            other = theirs._parameters.get(name)
-            if parameter is not None and other is not None and not _close([parameter.grad], [other.grad]):
+        its = _own(theirs, "parameters")
+        for name, parameter in _own(ours, "parameters").items():
+            if name in its and not _close([parameter.grad], [its[name].grad]):
                 return Difference(path, f"the gradient of '{name}' differs", called=True)
-        for name, tensor in ours._buffers.items():
-            if tensor is not None and not _close([tensor], [theirs._buffers[name]]):
+        its = _own(theirs, "buffers")
+        for name, tensor in _own(ours, "buffers").items():
+            if name in its and not _close([tensor], [its[name]]):
                 return Difference(path, f"the buffer '{name}' differs", called=True)
     return None
 
@@ -203,6 +254,8 @@ def _call(model: nn.Module, paths: dict[nn.Module, str], inputs: Any) -> _Run:
 
     hooks = []
     for module in paths:
+        if isinstance(module, torch.jit.ScriptModule):
+            continue  # takes no such hooks
         hooks.append(module.register_forward_pre_hook(enter, with_kwargs=True))
         hooks.append(module.register_forward_hook(leave, with_kwargs=True))
     try:
@@ -247,6 +300,8 @@ def _near(one: Tensor | None, other: Tensor | None) -> bool:
         return one is other
     if one.shape != other.shape or one.dtype != other.dtype:
         return False
+    if one.layout != torch.strided:
+        one, other = one.to_dense(), other.to_dense()
     return torch.allclose(one, other, rtol=1e-4, atol=1e-5, equal_nan=True)
 
 
@@ -268,6 +323,8 @@ def _alike(left: Any, right: Any) -> bool:
 def _equal(left: Tensor, right: Tensor) -> bool:
     if left.is_meta or right.is_meta:
         return True
+    if left.layout != torch.strided:
+        left, right = left.to_dense(), right.to_dense()
     return torch.equal(left, right) or bool(((left == right) | ((left != left) & (right != right))).all())
 
 

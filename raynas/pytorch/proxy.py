@@ -18,29 +18,33 @@ TORCH = str(Path(torch.__file__).parent)
 
 
 class Untraceable(Exception):
-    """A forward pass does something that a graph cannot hold; the message says what.
+    """A forward pass does something that a graph cannot hold; the message says what, and where if it is `located`.
 
     The one raised last is kept, so that a forward which catches it is found out.
     """
 
     raised: Untraceable | None = None
 
-    def __init__(self, why: str) -> None:
+    def __init__(self, why: str, located: bool = False) -> None:
         super().__init__(why)
+        self.located = located
         Untraceable.raised = self
 
+
+MAYBE_NONE = ("grad", "grad_fn", "_base", "names")
+"""Attributes of tensors that may be None."""
 
 HERE = str(Path(__file__).parent)
 
 
-def _is_inside(frame: FrameType) -> bool:
+def is_inside(frame: FrameType) -> bool:
     """Whether code of torch or of this room asks."""
     return frame.f_code.co_filename.startswith((TORCH, HERE))
 
 
 def _asks_by_name(frame: FrameType) -> bool:
     """Whether an attribute is asked for through `hasattr` or `getattr`, and not by a dot."""
-    return not _is_inside(frame) and dis.opname[frame.f_code.co_code[frame.f_lasti]] in ("CALL", "PRECALL", "CALL_KW")
+    return not is_inside(frame) and dis.opname[frame.f_code.co_code[frame.f_lasti]] in ("CALL", "PRECALL", "CALL_KW")
 
 
 class Traced(fx.Proxy):
@@ -49,14 +53,17 @@ class Traced(fx.Proxy):
     @property  # type: ignore[misc]  # isinstance reads it on purpose
     def __class__(self) -> Any:
         """What `isinstance` sees: torch's own code sees a proxy; the user's would be told something untrue."""
-        if _is_inside(sys._getframe(1)):
+        if is_inside(sys._getframe(1)):
             return Traced
         raise Untraceable("asks for the type of a value that only the run knows")
 
     def __getattr__(self, name: str) -> Any:
         if not hasattr(torch.Tensor, name) and _asks_by_name(sys._getframe(1)):
             raise Untraceable(f"asks whether a value has the attribute '{name}'")
-        return Attribute(self, name)
+        made = Attribute(self, name)
+        if name in MAYBE_NONE or not (hasattr(torch.Tensor, name) or hasattr(dict, name)):
+            _ = made.node  # so that a comparison with None is seen
+        return made
 
     __array_ufunc__ = None  # so that NumPy's numbers leave arithmetic to torch
 
@@ -65,7 +72,7 @@ class Traced(fx.Proxy):
 
     def __repr__(self) -> str:
         caller = sys._getframe(1)
-        if not _is_inside(caller) and not in_assertion(caller):
+        if not is_inside(caller) and not in_assertion(caller):
             raise Untraceable("makes a text of a value that only the run knows")
         return f"{type(self).__name__}({self.node.name})"
 
@@ -83,6 +90,11 @@ class Traced(fx.Proxy):
 
     def __setitem__(self, key: Any, value: Any) -> None:
         self.tracer.create_proxy("call_function", operator.setitem, (self, key, value), {})
+
+    def __hash__(self) -> int:
+        if not is_inside(sys._getframe(1)):
+            raise Untraceable("looks up a value that only the run knows in a dict or set")
+        return id(self)
 
     def __len__(self) -> int:
         raise Untraceable("asks for the length of a tensor with len(): use x.size(0)")

@@ -3,20 +3,35 @@
 from __future__ import annotations
 
 import builtins
-import dis
+import contextlib
+import functools
+import os
+import random
 import types
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
+import numpy
+import torch
+from torch import nn
+
 from raynas.pytorch.proxy import TORCH
+from raynas.pytorch.state import ATOMS, is_foreign
+from raynas.pytorch.steps import Step, chain_end, compares, none_tests, steps_of
 
 BLIND = {
     "type": "asks type() of a value",
     "id": "asks id() of a value",
+    "callable": "asks callable() of a value",
     "print": "prints while it runs",
+    "input": "asks the user while it runs",
     "open": "opens a file while it runs",
     "globals": "reads or writes global variables by name",
     "locals": "reads its local variables by name",
+    "vars": "reads attributes as a dict",
+    "dir": "asks dir() of a value",
     "exec": "runs text as code",
     "eval": "runs text as code",
 }
@@ -40,50 +55,242 @@ MACHINERY = (
 OTHERS = ("torch.", "pytorch_lightning.", "lightning.", "raynas.")
 """Packages whose base classes may override them."""
 
+WORLD = frozenset({"time", "datetime", "uuid", "secrets", "socket", "subprocess"})
+"""Modules that answer otherwise at each call."""
+
+MATCHES = ("MATCH_SEQUENCE", "MATCH_MAPPING", "MATCH_CLASS")
+CONTEXTS = (contextlib.nullcontext, torch.profiler.record_function, torch.autograd.profiler.record_function)
+"""Contexts that change nothing of what is computed."""
+
+SEEDS = (
+    *(torch.manual_seed, torch.seed, torch.set_rng_state, torch.get_rng_state, torch.initial_seed),
+    torch.random.fork_rng,
+)
+SOURCES = (random.Random, numpy.random.Generator, numpy.random.RandomState, torch.Generator)
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What a class's forward, and all code of the user that it reaches, would hide from a proxy.
+
+    Attributes:
+        why: why it cannot be traced; empty where nothing is found.
+        places: functions that give the objects outside the module that the code reaches and could change.
+        words: the names of all attributes that the code mentions.
+        asked: by code, the parameters that are compared with None.
+        kinds: what else is compared with None: the result of a `call`, an `item`, an `attribute`.
+    """
+
+    why: str
+    places: tuple[Callable[[], Any], ...]
+    words: frozenset[str]
+    asked: Mapping[types.CodeType, frozenset[str]]
+    kinds: frozenset[str]
+
 
 @lru_cache(maxsize=4096)
-def asks(cls: Any) -> str:
-    """Why a class's forward cannot be traced, by its code and that of what it calls; empty where nothing is found."""
+def read(cls: Any, others: frozenset[type]) -> Reading:
+    """What is found in a class's forward.
+
+    Args:
+        cls: the module's class.
+        others: classes of the objects whose methods it may call.
+    """
+    reader = _Reader(cls, others)
+    reader.method("forward", everywhere=False)
+    return reader.reading()
+
+
+@lru_cache(maxsize=4096)
+def overridden(cls: Any) -> str:
+    """Which method that torch calls a class has of its own, in words; empty where it has none."""
     for name in MACHINERY:
         owner = next(base for base in cls.__mro__ if name in vars(base))
         if not owner.__module__.startswith(OTHERS):
             return f"overrides {name}()"
-    forward = getattr(cls, "forward", None)
-    return _reason(forward, cls, set()) if isinstance(forward, types.FunctionType) else ""
-
-
-def _reason(function: types.FunctionType, cls: type, seen: set[Any]) -> str:
-    function = getattr(function, "__wrapped__", function)
-    code = getattr(function, "__code__", None)
-    if code is None or code in seen or code.co_filename.startswith(TORCH):
-        return ""
-    seen.add(code)
-    return _code(code, function.__globals__, cls, seen)
-
-
-def _code(code: types.CodeType, names: dict[str, Any], cls: type, seen: set[Any]) -> str:
-    for step in dis.get_instructions(code):
-        word = step.argval
-        if step.opname in ("STORE_GLOBAL", "DELETE_GLOBAL"):
-            return f"sets the global variable '{word}'"
-        if step.opname in ("LOAD_GLOBAL", "LOAD_NAME") and isinstance(word, str):
-            found = names.get(word, getattr(builtins, word, None))
-            if word in BLIND and found is getattr(builtins, word, None):
-                return BLIND[word]
-            if isinstance(found, types.FunctionType):
-                why = _reason(found, cls, seen)
-                if why:
-                    return why
-        if step.opname in ("LOAD_METHOD", "LOAD_ATTR") and word in INSIDES:
-            return f"reaches for its tensors through '{word}'"
-        if step.opname in ("LOAD_METHOD", "LOAD_ATTR") and isinstance(word, str):
-            found = getattr(cls, word, None)
-            if isinstance(found, types.FunctionType) and not found.__module__.startswith("torch."):
-                why = _reason(found, cls, seen)
-                if why:
-                    return why
-        if step.opname == "LOAD_CONST" and isinstance(word, types.CodeType):
-            why = _code(word, names, cls, seen)
-            if why:
-                return why
     return ""
+
+
+def read_function(function: Any, cls: type, others: frozenset[type]) -> Reading:
+    """What is found in a function that a module of this class keeps."""
+    reader = _Reader(cls, others)
+    reader.value(function)
+    return reader.reading()
+
+
+def is_source(value: Any) -> bool:
+    """Whether an object gives something else each time it is asked: an iterator, or a generator of random numbers."""
+    return isinstance(value, SOURCES) or (hasattr(type(value), "__next__") and not isinstance(value, nn.Module))
+
+
+class _Reader:
+    def __init__(self, cls: type, others: frozenset[type]) -> None:
+        self.cls = cls
+        self.table = _members(others)
+        self.why = ""
+        self.places: dict[int, Callable[[], Any]] = {}
+        self.words: set[str] = set()
+        self.asked: dict[types.CodeType, frozenset[str]] = {}
+        self.kinds: set[str] = set()
+        self.seen: set[Any] = set()
+        for base in cls.__mro__:
+            if not is_foreign(base):
+                self.place(base)
+
+    def reading(self) -> Reading:
+        return Reading(self.why, tuple(self.places.values()), frozenset(self.words), self.asked, frozenset(self.kinds))
+
+    def find(self, why: str) -> None:
+        self.why = self.why or why
+
+    def place(self, value: Any, get: Callable[[], Any] | None = None) -> None:
+        self.places.setdefault(id(value), get or (lambda: value))
+
+    def method(self, word: str, everywhere: bool = True) -> None:
+        """Read what a class of this module, or of what it holds, has under a name."""
+        own = [vars(base)[word] for base in self.cls.__mro__ if word in vars(base)]
+        for found in [*own, *(self.table.get(word, ()) if everywhere else ())]:
+            self.value(found, is_method=not isinstance(found, staticmethod))
+
+    def value(self, found: Any, is_method: bool = False) -> None:
+        """Read a function, in whatever it is wrapped."""
+        if isinstance(found, staticmethod | classmethod | types.MethodType):
+            self.value(found.__func__, is_method)
+        elif isinstance(found, property):
+            if found.fget is not None:
+                self.value(found.fget, True)
+        elif isinstance(found, functools.cached_property):
+            self.value(found.func, True)
+        elif isinstance(found, functools.partial):
+            self.place(found.args)
+            self.place(found.keywords)
+            self.value(found.func)
+        elif isinstance(found, functools._lru_cache_wrapper):
+            if not is_foreign(found.__wrapped__):
+                place = place_of(found.__wrapped__.__code__)
+                self.find(f"{place}: calls {found.__name__}(), which keeps its results from one call to the next")
+        elif isinstance(found, types.FunctionType):
+            self.function(found, is_method)
+
+    def function(self, function: types.FunctionType, is_method: bool) -> None:
+        code = function.__code__
+        inner = getattr(function, "__wrapped__", None)
+        if code in self.seen:
+            return
+        self.seen.add(code)
+        if inner is not None:
+            if code.co_filename.endswith(("_contextlib.py", "autocast_mode.py", "contextlib.py")):
+                self.find(f"{place_of(getattr(inner, '__code__', code))}: runs under a context of its decorator")
+            self.value(inner, is_method)
+        if code.co_filename.startswith(TORCH) or is_foreign(function):
+            return
+        if function.__closure__ or function.__defaults__ or vars(function):
+            self.place(function)
+        cells = dict(zip(code.co_freevars, function.__closure__ or (), strict=False))
+        self.code(code, function.__globals__, cells, is_method)
+
+    def code(
+        self, code: types.CodeType, names: dict[str, Any], cells: dict[str, types.CellType], is_method: bool
+    ) -> None:
+        steps = steps_of(code)
+        for position, step in enumerate(steps):
+            why = self._step(code, steps, position, names, cells, is_method)
+            if why:
+                self.find(f"{code.co_filename}:{step.line}: {why}")
+        parameters, kinds = none_tests(code, steps, is_method)
+        if parameters:
+            self.asked[code] = parameters
+        self.kinds |= kinds
+
+    def _step(
+        self,
+        code: types.CodeType,
+        steps: list[Step],
+        position: int,
+        names: dict[str, Any],
+        cells: dict[str, types.CellType],
+        is_method: bool,
+    ) -> str:
+        op, word = steps[position].op, steps[position].value
+        if op in ("STORE_GLOBAL", "DELETE_GLOBAL"):
+            return f"sets the global variable '{word}'"
+        if op in MATCHES:
+            return "matches a value against a pattern"
+        if op == "CHECK_EXC_MATCH" or (op == "PUSH_EXC_INFO" and steps[position + 1].op == "POP_TOP"):
+            return "catches exceptions"
+        if op in ("BEFORE_WITH", "BEFORE_ASYNC_WITH") or (op == "LOAD_SPECIAL" and "enter" in str(word)):
+            return self._context(steps, position, names, cells)
+        if op == "IS_OP" and compares(code, steps, position, is_method):
+            return "compares values with 'is'"
+        if op == "LOAD_CONST" and isinstance(word, types.CodeType):
+            self.code(word, names, cells, is_method and not word.co_argcount)
+        if op in ("LOAD_METHOD", "LOAD_ATTR", "LOAD_SUPER_ATTR") and isinstance(word, str):
+            self.words.add(word)
+            if word in INSIDES:
+                return f"reaches for its tensors through '{word}'"
+            if word in ("__class__", "__setattr__", "__delattr__"):
+                return f"uses {word}"
+            is_super = op == "LOAD_SUPER_ATTR" or (position > 1 and steps[position - 2].value == "super")
+            self.method(word, everywhere=not is_super)
+        if op in ("LOAD_GLOBAL", "LOAD_NAME", "LOAD_DEREF", "LOAD_CLASSDEREF") and word != "__class__":
+            return self._reached(*chain_end(steps, position, names, cells))
+        return ""
+
+    def _reached(self, found: Any, get: Callable[[], Any]) -> str:
+        """Something that the code names and that stands outside the module."""
+        name = getattr(found, "__name__", "")
+        if name in BLIND and found is getattr(builtins, name, None):
+            return BLIND[name]
+        if any(found is seed for seed in SEEDS):
+            return f"calls torch.{name}()"
+        if isinstance(found, (types.ModuleType, *ATOMS)):
+            return ""
+        owner = getattr(found, "__self__", None)
+        if is_source(owner) and not isinstance(owner, types.ModuleType):
+            return f"draws from a {type(owner).__name__} through {name}()"
+        if is_source(found):
+            return f"uses a {type(found).__name__} that it shares with others"
+        if isinstance(found, os._Environ) or found is os.getenv or found is os.urandom:
+            return "asks the environment"
+        if getattr(found, "__module__", None) in WORLD or getattr(type(owner), "__module__", None) in WORLD:
+            return f"asks {getattr(found, '__module__', None) or 'the world'} while it runs"
+        if isinstance(found, types.FunctionType | types.MethodType | functools.partial | functools._lru_cache_wrapper):
+            self.value(found)
+        elif isinstance(found, list | dict | set | type) or not is_foreign(type(found)):
+            if not (isinstance(found, type) and is_foreign(found)) and not isinstance(found, nn.Module):
+                self.place(found, get)
+        elif isinstance(found, numpy.ndarray | bytearray) or type(found).__module__ == "collections":
+            self.place(found, get)
+        return ""
+
+    def _context(self, steps: list[Step], position: int, names: Any, cells: Any) -> str:
+        """Why a `with` cannot be followed; empty where its context changes nothing of what is computed."""
+        for before in range(position - 1, -1, -1):
+            if steps[before].op in ("BEFORE_WITH", "LOAD_SPECIAL", "POP_TOP", "STORE_FAST"):
+                break
+            if steps[before].op in ("LOAD_GLOBAL", "LOAD_DEREF"):
+                found, _ = chain_end(steps, before, names, cells)
+                if any(found is harmless for harmless in CONTEXTS):
+                    return ""
+        return "opens a context with 'with'"
+
+
+@lru_cache(maxsize=256)
+def _members(classes: frozenset[type]) -> dict[str, list[Any]]:
+    """Functions and the like of users' classes, by name."""
+    found: dict[str, list[Any]] = {}
+    for base in sorted({base for cls in classes for base in cls.__mro__}, key=lambda item: item.__qualname__):
+        for name, value in vars(base).items() if not is_foreign(base) else ():
+            if not isinstance(value, ATOMS):
+                found.setdefault(name, []).append(value)
+    return found
+
+
+def place_of(code: types.CodeType) -> str:
+    """Where a function stands, in words."""
+    return f"{code.co_filename}:{code.co_firstlineno}"
+
+
+def classes_in(values: Iterator[Any]) -> frozenset[type]:
+    """The users' classes among those of objects."""
+    return frozenset(type(value) for value in values if not is_foreign(type(value)))

@@ -21,7 +21,7 @@ from raynas.pytorch.load import load_module
 from raynas.pytorch.members import Builder, can_hold, tape_of
 from raynas.pytorch.names import name_of
 from raynas.pytorch.proof import Difference, build_alike, same_calls, same_members
-from raynas.pytorch.tracer import Tracer, alike, choices_of, reason, refuse_choices
+from raynas.pytorch.tracer import Tracer, alike, choices_of, reason, refuse_choices, signature_of
 from raynas.pytorch.units import Whole, unit_of
 from raynas.pytorch.workshop import Workshop
 from raynas.search_space import Leaf
@@ -52,8 +52,7 @@ def trace(
     """
     root = built(space_or_factory)
     name_labels(root)
-    names = None if example_inputs is None else _given(root, example_inputs)
-    space, opaque = _proven(root, Inputs.of(root, names), example_inputs)
+    space, opaque = _proven(root, Inputs.given(root, example_inputs), example_inputs)
     for module, why in opaque.items():
         path = next((path for path, found in root.named_modules() if found is module), "")
         notice(f"{path or 'the model'} ({type(module).__name__}) is kept whole: {why}")
@@ -159,15 +158,6 @@ def built(space_or_factory: Any) -> nn.Module:
     return root
 
 
-def _given(root: nn.Module, example_inputs: Sequence[Any]) -> list[str]:
-    bound = inspect.signature(type(root).forward).bind(root, *example_inputs).arguments
-    names: list[str] = []
-    for name, value in list(bound.items())[1:]:
-        several = inspect.signature(type(root).forward).parameters[name].kind.name == "VAR_POSITIONAL"
-        names += [f"{name}_{i}" for i in range(len(value))] if several else [name]
-    return names
-
-
 def opened(
     root: nn.Module, inputs: Inputs, whole: dict[nn.Module, str] | None = None
 ) -> tuple[Graph, dict[nn.Module, str]]:
@@ -176,12 +166,14 @@ def opened(
     if root in whole:
         return _whole(root, whole[root]), {root: whole[root]}
     while True:
-        tracer = Tracer(whole, inputs.names, inputs.optional)
+        tracer = Tracer(whole, inputs.names, inputs.optional, inputs.absent)
         try:
             tracer.run(root)
-            why = "" if has_choices(root) else inputs.doubt(root, tracer)
+            why = inputs.doubt(root, tracer)
             if not why:
                 return Builder(root, tracer).graph(root), tracer.opaque
+            if has_choices(root):
+                raise TraceError(f"{type(root).__name__} {why}")
             module = root
         except Whole as found:
             module, why = found.module, found.why
@@ -206,15 +198,42 @@ class Inputs:
         names: those that a call passes; None: those without a default.
         optional: those that a call may pass as well.
         fixed: those whose default decides what is computed.
+        absent: those for which a call passes None.
     """
 
     names: list[str] | None
     optional: set[str]
     fixed: list[str] = field(default_factory=list)
+    absent: set[str] = field(default_factory=set)
+
+    @classmethod
+    def given(cls, root: nn.Module, example_inputs: Sequence[Any] | None) -> Inputs:
+        """The inputs as an example passes them.
+
+        Raises:
+            TraceError: the model cannot be called like this.
+        """
+        if example_inputs is None:
+            return cls.of(root, None)
+        signature = signature_of(root)
+        try:
+            bound = signature.bind(*example_inputs).arguments
+        except TypeError as error:
+            raise TraceError(
+                f"{type(root).__name__} cannot be called with {len(example_inputs)} example inputs ({error}): "
+                "pass those of one call, in order"
+            ) from None
+        names: list[str] = []
+        for name, value in bound.items():
+            several = signature.parameters[name].kind is inspect.Parameter.VAR_POSITIONAL
+            names += [f"{name}_{i}" for i in range(len(value))] if several else [name]
+        made = cls.of(root, names)
+        made.absent = {name for name, value in bound.items() if value is None}
+        return made
 
     @classmethod
     def of(cls, root: nn.Module, names: list[str] | None) -> Inputs:
-        parameters = inspect.signature(type(root).forward).parameters.values()
+        parameters = signature_of(root).parameters.values()
         defaults = {p.name for p in parameters if p.default is not p.empty and p.name not in (names or ())}
         return cls(names, {p.name for p in parameters if p.name in defaults and p.default is not None})
 
@@ -227,7 +246,7 @@ class Inputs:
         """Why the graph does not stand for every call; empty where it does."""
         if self.names is not None:
             return ""
-        parameters = list(inspect.signature(type(root).forward).parameters.values())[1:]
+        parameters = list(signature_of(root).parameters.values())
         for item in parameters:
             if item.kind in (item.VAR_POSITIONAL, item.VAR_KEYWORD):
                 return f"takes any number of arguments as '{item.name}': pass example_inputs to trace one kind of call"

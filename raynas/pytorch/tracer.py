@@ -7,9 +7,11 @@ import dataclasses
 import inspect
 import random
 import types
+from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import lru_cache
+from functools import lru_cache, partial
+from pathlib import Path
 from typing import Any
 
 import numpy
@@ -19,25 +21,15 @@ from torch import fx, nn
 from raynas.errors import RaynasError, TraceError
 from raynas.nn import InputChoice, LayerChoice, Repeat, is_basic_unit
 from raynas.nn.recording import construction
+from raynas.pytorch import nones
+from raynas.pytorch.changes import HOOKS
+from raynas.pytorch.patches import patched
 from raynas.pytorch.proxy import TORCH, Traced, Untraceable, is_traced
-from raynas.pytorch.reading import asks
+from raynas.pytorch.reading import Reading, classes_in, is_source, overridden, read, read_function
+from raynas.pytorch.state import TORCHS, Watch, copied
+from raynas.pytorch.units import Whole
 from raynas.search_space import Expression, Leaf
 from raynas.search_space.expression import leaves
-
-FACTORIES = (
-    *("arange", "bartlett_window", "blackman_window", "empty", "empty_strided", "eye", "full", "hamming_window"),
-    *("hann_window", "linspace", "logspace", "normal", "ones", "rand", "randint", "randn", "randperm", "tensor"),
-    *("tril_indices", "triu_indices", "zeros", "complex", "as_tensor", "from_numpy"),
-)
-"""Functions of `torch` that make tensors of plain numbers: each call becomes a node, made anew in each run."""
-
-
-CONTAINED = (list, dict, set)
-DEPTH = 3
-"""So deep objects in objects are watched for changes."""
-
-TORCHS = frozenset(nn.Module().__dict__)
-"""Attributes that every module has."""
 
 
 @dataclasses.dataclass
@@ -66,6 +58,7 @@ class Tracer(fx.Tracer):
         opaque: modules to keep whole, and why.
         example_names: names of the root's inputs that a call passes; by default those without a default value.
         optional: names of further inputs, which have default values.
+        absent: names of inputs for which a call passes None.
 
     Attributes:
         bodies: what was traced, by module.
@@ -80,14 +73,19 @@ class Tracer(fx.Tracer):
         opaque: Mapping[nn.Module, str],
         example_names: Sequence[str] | None = None,
         optional: Collection[str] = (),
+        absent: Collection[str] = (),
     ) -> None:
         super().__init__()
         self.optional = optional
+        self.absent = absent
         self.opaque: dict[nn.Module, str] = dict(opaque)
         self.bodies: dict[nn.Module, Body] = {}
         self.example_names = example_names
         self.stack: list[nn.Module] = []
         self.below: dict[nn.Module, dict[int, str]] = {}
+        self.others: frozenset[type] = frozenset()
+        self._needed: dict[fx.Node, list[tuple[nn.Module, ...]]] = {}
+        self._doubts: list[tuple[nn.Module, fx.Node, str]] = []
         self._modes = _modes()
         self._cache: dict[tuple[int, str], fx.Proxy] = {}
         self._strict = False
@@ -95,30 +93,80 @@ class Tracer(fx.Tracer):
 
     def run(self, root: nn.Module) -> None:
         """Trace `root`; afterwards `bodies` and `opaque` are filled. `Untraceable` where `root` itself cannot be."""
-        why = _hooked(root) or _asks(root)
+        self.others = classes_in(
+            item for module in root.modules() for item in (module, *_own(module)) if not is_basic_unit(type(module))
+        )
+        why = self._asks(root)
         if why:
-            raise Untraceable(why)
+            raise Untraceable(why, located=True)
         try:
             graph = self._traced(root)
         except Elsewhere:  # random numbers were drawn somewhere: once more, and watch each module
             self._each = True
             self.bodies.clear()
             self._cache.clear()
+            self._doubts.clear()
             graph = self._traced(root)
+        for module, node, name in self._doubts:
+            if all(module in stack for stack in self._needed.get(node, ())):
+                why = f"{line_of(module)}: {nones.TELL}: '{name}'".removeprefix(": ")
+                raise Untraceable(why, located=True) if module is root else Whole(module, why)
         self.bodies[root] = Body(graph, [n.target for n in graph.nodes if n.op == "placeholder"], None)
 
     def _traced(self, root: nn.Module) -> fx.Graph:
         self.stack = [root]
-        with _patched(self), self._watched(root):
+
+        def factory(function: Any, args: Any, kwargs: Any) -> Any:
+            return self.create_proxy("call_function", function, args, kwargs)
+
+        def training(module: nn.Module) -> Any:
+            path = self.path_of_module(module)
+            return self.attribute(f"{path}.training" if path else "training")
+
+        with patched(factory, training, self._below(root)), self._watched(root):
             return super().trace(root)
+
+    def _asks(self, module: nn.Module) -> str:
+        """Why a module's forward, or a function that it keeps, cannot be traced; empty where nothing is found."""
+        cls: Any = type(module)
+        reading = self._reading(module)
+        if reading.why:
+            return reading.why
+        if why := _hooked(module) or overridden(cls):
+            return f"{line_of(module)}: {why}".removeprefix(": ")
+        for name, value in module.__dict__.items():
+            if name in TORCHS or name not in reading.words:
+                continue
+            if is_source(value):
+                return f"{line_of(module)}: uses the {type(value).__name__} self.{name}"
+            if isinstance(value, FUNCTIONS) and (why := self._read_own(value, module).why):
+                return why
+        return self._read_own(forward_of(module), module).why if "forward" in module.__dict__ else ""
+
+    def _reading(self, module: nn.Module) -> Reading:
+        cls: Any = type(module)
+        return read(cls, self.others)
+
+    def _read_own(self, function: Any, module: nn.Module) -> Reading:
+        return read_function(function, type(module), self.others)
+
+    def _places(self, module: nn.Module) -> tuple[Callable[[], Any], ...]:
+        """Functions that give the objects outside a module that its code reaches."""
+        reading = self._reading(module)
+        found = list(reading.places)
+        for name, value in module.__dict__.items():
+            if name in reading.words and name not in TORCHS and isinstance(value, FUNCTIONS):
+                found += self._read_own(value, module).places
+        return tuple(found)
 
     def create_args_for_root(
         self, root_fn: Callable[..., Any], is_module: bool, concrete_args: Any = None
     ) -> tuple[Callable[..., Any], list[Any]]:
         """The root's inputs: what a call must pass or the example passes, and what it may pass."""
-        args: list[Any] = [self.root]
+        args: list[Any] = []
         kwargs: dict[str, Any] = {}
-        _, *parameters = inspect.signature(root_fn).parameters.values()
+        forward = forward_of(self.root)
+        parameters = list(signature_of(self.root).parameters.values())
         known = {parameter.name for parameter in parameters}
         given = self.example_names or ()
         for parameter in parameters:
@@ -133,7 +181,10 @@ class Tracer(fx.Tracer):
                 named = parameter.kind == parameter.KEYWORD_ONLY
                 if default is parameter.empty or name in given or name in self.optional:
                     passed = () if default is parameter.empty else (default,)
-                    value = self.create_proxy("placeholder", f"*{name}" if named else name, passed, {}, name=name)
+                    target = f"*{name}" if named else name
+                    proxy = self.create_proxy("placeholder", target, passed, {}, name=name)
+                    proxy.node.meta.update({nones.MAYBE: name not in given, nones.ITEMS: True})
+                    value = None if name in self.absent else proxy
                 else:
                     value = default
                 if named:
@@ -142,7 +193,10 @@ class Tracer(fx.Tracer):
                     args.append(value)
 
         def call(*arguments: Any) -> Any:
-            return root_fn(*arguments, **kwargs)
+            with nones.guarded(self._asked(self.root), self._doubt):
+                result = forward(*arguments, **kwargs)
+            self._tested(self.root)
+            return result
 
         return call, args
 
@@ -154,7 +208,16 @@ class Tracer(fx.Tracer):
     ) -> Any:
         if _modes() != self._modes:
             raise Untraceable("computes under a gradient mode, autocast or a default dtype of its own")
-        return super().create_node(kind, target, args, kwargs, name, type_expr)
+        made = super().create_node(kind, target, args, kwargs, name, type_expr)
+        if kind in ("call_function", "call_method"):
+            self._need(made)
+        return made
+
+    def _need(self, node: fx.Node) -> None:
+        """Note of a node that some inputs of the outermost forward cannot be None, and where that shows."""
+        for origin in nones.needed(node):
+            if origin.op == "placeholder":
+                self._needed.setdefault(origin, []).append(tuple(self.stack))
 
     def create_arg(self, a: Any) -> Any:
         if is_traced(a):
@@ -163,6 +226,10 @@ class Tracer(fx.Tracer):
             return a.node
         if isinstance(a, numpy.generic):
             return a.item()
+        if type(a) is OrderedDict:
+            return self.create_proxy("call_function", OrderedDict, ([(key, item) for key, item in a.items()],), {}).node
+        if isinstance(a, list | dict | set | tuple) and not _is_known(type(a)):
+            raise Untraceable(f"returns or passes a {type(a).__name__}")
         if isinstance(a, Expression) or (isinstance(a, type) and not issubclass(a, nn.Module)):
             return a
         if isinstance(a, torch.Tensor):
@@ -229,14 +296,23 @@ class Tracer(fx.Tracer):
             return self._call("choice", path, m.inputs(args), {})
         if isinstance(m, LayerChoice | Repeat):
             self._visit(m, forward, args, kwargs)
-            return self._call("choice", path, args, kwargs)
+            choice = self._call("choice", path, args, kwargs)
+            nones.mark(choice.node, m)
+            return choice
         body = self._visit(m, forward, args, kwargs)
         if body is None:
-            return self._call("module", path, args, kwargs)
+            unit = self._call("module", path, args, kwargs)
+            if type(m).__module__.startswith("torch.nn."):
+                self._need(unit.node)
+            nones.mark(unit.node, m)
+            return unit
         if body is not self.bodies[m]:
             return forward(*args, **kwargs)  # called in another way than before: its steps become the caller's own
         passed = list(_proxies((args, kwargs)))
         call = self._call("graph", path, tuple(passed), {})
+        results = [proxy.node for proxy in _proxies(body.result)]
+        call.node.meta[nones.MAYBE] = is_traced(body.result) and bool(nones.may_be_none(body.result.node))
+        call.node.meta[nones.ITEMS] = any(nones.may_be_none(node) or nones.has_nones(node) for node in results)
         return _projected(call, body.result)
 
     def _call(self, op: str, path: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> fx.Proxy:
@@ -261,16 +337,18 @@ class Tracer(fx.Tracer):
                 self._strict = outer
         if is_basic_unit(type(m)) or m in self.opaque or isinstance(m, InputChoice):
             return None
-        why = _hooked(m) or _asks(m)
+        why = self._asks(m)
         if why:
             self._whole(m, why)
             return None
         try:
             with self._watched(m):
                 body = self._scratch(m, forward, args, kwargs)
-        except RaynasError:
+        except (RaynasError, Whole):
             raise
         except Exception as error:
+            if m in self.bodies:  # called before, and opened then
+                raise Whole(m, reason(error, m)) from error
             self._whole(m, reason(error, m))
             return None
         known = self.bodies.setdefault(m, body)
@@ -298,13 +376,20 @@ class Tracer(fx.Tracer):
 
         def enter(proxy: Any) -> Any:
             inputs.append(next(names))
-            return self.create_proxy("placeholder", inputs[-1], (), {})
+            inner = self.create_proxy("placeholder", inputs[-1], (), {})
+            inner.node.meta[nones.MAYBE] = bool(nones.may_be_none(proxy.node))
+            inner.node.meta[nones.ITEMS] = nones.has_nones(proxy.node)
+            inner.node.meta[nones.ORIGIN] = proxy.node
+            return inner
 
         try:
             inner_args, inner_kwargs = _mapped((args, kwargs), enter)
-            before = _copied([*inner_args, inner_kwargs])
-            result = forward(*inner_args, **inner_kwargs)
-            if _copied([*inner_args, inner_kwargs]) != before:
+            given = [*inner_args, inner_kwargs]
+            before = copied(given)
+            with nones.guarded(self._asked(m), self._doubt):
+                result = forward(*inner_args, **inner_kwargs)
+            self._tested(m)
+            if copied(given) != before:
                 raise Untraceable("changes a list or dict that it was passed")
             self.create_node("output", "output", (self.create_arg(result),), {})
             return Body(self.graph, inputs, result)
@@ -312,13 +397,28 @@ class Tracer(fx.Tracer):
             self.graph = outer
             self.stack.pop()
 
+    def _asked(self, module: nn.Module) -> Mapping[types.CodeType, frozenset[str]]:
+        return self._reading(module).asked
+
+    def _doubt(self, node: fx.Node, name: str) -> None:
+        """A parameter is compared with None, and may be None: unless it is an input that turns out to be needed."""
+        origin = nones.origin_of(node)
+        if origin.op != "placeholder":
+            raise Untraceable(f"{nones.TELL}: '{name}'")
+        if origin not in self._needed:
+            self._doubts.append((self.stack[-1], origin, name))
+
+    def _tested(self, module: nn.Module) -> None:
+        """Refuse a forward that asked whether something is None that may be."""
+        if nones.asked_in(self.graph, self._reading(module).kinds):
+            raise Untraceable(nones.TELL)
+
     @contextmanager
     def _watched(self, m: nn.Module) -> Iterator[None]:
         """Refuse a forward that draws random numbers or changes containers outside torch's tensors; undo both."""
         watches = self._each or m is self.stack[0]
         outside = _outside() if watches else None
-        containers, raised = _containers(m), Untraceable.raised
-        names = set(m.__dict__)
+        watch, raised = Watch(m, self._places(m)), Untraceable.raised
         try:
             yield
             if Untraceable.raised is not raised and Untraceable.raised is not None:
@@ -327,21 +427,14 @@ class Tracer(fx.Tracer):
                 if not self._each:
                     raise Elsewhere
                 raise Untraceable("draws random numbers outside a traced function")
-            if _containers(m) != containers:
-                raise Untraceable("changes a list, dict or object of its own")
+            why = watch.changed()
+            if why:
+                raise Untraceable(why)
         finally:
             Untraceable.raised = raised
             if outside is not None:
                 _restore(outside)
-            for name in set(m.__dict__) - names:
-                del m.__dict__[name]  # of a cached property
-            for name, value in containers.items():
-                _put_back(m.__dict__.get(name), value)
-
-
-def _asks(module: nn.Module) -> str:
-    cls: Any = type(module)
-    return asks(cls)
+            watch.undo()
 
 
 def _calls_plainly(cls: type) -> bool:
@@ -407,15 +500,25 @@ def refuse_choices(module: nn.Module, why: str) -> None:
 
 def reason(error: BaseException, module: nn.Module) -> str:
     """What went wrong and where, in one line."""
-    where = ""
+    what = str(error).partition("\n")[0] if isinstance(error, Untraceable) else f"{type(error).__name__}: {error}"
+    what = what.partition("\n")[0]
+    if isinstance(error, Untraceable) and error.located:
+        return what
+    where = line_of(module)
     trace = error.__traceback__
     while trace is not None:
-        filename = trace.tb_frame.f_code.co_filename
-        if not filename.startswith(TORCH) and "raynas/pytorch" not in filename and "raynas/nn" not in filename:
-            where = f"{filename}:{trace.tb_lineno}: "
+        code = trace.tb_frame.f_code
+        if not code.co_filename.startswith(OURS):
+            where = f"{code.co_filename}:{trace.tb_lineno}"
         trace = trace.tb_next
-    what = str(error).partition("\n")[0] if isinstance(error, Untraceable) else f"{type(error).__name__}: {error}"
-    return f"{where}{what.partition(chr(10))[0]}"
+    return f"{where}: {what}" if where else what
+
+
+def line_of(module: nn.Module) -> str:
+    """Where a module's forward is defined; empty where that is not known."""
+    forward: Any = getattr(forward_of(module), "__func__", forward_of(module))
+    code = getattr(getattr(forward, "__wrapped__", forward), "__code__", None)
+    return "" if code is None or code.co_filename.startswith(OURS) else f"{code.co_filename}:{code.co_firstlineno}"
 
 
 def _modes() -> tuple[Any, ...]:
@@ -441,88 +544,34 @@ def _restore(state: tuple[Any, ...]) -> None:
     torch.set_rng_state(torch.frombuffer(bytearray(state[3]), dtype=torch.uint8))
 
 
-def _containers(module: nn.Module) -> dict[str, Any]:
-    """Copies of a module's own lists, dicts, sets and objects, those inside them included."""
-    return {
-        name: _copied(value)
-        for name, value in module.__dict__.items()
-        if name not in TORCHS and (type(value) in CONTAINED or _is_plain_object(value))
-    }
+OURS = (TORCH, str(Path(__file__).parents[1]), str(Path(inspect.__file__).parent))
+"""Where no line of a user's stands."""
+
+FUNCTIONS = (types.FunctionType, types.MethodType, partial, type(lru_cache(len)))
+"""What a module may keep to call it in its forward."""
 
 
-def _copied(value: Any, depth: int = 0) -> Any:
-    if type(value) is list:
-        return [_copied(item, depth) for item in value]
-    if type(value) is dict:
-        return {key: _copied(item, depth) for key, item in value.items()}
-    if type(value) is set:
-        return set(value)
-    if depth < DEPTH and _is_plain_object(value):
-        return _State(value, {key: _copied(item, depth + 1) for key, item in vars(value).items()})
-    return value if type(value) in (int, float, str, bool, bytes, tuple) else _Is(value)
+def forward_of(module: nn.Module) -> Callable[..., Any]:
+    """What a call of a module runs, bound to it."""
+    return module.forward
 
 
-def _is_plain_object(value: Any) -> bool:
-    """Whether a value is an object of a user's class, which may keep state."""
-    cls = type(value)
-    if cls.__module__.startswith(("torch", "builtins", "raynas", "numpy", "functools", "enum")):
-        return False
-    return type(getattr(value, "__dict__", None)) is dict and not isinstance(value, type | nn.Module | torch.Tensor)
+def signature_of(module: nn.Module) -> inspect.Signature:
+    """What a call of a module takes."""
+    return inspect.signature(forward_of(module))
 
 
-@dataclasses.dataclass(frozen=True)
-class _State:
-    """An object, and copies of its attributes."""
-
-    item: Any = dataclasses.field(compare=False)
-    attributes: dict[str, Any]
+def _own(module: nn.Module) -> list[Any]:
+    return [value for name, value in module.__dict__.items() if name not in TORCHS]
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
-class _Is:
-    """An object that is compared by identity."""
-
-    item: Any
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Is) and other.item is self.item
-
-    __hash__ = None  # type: ignore[assignment]  # never a key
-
-
-def _put_back(now: Any, before: Any) -> None:
-    """Give a container the contents that it had."""
-    if isinstance(before, _State):
-        _put_back(vars(before.item), before.attributes)
-        return
-    if type(now) is not type(before):
-        return
-    if type(now) is list:
-        for left, right in zip(now, before, strict=False):
-            _put_back(left, right)
-        if _copied(now) != before:
-            now[:] = [_original(item) for item in before]
-    elif type(now) is dict:
-        for key, item in before.items():
-            _put_back(now.get(key), item)
-        if _copied(now) != before:
-            now.clear()
-            now.update({key: _original(item) for key, item in before.items()})
-    elif type(now) is set and now != before:
-        now.clear()
-        now.update(before)
-
-
-def _original(copied: Any) -> Any:
-    if isinstance(copied, _Is | _State):
-        return copied.item
-    if type(copied) is list:
-        return [_original(item) for item in copied]
-    return {key: _original(item) for key, item in copied.items()} if type(copied) is dict else copied
+def _is_known(cls: type) -> bool:
+    """Whether a container is of a kind that comes back as it is."""
+    return cls in (list, dict, set, tuple, torch.Size) or hasattr(cls, "_fields") or cls.__module__.startswith("torch.")
 
 
 def _hooked(module: nn.Module) -> str:
-    for kind in ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks"):
+    for kind in HOOKS:
         if module.__dict__.get(kind):
             return f"has {kind.strip('_').replace('_', ' ')}"
     return "has parametrizations" if "parametrizations" in module._modules else ""
@@ -617,52 +666,3 @@ def _projected(call: fx.Proxy, result: Any) -> Any:
         return value
 
     return at(result, lambda: call)
-
-
-@contextmanager
-def _patched(tracer: Tracer) -> Iterator[None]:
-    """While a forward is traced: factories make nodes, `training` is read at run time, attributes cannot be set."""
-    originals = {name: getattr(torch, name) for name in FACTORIES}
-    set_attribute = nn.Module.__setattr__
-
-    def factory(function: Any) -> Any:
-        def make(*args: Any, **kwargs: Any) -> Any:
-            return tracer.create_proxy("call_function", function, args, kwargs)
-
-        return make
-
-    known = tracer._below(tracer.stack[0])
-
-    def training(module: nn.Module) -> Any:
-        if id(module) not in known:
-            return module.__dict__["training"]  # made in forward
-        path = tracer.path_of_module(module)
-        return tracer.attribute(f"{path}.training" if path else "training")
-
-    def set_training(module: nn.Module, value: bool) -> None:
-        module.__dict__["training"] = value
-
-    def assign(module: nn.Module, name: str, value: Any) -> None:
-        if id(module) in known:
-            raise Untraceable(f"sets self.{name} in forward")
-        set_attribute(module, name, value)
-
-    def ask(value: Any) -> Any:
-        if is_traced(value):
-            raise Untraceable("asks for the type of a value that only the run knows")
-        return isinstance(value, torch.Tensor)
-
-    is_tensor = torch.is_tensor
-    try:
-        for name, function in originals.items():
-            setattr(torch, name, factory(function))
-        torch.is_tensor = ask  # type: ignore[assignment]  # put back below
-        nn.Module.__setattr__ = assign  # type: ignore[method-assign,assignment]  # put back below
-        nn.Module.training = property(training, set_training)  # type: ignore[assignment]  # removed below
-        yield
-    finally:
-        for name, function in originals.items():
-            setattr(torch, name, function)
-        torch.is_tensor = is_tensor
-        nn.Module.__setattr__ = set_attribute  # type: ignore[method-assign]  # as it was
-        del nn.Module.training

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import warnings
 
 import pytest
@@ -48,7 +49,7 @@ class ReadsElsewhere(nn.Module):
     """Asks for what no proxy can answer, in a way that no reading of the code finds."""
 
     def forward(self, x: Tensor) -> Tensor:
-        return x * (2 if callable(x) else 3)
+        return x * (2 if getattr(builtins, "callable")(x) else 3)  # noqa: B009
 
 
 class Holds(nn.Module):

@@ -15,6 +15,9 @@ from raynas.pytorch.codegen.literals import Imports, literal
 from raynas.pytorch.codegen.text import Listed, Slot, Text, call
 
 IN_PLACE = {f"i{name.rstrip('_')}": f"{sign}=" for name, sign in INFIX.items() if sign not in ("==", "!=", "<", ">")}
+CHANGES = ("append", "clear", "extend", "insert", "pop", "popitem", "remove", "setdefault", "update")
+"""Methods that change a list or dict."""
+
 READS = ("operator.getitem", "builtins.getattr")
 
 
@@ -42,6 +45,7 @@ class Forward:
         parameters: list[str] = []
         statements: list[Text] = []
         nested = self._nested()
+        self._stretch(nested)
         for position, node in enumerate(self.graph.nodes):
             if node.op == "input":
                 name = self._fresh(node.target.lstrip("*"))
@@ -98,12 +102,21 @@ class Forward:
                 found.add(id(node))
                 continue
             if node.op == "attribute" or (node.op == "function" and node.target in READS and not _steps(node)):
-                found.add(id(node))
+                between = nodes[position + 1 : place[id(user)] + 1]
+                if node.op == "attribute" or not any(_changes(other, node) for other in between):
+                    found.add(id(node))
             elif node.op == "function" and node.target.removeprefix("operator.") in {**INFIX, **PREFIX}:
                 between = nodes[position + 1 : place[id(user)]]
                 if all(id(other) in found for other in between) and not _in_place(user) and not between:
                     found.add(id(node))
         return found
+
+    def _stretch(self, nested: set[int]) -> None:
+        """What nested nodes read is read where their statement stands: until then, no other value takes its name."""
+        for node in reversed(self.graph.nodes):
+            if id(node) in nested:
+                for earlier in node.inputs():
+                    self.last[id(earlier)] = max(self.last[id(earlier)], self.last[id(node)])
 
     def _name(self, node: Node, position: int) -> str:
         """The variable of an argument that ends here, where there is one; else a name of its own."""
@@ -203,6 +216,26 @@ class Forward:
 
 def _steps(node: Node) -> bool:
     return len(node.args) < 2 or isinstance(node.args[1], Node) or next(nodes_in(node.args[1]), None) is not None
+
+
+def _changes(node: Node, read: Node) -> bool:
+    """Whether a node may change what an earlier one read: not its value where that is a view of a tensor."""
+    if node.op == "method":
+        return (node.target.endswith("_") and not node.target.endswith("__")) or node.target in CHANGES
+    if node.op == "function":
+        return node.target == "operator.setitem" or (_in_place(node) and not _is_view(read)) or "out" in node.kwargs
+    return node.op in ("module", "graph", "choice") and not _is_view(read)
+
+
+def _is_view(read: Node) -> bool:
+    """Whether a node reads what stays the same while values of a tensor change: a part of it, or its form."""
+    if read.target == "builtins.getattr":
+        return True
+    key = read.args[1]
+    return all(
+        part is None or part is ... or type(part) in (int, slice)
+        for part in (key if isinstance(key, tuple) else (key,))
+    )
 
 
 def _in_place(node: Node) -> bool:
