@@ -86,6 +86,26 @@ class Slices(nn.Module):
         return y + self.body[-1](x) * len(self.body)
 
 
+@zoo(X)
+class PartsOfWhatIsGone(nn.Module):
+    """Uses parts of a value after its name has come to mean another one, as dual path networks do."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.a = nn.Linear(6, 6)
+        self.b = nn.Linear(6, 6)
+
+    def forward(self, x: Tensor) -> Tensor:
+        left, right = x[:, :2], x[:, 2:]
+        rows = x.shape[0]
+        x = self.a(x)
+        x = self.b(x)
+        y = torch.relu(x)
+        first = y[0]
+        y = torch.tanh(y)
+        return torch.cat([left + x[:, :2], right, x[:, 2:]], 1) * rows + y + first
+
+
 class Residual(nn.Sequential):
     def forward(self, x: Tensor) -> Tensor:
         return x + super().forward(x)
