@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import inspect
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -12,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from raynas.errors import ConfigError, EvaluationError
+from raynas.errors import EvaluationError
 
 
 @dataclass(frozen=True)
@@ -61,43 +60,10 @@ class Recipe:
     scheduler: Any
     horizon: int
 
-    @classmethod
-    def of(
-        cls,
-        criterion: Any,
-        optimizer: Any,
-        learning_rate: float,
-        weight_decay: float,
-        arguments: Mapping[str, Any] | None,
-        scheduler: Any,
-        horizon: int,
-    ) -> Recipe:
-        """The recipe for what a user gave; `ConfigError` where it cannot be followed."""
-        for name, value in (("learning_rate", learning_rate), ("weight_decay", weight_decay)):
-            if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < math.inf:
-                raise ConfigError(f"{name} is {value!r}: give a number from 0 on")
-        for name, value in (("criterion", criterion), ("optimizer", _named(optimizer))):
-            if not callable(value):
-                raise ConfigError(f"{name} is {value!r}: give a class or a function")
-        if isinstance(scheduler, str) and scheduler not in SCHEDULES:
-            raise ConfigError(
-                f"there is no schedule '{scheduler}': choose among {', '.join(SCHEDULES)}, or give a function of the "
-                "optimizer that returns a scheduler"
-            )
-        factory = _named(optimizer)
-        takes = inspect.signature(factory).parameters
-        decay = {"weight_decay": weight_decay} if weight_decay or "weight_decay" in takes else {}
-        complete = {"lr": learning_rate, **decay, **(arguments or {})}
-        try:
-            factory([nn.Parameter(torch.zeros(1))], **complete)
-        except (TypeError, ValueError) as error:
-            raise ConfigError(f"the optimizer {_name(factory)} does not take {complete} ({error})") from None
-        return cls(criterion, factory, complete, scheduler, horizon)
-
     @property
     def name(self) -> str:
         """The optimizer's name."""
-        return _name(self.factory)
+        return name_of(self.factory)
 
     def loss(self) -> Any:
         if isinstance(self.criterion, type):
@@ -111,15 +77,6 @@ class Recipe:
         return self.factory(parameters, **self.arguments)
 
 
-def _named(optimizer: Any) -> Any:
-    if not isinstance(optimizer, str):
-        return optimizer
-    found = getattr(torch.optim, optimizer.removeprefix("torch.optim."), None)
-    if not (isinstance(found, type) and issubclass(found, torch.optim.Optimizer)):
-        known = sorted(n for n, c in vars(torch.optim).items() if isinstance(c, type) and n != "Optimizer")
-        raise ConfigError(f"torch.optim has no optimizer '{optimizer}': choose among {', '.join(known)}")
-    return found
-
-
-def _name(factory: Callable[..., Any]) -> str:
+def name_of(factory: Callable[..., Any]) -> str:
+    """What to call an optimizer's class, or a function that makes one."""
     return getattr(factory, "__qualname__", None) or repr(factory)

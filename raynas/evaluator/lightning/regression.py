@@ -9,8 +9,9 @@ import torch
 from torch import nn
 
 from raynas.evaluator.evaluator import Context, Evaluator
+from raynas.evaluator.lightning.checks import recipe_of
 from raynas.evaluator.lightning.measures import alike, errors
-from raynas.evaluator.lightning.recipe import Recipe, Task
+from raynas.evaluator.lightning.recipe import Task
 from raynas.evaluator.lightning.source import Source
 from raynas.evaluator.lightning.training import Plan, train_supervised
 from raynas.serializer import serialize_cls
@@ -52,7 +53,7 @@ class Regression(Evaluator):
     ) -> None:
         self._source = Source.of(train_dataloaders, val_dataloaders, data, batch_size)
         self._plan = Plan.of(max_epochs, trainer, "val_loss", "min", verbose)
-        self._recipe = Recipe.of(
+        self._recipe = recipe_of(
             criterion, optimizer, learning_rate, weight_decay, optimizer_arguments, scheduler, self._plan.max_epochs
         )
 

@@ -5,9 +5,10 @@ So a training that goes on from an earlier one draws what an uninterrupted one w
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import random
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy
@@ -51,3 +52,16 @@ def _holders(loader: Any) -> list[Any]:
     inner = getattr(getattr(loader, "batch_sampler", None), "sampler", None)
     parts = [loader, sampler, *([inner] if inner is not sampler else [])]
     return [part for part in parts if hasattr(part, "generator")]
+
+
+@contextlib.contextmanager
+def fixed_randomness() -> Iterator[None]:
+    """Within it, the same numbers are drawn every time; after it, those that would have been drawn before."""
+    before = random.getstate(), numpy.random.get_state(), torch.random.get_rng_state()
+    try:
+        seed_all(0)
+        yield
+    finally:
+        random.setstate(before[0])
+        numpy.random.set_state(before[1])
+        torch.random.set_rng_state(before[2])

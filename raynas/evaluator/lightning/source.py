@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from raynas.errors import ConfigError
-from raynas.evaluator.lightning.data import built, dataset, fixed_randomness, loader
+from raynas.evaluator.lightning.batches import inputs_and_target
+from raynas.evaluator.lightning.data import built, dataset
+from raynas.evaluator.lightning.rows import loader
+from raynas.evaluator.lightning.seeding import fixed_randomness
 
 
 @dataclass(frozen=True)
@@ -82,15 +85,3 @@ def first_batch(loader: Any) -> Any:
         if hasattr(rows, "__getitems__"):
             return loader.collate_fn(rows.__getitems__(indices))
         return loader.collate_fn([rows[index] for index in indices])
-
-
-def inputs_and_target(batch: Any) -> tuple[tuple[Any, ...], Any]:
-    """A batch's inputs, as arguments of the model, and its target, which is its last item."""
-    if not isinstance(batch, Sequence) or len(batch) < 2:
-        raise ConfigError(
-            f"a batch of the data is a {type(batch).__name__}: it should be inputs and a target, as in (x, y)"
-        )
-    *inputs, target = batch
-    if len(inputs) == 1 and isinstance(inputs[0], tuple | list):
-        inputs = list(inputs[0])
-    return tuple(inputs), target

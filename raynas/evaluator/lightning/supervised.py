@@ -4,18 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from raynas.evaluator.lightning.batches import inputs_and_target
 from raynas.evaluator.lightning.recipe import SCHEDULES, Recipe, Task
-from raynas.evaluator.lightning.source import inputs_and_target
-
-if TYPE_CHECKING:
-    from pytorch_lightning import LightningModule as Base
-else:
-    Base = object  # which Lightning it is, is known at run time: see packages.class_for
 
 
 class Sums:
@@ -44,8 +39,10 @@ class Sums:
         return dict(zip(names, (both[0] / both[1]).tolist(), strict=True))
 
 
-class Supervised(Base):
-    """Trains `model`; logs `train_loss`, `val_loss` and the task's metrics as `val_…`, once per epoch.
+class Supervised:
+    """Trains `model`, as a LightningModule, of which it has the methods.
+
+    Once per epoch it logs `train_loss`, `val_loss` and the task's metrics as `val_…`.
 
     Nothing is logged per step: on small networks that would take longer than the training. `measured` holds what was
     logged last, in full precision (Lightning keeps 32 bits).
@@ -55,6 +52,10 @@ class Supervised(Base):
         recipe: loss, optimizer and schedule.
         task: what to judge by, beside the loss.
     """
+
+    trainer: Any
+    log_dict: Any
+    parameters: Any
 
     def __init__(self, model: nn.Module, recipe: Recipe, task: Task) -> None:
         super().__init__()

@@ -11,6 +11,7 @@ from torch import nn
 from raynas.errors import ConfigError, EvaluationError, notice
 from raynas.evaluator.evaluator import Context
 from raynas.evaluator.lightning.arguments import SPAWNED, complete, given
+from raynas.evaluator.lightning.epochs import flattened
 from raynas.evaluator.lightning.packages import class_for, common_package, exported
 from raynas.evaluator.lightning.progress import Mode, Progress
 from raynas.evaluator.lightning.quiet import quiet, untouched
@@ -20,7 +21,7 @@ from raynas.evaluator.lightning.source import Source
 from raynas.evaluator.lightning.spawned import Relay, ending, portable
 from raynas.evaluator.lightning.state import PATH, begin_at, left_by, take_up
 from raynas.evaluator.lightning.supervised import Supervised
-from raynas.evaluator.lightning.watch import Watch, flattened
+from raynas.evaluator.lightning.watch import Watch
 
 EPOCHS = 10
 """How long to train where neither the evaluator nor its trainer says."""

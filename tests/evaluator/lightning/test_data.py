@@ -11,7 +11,8 @@ from torch.utils.data import DataLoader, IterableDataset, TensorDataset
 from raynas.errors import ConfigError
 from raynas.evaluator import Context
 from raynas.evaluator.lightning import Classification
-from raynas.evaluator.lightning.data import KEPT, Rows, built, dataset, loader
+from raynas.evaluator.lightning.data import KEPT, built, dataset
+from raynas.evaluator.lightning.rows import Rows, loader
 from raynas.serializer import dumps, loads, serialize_cls
 
 

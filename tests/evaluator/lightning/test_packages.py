@@ -11,9 +11,10 @@ from torch import nn
 from raynas.errors import ConfigError
 from raynas.evaluator import Context
 from raynas.evaluator.lightning import Classification
+from raynas.evaluator.lightning.checks import recipe_of
 from raynas.evaluator.lightning.measures import accuracy, one_logit
 from raynas.evaluator.lightning.packages import class_for, common_package, package_of
-from raynas.evaluator.lightning.recipe import Recipe, Task
+from raynas.evaluator.lightning.recipe import Task
 from raynas.evaluator.lightning.supervised import Supervised
 
 
@@ -43,7 +44,7 @@ def test_the_base_classes_say_which_lightning() -> None:
 
 
 def test_a_class_put_together_can_be_copied_and_pickled() -> None:
-    recipe = Recipe.of(nn.CrossEntropyLoss, "Adam", 1e-3, 0.0, None, None, 1)
+    recipe = recipe_of(nn.CrossEntropyLoss, "Adam", 1e-3, 0.0, None, None, 1)
     cls = class_for("pytorch_lightning", Supervised, "LightningModule")
     module = cls(nn.Linear(2, 3), recipe, Task(one_logit, accuracy))
     assert isinstance(module, pl.LightningModule)

@@ -3,7 +3,8 @@ import torch
 from torch import nn
 
 from raynas.errors import ConfigError
-from raynas.evaluator.lightning.recipe import Recipe, cosine, one_cycle
+from raynas.evaluator.lightning.checks import recipe_of
+from raynas.evaluator.lightning.recipe import cosine, one_cycle
 
 
 def test_schedules_are_torchs() -> None:
@@ -24,21 +25,21 @@ def test_schedules_are_torchs() -> None:
 
 def test_a_loss_is_a_trials_own() -> None:
     criterion = nn.CrossEntropyLoss(weight=torch.ones(3))
-    recipe = Recipe.of(criterion, "SGD", 0.1, 0.0, {"momentum": 0.9}, None, 1)
+    recipe = recipe_of(criterion, "SGD", 0.1, 0.0, {"momentum": 0.9}, None, 1)
     assert recipe.loss() is not criterion
     assert recipe.loss().weight is not criterion.weight
-    assert Recipe.of(nn.functional.mse_loss, "SGD", 0.1, 0.0, None, None, 1).loss() is nn.functional.mse_loss
+    assert recipe_of(nn.functional.mse_loss, "SGD", 0.1, 0.0, None, None, 1).loss() is nn.functional.mse_loss
 
 
 def test_the_optimizer_gets_what_it_takes() -> None:
     weight = nn.Parameter(torch.zeros(1))
-    made = Recipe.of(nn.MSELoss, "SGD", 0.1, 0.01, {"momentum": 0.9}, None, 1).optimizer([weight])
+    made = recipe_of(nn.MSELoss, "SGD", 0.1, 0.01, {"momentum": 0.9}, None, 1).optimizer([weight])
     assert isinstance(made, torch.optim.SGD)
     assert {key: made.defaults[key] for key in ("lr", "weight_decay", "momentum")} == {
         "lr": 0.1,
         "weight_decay": 0.01,
         "momentum": 0.9,
     }
-    assert isinstance(Recipe.of(nn.MSELoss, "LBFGS", 1, 0.0, None, None, 1).optimizer([weight]), torch.optim.LBFGS)
+    assert isinstance(recipe_of(nn.MSELoss, "LBFGS", 1, 0.0, None, None, 1).optimizer([weight]), torch.optim.LBFGS)
     with pytest.raises(ConfigError, match="does not take"):
-        Recipe.of(nn.MSELoss, torch.optim.Adam, 0.1, 0.0, {"betas": (2.0, 3.0)}, None, 1)
+        recipe_of(nn.MSELoss, torch.optim.Adam, 0.1, 0.0, {"betas": (2.0, 3.0)}, None, 1)
