@@ -103,7 +103,7 @@ class PartsOfWhatIsGone(nn.Module):
         y = torch.relu(x)
         first = y[0]
         y = torch.tanh(y)
-        return torch.cat([left + x[:, :2], right, x[:, 2:]], 1) * rows + y + first
+        return torch.cat([left + x[:, :2], right[:, :2], x[:, 4:]], 1) * rows + y + first
 
 
 class Residual(nn.Sequential):
