@@ -19,11 +19,11 @@ from raynas.trial import Event, Trial, TrialState
 
 T = TypeVar("T")
 
-MOMENT = 0.002
+MOMENT = 0.01
 """Seconds for which the loop waits for a proposal, so that those that are made quickly are committed together."""
 
-SPELL = 0.01
-"""Seconds for which it may go on collecting proposals, while reports may be waiting for their verdicts."""
+SPELL = 0.02
+"""Seconds after which it stops collecting proposals: news may be waiting."""
 
 
 class Jobs(Protocol):

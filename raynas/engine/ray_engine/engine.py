@@ -2,74 +2,94 @@
 
 from __future__ import annotations
 
+import os
+import sys
 import time
+from collections import deque
 from collections.abc import Callable, Mapping
-from concurrent.futures import Future
-from dataclasses import dataclass
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from queue import Empty, SimpleQueue
 from typing import Any
 
 import ray
-from ray import exceptions
 
 from raynas.engine.engine import Deliver, ExecutionEngine, Job, Workplace
+from raynas.engine.ray_engine.batch import Batch, Held
+from raynas.engine.ray_engine.errors import failed
+from raynas.engine.ray_engine.pace import Pace
 from raynas.engine.ray_engine.stowed import Stowed
-from raynas.engine.ray_engine.task import Crate, train
+from raynas.engine.ray_engine.task import Crate, packed, told, train
 from raynas.engine.resources import Resources
-from raynas.engine.worker import one_line
-from raynas.trial import Cause, Event, Failed, Reported, Started
+from raynas.trial import Event, Failed, Finished, Reported, Started, Stopped
 
 REFRESH = 2.0
 """How old, in seconds, the knowledge of the cluster's nodes may become."""
+
+LINGER = 0.005
+"""Seconds for which news that can wait does so, for others to come: each time costs the search a commit."""
+
+SWITCH = 0.0005
+"""Seconds after which a thread that computes lets another one go on. Python's own 5 ms are a short trial's whole life:
+so long would the planner's thread keep those waiting that read what the workers say."""
+
+READERS = 10_000
+"""So many tasks can be listened to at a time; threads are made as they are needed."""
 
 TRIALS_PER_WORKER = 1000
 """So many tasks a process does before it makes room for a new one: what a user's code has left in its memory goes with
 it, while a new one's start, some seconds, is spread over many trials."""
 
+LIFE = 120.0
+"""Seconds that a worker should live at least, for the same reason."""
+
 SEVERAL_GPUS = {"env_vars": {"RAY_EXPERIMENTAL_NOSET_CUDA_VISIBLE_DEVICES": "1"}}
 """A warm worker is given different GPUs over its life, while CUDA reads once which ones it may see."""
 
-
-@dataclass
-class _Held:
-    job: Job
-    ref: ray.ObjectRef[Any]
-    started: bool = False
-    report: Future[bool] | None = None
+News = tuple[list[Event], float]
+"""Events, and for how many seconds they can wait for others."""
 
 
 class RayEngine(ExecutionEngine):
-    """Submits each job as one task, from within a Ray actor, through which its workers talk back.
+    """Submits jobs as tasks, from within a Ray actor, through which its workers talk back.
 
-    Everything that happens is put into one queue: by Ray's own threads when a task ends, by the actor's event loop when
-    a worker calls `tell` or `report`. `wait` sleeps on that queue, so that nothing is polled.
+    A task is a streaming generator, which a thread of its own reads: Ray calls nobody back. Everything that happens is
+    put into one queue, by these threads, and by the actor's event loop when a worker calls `report`. `wait` sleeps on
+    that queue, so that nothing is polled.
+
+    Short jobs share a task. Before its next job begins, the worker waits until the actor has what it yielded (Ray's
+    backpressure), so that when it dies, it is known in which job; the others are sent again, as if nothing had been.
 
     Args:
         place: what all jobs share.
         resources: what each takes.
         name: the engine's name in the hosted object, for its workers' calls.
-        trials_per_worker: how many jobs a worker does before a new one takes its place.
+        trials_per_worker: how many tasks a worker does before a new one takes its place, while nothing is known of how
+            long they take.
+        batches: whether short jobs may share a task.
     """
 
     def __init__(
-        self, place: Workplace, resources: Resources, name: str = "engine", trials_per_worker: int = TRIALS_PER_WORKER
+        self,
+        place: Workplace,
+        resources: Resources,
+        name: str = "engine",
+        trials_per_worker: int = TRIALS_PER_WORKER,
+        batches: bool = True,
     ) -> None:
+        sys.setswitchinterval(SWITCH)  # the actor has this process for itself
+        # Ray warns of waiting in an actor with an event loop; here threads of the engine's own wait.
+        os.environ.setdefault("RAY_WARN_BLOCKING_GET_INSIDE_ASYNC", "0")
         self._resources = resources
-        door = ray.get_runtime_context().current_actor
-        self._crate = [ray.put(Crate(Stowed.of(place), door, name))]
-        # GPUs through `options`: given to the decorator, they would make Ray end the worker after each task.
-        self._train: Any = ray.remote(max_calls=trials_per_worker)(train).options(
-            name="raynas.trial",
-            num_cpus=resources.num_cpus,
-            num_gpus=resources.num_gpus or None,
-            resources=dict(resources.custom) or None,
-            max_retries=0,
-            retry_exceptions=False,
-            runtime_env=SEVERAL_GPUS if resources.num_gpus else None,
-        )
-        self._held: dict[int, _Held] = {}
-        self._cancelled: dict[str, _Held] = {}
-        self._news: SimpleQueue[Callable[[], list[Event]]] = SimpleQueue()
+        self._crate = [ray.put(Crate(Stowed.of(place), ray.get_runtime_context().current_actor, name))]
+        self._pace = Pace(batches)
+        self._calls = trials_per_worker
+        self._alone, self._together = self._functions()
+        self._held: dict[int, Held] = {}
+        self._backlog: deque[Held] = deque()
+        self._batches: set[Batch] = set()
+        self._news: SimpleQueue[Callable[[], News]] = SimpleQueue()
+        self._readers = ThreadPoolExecutor(READERS, "raynas-reader")
         self._slots = 0
         self._looked = -REFRESH
 
@@ -79,48 +99,51 @@ class RayEngine(ExecutionEngine):
             self._looked = time.monotonic()
         return self._slots
 
+    def capacity(self) -> int:
+        slots = self.slots()
+        return slots if slots <= 1 else slots + self._pace.ahead(slots)
+
     def submit(self, job: Job) -> None:
-        ref = self._train.remote(job, self._crate)
-        self._held[job.trial] = _Held(job, ref)
-
-        def ended(future: Future[Any]) -> None:
-            self._news.put(lambda: self._ended(job, ref, future))
-
-        ref.future().add_done_callback(ended)  # not ray.wait, which would have to be called again and again
+        held = self._held[job.trial] = Held(job)
+        self._backlog.append(held)
 
     def wait(self, deliver: Deliver, timeout: float | None) -> None:
+        self._send()
         events: list[Event] = []
+        until = time.monotonic() + (REFRESH if timeout is None else min(timeout, REFRESH))
         try:
-            events += self._news.get(timeout=REFRESH if timeout is None else min(timeout, REFRESH))()
             while True:
-                events += self._news.get_nowait()()
+                more, patience = self._news.get(timeout=max(0.0, until - time.monotonic()))()
+                events += more
+                until = min(until, time.monotonic() + patience)
         except Empty:
             deliver(events)
 
     def answer(self, trial: int, attempt: int, stop: bool) -> None:
         held = self._held.get(trial)
-        if held is not None and held.job.attempt == attempt:
-            _resolve(held, stop)
+        if held is not None and held.job.attempt == attempt and held.batch is not None:
+            held.batch.answer(trial, stop)
 
     def cancel(self, trial: int) -> None:
         held = self._held.pop(trial, None)
-        if held is not None:
-            # By force: a trial in the middle of a kernel or a C library hears nothing else. Until it is gone, none of
-            # its reports is answered, or its worker would go on to the next trial and be killed with that.
-            ray.cancel(held.ref, force=True)
-            self._cancelled[held.ref.hex()] = held
+        if held is None:
+            return
+        batch = held.batch
+        if batch is None:
+            self._backlog.remove(held)
+        elif held.started or not any(self._holds(other) for other in batch.left.values()):
+            self._end(batch)
 
     def wake(self) -> None:
-        self._news.put(list)
+        self._news.put(lambda: ([], self._patience()))
 
     def close(self) -> None:
-        for trial in list(self._held):
-            self.cancel(trial)
+        self._held.clear()
+        self._backlog.clear()
+        for batch in list(self._batches):
+            self._end(batch)
+        self._readers.shutdown(wait=False)
         self._crate = []
-
-    def tell(self, event: Event) -> None:
-        """Take a worker's event; from any thread."""
-        self._news.put(lambda: self._heard(event))
 
     def report(self, event: Reported) -> Future[bool]:
         """Take a worker's report; the future will hold whether it should stop. From any thread."""
@@ -128,67 +151,125 @@ class RayEngine(ExecutionEngine):
         self._news.put(lambda: self._reported(event, verdict))
         return verdict
 
-    def _of(self, trial: int, attempt: int) -> _Held | None:
-        held = self._held.get(trial)
-        return held if held is not None and held.job.attempt == attempt else None
+    def _functions(self) -> tuple[Any, Any]:
+        """Ray's function for a single job, and that for several."""
+        function = ray.remote(max_calls=self._calls)(train)
+        # GPUs through `options`: given to the decorator, they would make Ray end the worker after each task.
+        options = {
+            "name": "raynas.trial",
+            "num_cpus": self._resources.num_cpus,
+            "num_gpus": self._resources.num_gpus or None,
+            "resources": dict(self._resources.custom) or None,
+            "max_retries": 0,
+            "retry_exceptions": False,
+            "runtime_env": SEVERAL_GPUS if self._resources.num_gpus else None,
+            "num_returns": "streaming",
+        }
+        # A single job needs not wait: when its worker dies, there is no other that it can have been in.
+        return function.options(**options), function.options(**options, _generator_backpressure_num_objects=1)
 
-    def _heard(self, event: Event) -> list[Event]:
-        held = self._of(event.trial, event.attempt) if isinstance(event, Started) else None
-        if held is None or held.started:
+    def _send(self) -> None:
+        """Make tasks of the backlog, as far as there is room, or as they are whole."""
+        self._renew()
+        while self._backlog:
+            idle = max(1, self._slots) - len(self._batches)
+            number = self._pace.fill([held.job.budget for held in self._backlog])
+            if idle > 0:
+                share = -(-len(self._backlog) // idle)
+                number = min(number or share, share)
+            if not number or (number > 1 and len(self._batches) >= 2 * max(1, self._slots)):
+                return
+            batch = Batch.of([self._backlog.popleft() for _ in range(number)])
+            jobs = packed([held.job for held in batch.left.values()])
+            batch.stream = (self._alone if number == 1 else self._together).remote(jobs, self._crate)
+            self._batches.add(batch)
+            self._readers.submit(self._read, batch)
+
+    def _renew(self) -> None:
+        """Let workers do more tasks where these are so short that a worker would hardly have started."""
+        wanted = LIFE / max(self._pace.task(), 1e-4)
+        if wanted > 2 * self._calls:
+            self._calls = int(wanted)
+            self._alone, self._together = self._functions()
+
+    def _read(self, batch: Batch) -> None:
+        error: Exception | None = None
+        try:
+            for ref in batch.stream:
+                self._news.put(partial(self._heard, batch, told(ray.get(ref))))
+        except Exception as caught:  # what the task raised, or what became of its worker
+            error = caught
+        self._news.put(partial(self._ended, batch, error))
+
+    def _patience(self) -> float:
+        """For how long an end or a new proposal can wait: not at all where a worker may have nothing to do."""
+        return LINGER if len(self._batches) > self._slots else 0.0
+
+    def _holds(self, held: Held) -> bool:
+        return self._held.get(held.job.trial) is held
+
+    def _end(self, batch: Batch) -> None:
+        # By force: a trial in the middle of a kernel or a C library hears nothing else.
+        if not batch.dying:
+            batch.dying = True
+            ray.cancel(batch.stream, force=True)
+
+    def _heard(self, batch: Batch, told: list[Event]) -> News:
+        events: list[Event] = []
+        for event in told:
+            held = batch.left[event.trial]
+            if isinstance(event, Started):
+                if not self._holds(held):
+                    self._end(batch)
+                elif not batch.dying:
+                    events += self._begun(held, event)
+                continue
+            del batch.left[event.trial]
+            if isinstance(event, Finished | Stopped | Failed):
+                self._pace.took(held.job.budget, event.seconds)
+                if self._holds(held):
+                    events += [*self._begun(held, self._start(held, event.time - event.seconds)), event]
+                    del self._held[event.trial]
+        return events, LINGER if all(isinstance(event, Started) for event in events) else self._patience()
+
+    def _reported(self, event: Reported, verdict: Future[bool]) -> News:
+        asked = (event.trial, event.attempt)
+        for batch in self._batches:
+            held = batch.left.get(event.trial)
+            if held is not None and (held.job.trial, held.job.attempt) == asked:
+                batch.waiting[event.trial] = verdict
+                if batch.dying or not self._holds(held):
+                    return [], LINGER
+                return [*self._begun(held, self._start(held, event.time)), event], 0.0
+        verdict.set_result(True)
+        return [], LINGER
+
+    def _start(self, held: Held, at: float) -> Started:
+        return Started(held.job.trial, at, held.job.attempt)
+
+    def _begun(self, held: Held, event: Started) -> list[Event]:
+        """The start, where it has not been told yet: a report comes on another way, and may overtake it."""
+        if held.started:
             return []
         held.started = True
         return [event]
 
-    def _reported(self, event: Reported, verdict: Future[bool]) -> list[Event]:
-        held = self._of(event.trial, event.attempt)
-        if held is None:
-            dying = (item for item in self._cancelled.values() if item.job.trial == event.trial)
-            if (cancelled := next(dying, None)) is not None:
-                cancelled.report = verdict
-            else:
-                verdict.set_result(True)
-            return []
-        held.report = verdict
-        return [*self._begun(held, event.time), event]
-
-    def _begun(self, held: _Held, at: float) -> list[Event]:
-        """The start, where it has not been heard of yet: it comes on another way than what follows it."""
-        return self._heard(Started(held.job.trial, at, held.job.attempt))
-
-    def _ended(self, job: Job, ref: ray.ObjectRef[Any], future: Future[Any]) -> list[Event]:
-        cancelled = self._cancelled.pop(ref.hex(), None)
-        if cancelled is not None:
-            _resolve(cancelled, True)
-        held = self._of(job.trial, job.attempt)
-        if held is None or held.ref != ref:
-            return []
-        error = future.exception()
-        now = time.time()
-        outcome = future.result() if error is None else failed(job, error, now)
-        events = [*self._begun(held, now - outcome.seconds), outcome]
-        del self._held[job.trial]
-        return events
-
-
-def _resolve(held: _Held, stop: bool) -> None:
-    if held.report is not None and not held.report.done():
-        held.report.set_result(stop)
-
-
-def failed(job: Job, error: BaseException, now: float) -> Failed:
-    """What Ray's error says of a job."""
-    causes: tuple[tuple[type[BaseException] | tuple[type[BaseException], ...], Cause, str], ...] = (
-        (exceptions.OutOfMemoryError, Cause.OUT_OF_MEMORY, "its node ran out of memory, and its worker was ended"),
-        ((exceptions.NodeDiedError, exceptions.LocalRayletDiedError), Cause.NODE_LOST, "its node is gone"),
-        (exceptions.WorkerCrashedError, Cause.WORKER_DIED, "its worker process ended without a word"),
-        (exceptions.TaskCancelledError, Cause.CANCELLED, "its task was cancelled"),
-        (exceptions.ObjectLostError, Cause.NODE_LOST, "its result was lost with the node that held it"),
-    )
-    for kind, cause, message in causes:
-        if isinstance(error, kind):
-            return Failed(job.trial, now, job.attempt, cause, message, str(error))
-    inner = getattr(error, "cause", None) or error
-    return Failed(job.trial, now, job.attempt, Cause.EXCEPTION, one_line(inner), str(error))
+    def _ended(self, batch: Batch, error: Exception | None) -> News:
+        self._batches.discard(batch)
+        batch.release()
+        left = [held for held in batch.left.values() if self._holds(held)]
+        events: list[Event] = []
+        if left and error is not None and not batch.dying:
+            held = next((held for held in left if held.started), left[0])
+            left.remove(held)
+            now = time.time()
+            events = [*self._begun(held, self._start(held, now)), failed(held.job, error, now)]
+            del self._held[held.job.trial]
+        for held in reversed(left):
+            held.batch = None
+            self._backlog.appendleft(held)
+        self._send()
+        return events, 0.0 if events else LINGER
 
 
 def offers() -> list[Mapping[str, float]]:

@@ -1,9 +1,12 @@
-"""The task: what runs in a Ray worker, once for each job."""
+"""The task: what runs in a Ray worker, for one job or for several short ones."""
 
 from __future__ import annotations
 
 import os
+import pickle
 import time
+import zlib
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,8 +15,8 @@ import ray
 from raynas.engine.engine import Job, Workplace
 from raynas.engine.ray_engine.stowed import Stowed
 from raynas.engine.travel import extend_path, unpack
-from raynas.engine.worker import Outcome, work
-from raynas.trial import Reported, Started
+from raynas.engine.worker import work
+from raynas.trial import Event, Reported, Started
 
 
 @dataclass(frozen=True)
@@ -35,13 +38,33 @@ _unpacked: dict[str, tuple[Crate, Workplace]] = {}
 """This process's crate and what was in it, by the id of the object that it came in."""
 
 
-def train(job: Job, crate: list[ray.ObjectRef[Crate]]) -> Outcome:
-    """Do one job.
+def packed(jobs: Sequence[Job]) -> bytes:
+    """Jobs on their way to a worker: their texts have much in common."""
+    return zlib.compress(pickle.dumps(jobs), 1)
+
+
+def told(data: bytes) -> list[Event]:
+    """What a task has yielded; the engine's own worker made it."""
+    events: list[Event] = pickle.loads(data)
+    return events
+
+
+def train(jobs: bytes, crate: list[ray.ObjectRef[Crate]]) -> Iterator[bytes]:
+    """Do some jobs, one after the other.
 
     Args:
-        job: what to train.
+        jobs: what to train, `packed`.
         crate: a reference in a list, which Ray hands over as it is: the contents come once for each process.
+
+    Yields:
+        The events that are known, each time before something begins that may take the process with it: the first
+        start; each end with the start that follows it; the last end. What the evaluators report goes another way, for
+        it needs an answer.
     """
+    context = ray.get_runtime_context()
+    name = f"{context.get_node_id()[:8]}:{os.getpid()}"
+    todo: Sequence[Job] = pickle.loads(zlib.decompress(jobs))
+    yield pickle.dumps([Started(todo[0].trial, time.time(), todo[0].attempt, name)])
     known = crate[0].hex()
     if known not in _unpacked:
         _unpacked.clear()
@@ -51,13 +74,16 @@ def train(job: Job, crate: list[ray.ObjectRef[Crate]]) -> Outcome:
         _unpacked[known] = opened, opened.stowed.unpacked()
     found, place = _unpacked[known]
     door, engine = found.door, found.engine
-    context = ray.get_runtime_context()
-    name = f"{context.get_node_id()[:8]}:{os.getpid()}"
-    door.call.remote(f"{engine}.tell", Started(job.trial, time.time(), job.attempt, name))
 
     def report(event: Reported) -> bool:
         return bool(ray.get(door.call.remote(f"{engine}.report", event)))
 
     # Which GPU is this task's own may differ from task to task, so all stay visible and the device is named.
     gpus = ray.get_gpu_ids()
-    return work(job, place, report, f"cuda:{gpus[0]}" if gpus else "cpu", name)
+    device = f"cuda:{gpus[0]}" if gpus else "cpu"
+    for place_in_line, job in enumerate(todo, 1):
+        events: list[Event] = [work(job, place, report, device, name)]
+        if place_in_line < len(todo):
+            following = todo[place_in_line]
+            events.append(Started(following.trial, time.time(), following.attempt, name))
+        yield pickle.dumps(events)

@@ -1,0 +1,81 @@
+"""Pace: how long jobs take, and what follows: how many make a task, and how many are fetched ahead."""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Sequence
+
+TASK = 0.025
+"""Seconds that a task should take at least: handing one over costs about a millisecond."""
+
+MOST = 64
+"""So many jobs a task has at most: they wait for each other."""
+
+SAMPLE = 8
+"""Nothing is concluded from fewer jobs than these: the first ones of a worker are slower."""
+
+KNOWN = 8
+"""The strategy does not know how what is in flight will end, so that is at most one in so many of what it does know."""
+
+REACTION = 1.0
+"""A worker whose jobs take less than this, in seconds, has one waiting for it: an answer to its end takes a part of it
+that counts. Longer ones are better proposed when more is known."""
+
+
+class Pace:
+    """What the jobs of one engine have taken.
+
+    Args:
+        batches: whether a task may have several jobs.
+    """
+
+    def __init__(self, batches: bool = True) -> None:
+        self.ended = 0
+        self._most = MOST if batches else 1
+        self._last: deque[tuple[float | None, float]] = deque(maxlen=64)
+
+    def took(self, budget: float | None, seconds: float) -> None:
+        """Note that a job with this budget ended after so many seconds."""
+        self._last.append((budget, seconds))
+        self.ended += 1
+
+    def expected(self, budget: float | None) -> float:
+        """Seconds that most jobs with this budget take less than; infinite where that is not known."""
+        if budget is None:
+            return _upper([seconds for given, seconds in self._last if given is None])
+        return budget * _upper([seconds / given for given, seconds in self._last if given])
+
+    def typical(self) -> float:
+        """Seconds that most jobs take less than, whatever their budget."""
+        return _upper([seconds for _, seconds in self._last])
+
+    def fill(self, budgets: Sequence[float | None]) -> int:
+        """How many of the jobs with these budgets, from the first on, make a whole task; 0: not even all of them."""
+        each = {budget: self.expected(budget) for budget in set(budgets)}
+        total = 0.0
+        for place, budget in enumerate(budgets[: self._most], 1):
+            total += each[budget]
+            if total >= TASK or place == self._most:
+                return place
+        return 0
+
+    def task(self) -> float:
+        """Seconds that most tasks take at least; infinite where that is not known."""
+        return max(self.typical(), TASK if self._most > 1 else 0.0)
+
+    def ahead(self, slots: int) -> int:
+        """How many jobs to hold beside those that run in so many slots."""
+        seconds = self.typical()
+        if seconds == math.inf:
+            return max(1, slots // 4)
+        each = min(self._most, math.ceil(TASK / max(seconds, 1e-6)))
+        if each == 1:
+            return max(1, min(slots, math.ceil(slots * REACTION / seconds)))
+        # A task that runs and one that waits in each slot, and one more in the making.
+        return max(slots, min(slots * (3 * each - 1), self.ended // KNOWN))
+
+
+def _upper(values: Sequence[float]) -> float:
+    """The upper quartile: a few slow ones do not count, as a worker's first; where many are slow, they do."""
+    return sorted(values)[len(values) * 3 // 4] if len(values) >= SAMPLE else math.inf
