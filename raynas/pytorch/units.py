@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import fields, is_dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -25,6 +27,15 @@ class Whole(Exception):
         self.why = why
 
 
+def is_record(value: Any) -> bool:
+    """Whether a value is a dataclass's and comes back when its class is called with its fields, each by its name."""
+    if not is_dataclass(value) or isinstance(value, type):
+        return False
+    cls = type(value)
+    plain = all(field.init for field in fields(value)) and not hasattr(cls, "__post_init__")
+    return plain and "__init__" in vars(cls) and set(getattr(value, "__dict__", ())) <= {f.name for f in fields(value)}
+
+
 def unit_of(call: Call) -> Unit:
     """A constructor call in the IR's form; `SerializationError` where it names what cannot be imported."""
     encode = Encoder()
@@ -44,6 +55,12 @@ def unit_of(call: Call) -> Unit:
             return type(item)(map(value, item))
         if type(item) is dict:
             return {key: value(part) for key, part in item.items()}
+        if isinstance(item, partial) and type(item) is partial and not vars(item):
+            bound = {key: value(part) for key, part in item.keywords.items()}
+            return Unit("functools.partial", (item.func, *map(value, item.args)), bound)
+        if is_record(item):
+            made_of = {field.name: value(getattr(item, field.name)) for field in fields(item)}
+            return Unit(name_of(type(item)), (), made_of)
         if not isinstance(item, Expression):
             encode(item)
         return item

@@ -46,7 +46,6 @@ class Forward:
         statements: list[Text] = []
         nested = self._nested()
         self._stretch(nested)
-        self._stretch(nested)
         for position, node in enumerate(self.graph.nodes):
             if node.op == "input":
                 name = self._fresh(node.target.lstrip("*"))
@@ -111,13 +110,6 @@ class Forward:
                 if all(id(other) in found for other in between) and not _in_place(user) and not between:
                     found.add(id(node))
         return found
-
-    def _stretch(self, nested: set[int]) -> None:
-        """What nested nodes read is read where their statement stands: until then, no other value takes its name."""
-        for node in reversed(self.graph.nodes):
-            if id(node) in nested:
-                for earlier in node.inputs():
-                    self.last[id(earlier)] = max(self.last[id(earlier)], self.last[id(node)])
 
     def _stretch(self, nested: set[int]) -> None:
         """What nested nodes read is read where their statement stands: until then, no other value takes its name."""

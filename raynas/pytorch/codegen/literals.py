@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Mapping
+from enum import Enum
 from functools import lru_cache
 from typing import Any
 
@@ -88,7 +90,7 @@ class Imports:
 
         def room(line: str) -> int:
             root = line.split()[1].partition(".")[0]
-            return 0 if root in ("math", "operator", "collections", "copy") else 1 if root == "torch" else 2
+            return 0 if root in sys.stdlib_module_names else 1 if root == "torch" else 2
 
         merged: dict[str, set[str]] = {}
         for line in self._lines:
@@ -157,6 +159,8 @@ def literal(value: Any, imports: Imports) -> str:
     if isinstance(value, Expression):
         raise GraphError(f"{value!r} is not chosen yet: freeze the graph first")
     kind = type(value)
+    if isinstance(value, Enum):
+        return f"{imports.name(name_of(kind))}.{value.name}"
     if kind.__module__ == "torch" and kind.__name__ in ("dtype", "memory_format", "layout"):
         imports.word("torch")
         return str(value)
@@ -183,6 +187,9 @@ def constructor(unit: Unit, imports: Imports) -> Text:
         if isinstance(value, tuple | list) and any(isinstance(part, Unit) for part in value):
             brackets = ("[", "]") if isinstance(value, list) else ("(", ",)" if len(value) == 1 else ")")
             return Listed(brackets[0], tuple(item(part, hint) for part in value), brackets[1])
+        if isinstance(value, dict) and any(isinstance(part, Unit) for part in value.values()):
+            pairs = tuple((literal(key, imports), ": ", item(part, hint)) for key, part in value.items())
+            return Listed("{", pairs, "}")
         return Slot(literal(value, imports), hint)
 
     positional = [item(arg, _hint(target, i)) for i, arg in enumerate(unit.args)]

@@ -6,6 +6,10 @@ from __future__ import annotations
 
 import copy
 import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import Enum
+from functools import partial
 from typing import Any
 
 import torch
@@ -319,3 +323,43 @@ class Seeded(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return self.a(x) @ self.features
+
+
+class Kind(Enum):
+    TANH = "tanh"
+    RELU = "relu"
+
+
+@dataclass
+class Part:
+    width: int
+    kind: Kind = Kind.RELU
+    rates: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True)
+class Plan:
+    parts: tuple[Part, ...]
+    norm: Callable[[int], nn.Module] = nn.LayerNorm
+    more: dict[str, Part] = field(default_factory=dict)
+
+
+class Planned(nn.Module):
+    """Decides by a value, so that it is kept whole, and with it the records that it was made of."""
+
+    def __init__(self, plan: Plan) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(nn.Linear(6, part.width) for part in plan.parts)
+        self.norm = plan.norm(6)
+        self.kinds = [part.kind.value for part in plan.parts]
+
+    def forward(self, x: Tensor) -> Tensor:
+        for layer, kind in zip(self.layers, self.kinds, strict=True):
+            x = getattr(torch, kind)(layer(x))
+        return self.norm(x) if x.sum() > -1e9 else x
+
+
+@zoo(X, opaque=("0",))
+def records_among_arguments() -> nn.Module:
+    plan = Plan((Part(6, Kind.TANH), Part(6, rates=(0.1,))), partial(nn.LayerNorm, eps=1e-3), more={"last": Part(3)})
+    return nn.Sequential(Planned(plan), nn.Linear(6, 2))
