@@ -8,7 +8,7 @@ import warnings
 from typing import Any
 
 import torch
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
@@ -127,6 +127,19 @@ class Wide(nn.Module):
         return self.drop(self.down(torch.relu(self.up(x))))
 
 
+class Narrow(nn.Module):
+    """`Wide` as one writes it without choices: each at its default."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.up = nn.Linear(WIDTH, 4)
+        self.down = nn.Linear(4, WIDTH, bias=True)
+        self.drop = nn.Dropout(0.0)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.drop(self.down(torch.relu(self.up(x))))
+
+
 class Picked(nn.Module):
     def __init__(self, parts: list[nn.Module], most: int) -> None:
         super().__init__()
@@ -174,7 +187,25 @@ def built(shape: Any, shared: nn.Module) -> nn.Module:
             return Repeat(lambda i: built(inner, shared), depth=(0, rest[0]))
         case "pick":
             return Picked([built(item, shared) for item in inner], rest[0])
+        case "narrow":
+            return Narrow()
     return Wide(inner)
+
+
+def at_defaults(shape: Any) -> Any:
+    """The shape of the model that a person writes who has made every choice at its default."""
+    if isinstance(shape, str):
+        return shape
+    kind, inner, *rest = shape
+    match kind:
+        case "choice":
+            return at_defaults(inner[0])
+        case "repeat":
+            return "identity"
+        case "width":
+            return ("narrow", inner)
+    parts = [at_defaults(item) for item in inner] if isinstance(inner, list) else at_defaults(inner)
+    return (kind, parts, *rest)
 
 
 class Network(ModelSpace):
@@ -216,6 +247,21 @@ def test_every_sample_is_a_network_that_comes_back(shape: Any, seed: int) -> Non
         assert result[0].shape == (3, 2) and result[1].shape == (3, WIDTH)
         if sample == samples[0]:
             matches_the_default(Network(shape), generated)
+
+
+@settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
+@given(CHOICES)
+def test_fresh_weights_of_a_default_sample_are_those_of_the_model_written_without_choices(shape: Any) -> None:
+    assume("'pick'" not in repr(shape))
+    space = trace(Network(shape))
+    source = to_source(space.freeze(space.search_space.default()))
+    torch.manual_seed(4)
+    generated = load_module(source)
+    torch.manual_seed(4)
+    written = Network(at_defaults(shape))
+    ours, theirs = list(generated.parameters()), list(written.parameters())
+    assert len(ours) == len(theirs)
+    assert all(torch.equal(one, other) for one, other in zip(ours, theirs, strict=True))
 
 
 def matches_the_default(original: nn.Module, generated: nn.Module) -> None:
