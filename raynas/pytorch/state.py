@@ -7,6 +7,7 @@ import types
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 import numpy
@@ -17,6 +18,7 @@ DEPTH = 4
 """So deep objects in objects are watched for changes."""
 
 ATOMS = (int, float, complex, str, bytes, bool, type(None))
+VALUES = (*ATOMS, list, dict, set, deque)
 STATEFUL = frozenset({"argparse", "collections", "dataclasses", "types", "__main__"})
 """Modules of Python's own whose objects are watched."""
 
@@ -27,7 +29,12 @@ TORCHS = frozenset(nn.Module().__dict__)
 
 def is_foreign(cls: Any) -> bool:
     """Whether a class or function is Python's, torch's, NumPy's or ours, which keep no state that a forward reads."""
-    top = (getattr(cls, "__module__", None) or "").partition(".")[0]
+    return _is_foreign(getattr(cls, "__module__", None) or "")
+
+
+@lru_cache(maxsize=4096)
+def _is_foreign(module: str) -> bool:
+    top = module.partition(".")[0]
     return top in FOREIGN or (top in sys.stdlib_module_names and top not in STATEFUL)
 
 
@@ -77,7 +84,7 @@ class Watch:
 
 def copied(value: Any, depth: int = 0) -> Any:
     """What an object holds, in a form that is compared by contents and can be put back."""
-    if isinstance(value, ATOMS) or value is None:
+    if type(value) in ATOMS:
         return Same(value)
     parts = _parts(value) if depth < DEPTH else None
     if parts is None:
@@ -123,6 +130,10 @@ class Held:
 
 def _parts(value: Any) -> list[tuple[Any, Any]] | None:
     """Parts of an object that can change, by key; None for one that does not, or that nothing is known of."""
+    if isinstance(value, nn.Module | types.ModuleType):
+        return None
+    if isinstance(value, type):
+        return None if is_foreign(value) else list(_class_values(value))
     if isinstance(value, torch.Tensor):
         return [("version", value._version)]
     if isinstance(value, list | deque | tuple):
@@ -143,16 +154,12 @@ def _parts(value: Any) -> list[tuple[Any, Any]] | None:
         return [(value, value.cell_contents)] if _is_filled(value) else None
     if isinstance(value, types.MethodType):
         return [("self", value.__self__), ("function", value.__func__)]
-    if isinstance(value, type):
-        return None if is_foreign(value) else list(_class_values(value))
-    if isinstance(value, nn.Module | types.ModuleType) or is_foreign(type(value)):
-        return None
-    return list(_attributes(value))
+    return None if is_foreign(type(value)) else list(_attributes(value))
 
 
 def _class_values(cls: type) -> Iterator[tuple[str, Any]]:
     for name, value in vars(cls).items():
-        if not (name.startswith("__") and name.endswith("__")) and isinstance(value, (*ATOMS, list, dict, set, deque)):
+        if isinstance(value, VALUES) and not name.startswith("__"):
             yield name, value
 
 

@@ -384,7 +384,7 @@ class Tracer(fx.Tracer):
 
         try:
             inner_args, inner_kwargs = _mapped((args, kwargs), enter)
-            given = [*inner_args, inner_kwargs]
+            given = [item for item in (*inner_args, *inner_kwargs.values()) if not is_traced(item)]
             before = copied(given)
             with nones.guarded(self._asked(m), self._doubt):
                 result = forward(*inner_args, **inner_kwargs)
@@ -521,14 +521,15 @@ def line_of(module: nn.Module) -> str:
     return "" if code is None or code.co_filename.startswith(OURS) else f"{code.co_filename}:{code.co_firstlineno}"
 
 
+ASKED = (
+    *(torch.is_grad_enabled, torch.is_inference_mode_enabled, torch.get_default_dtype),
+    *(partial(torch.is_autocast_enabled, device) for device in ("cpu", "cuda")),
+)
+"""As torch defines them: while a forward is traced, users may not ask."""
+
+
 def _modes() -> tuple[Any, ...]:
-    return (
-        torch.is_grad_enabled(),
-        torch.is_inference_mode_enabled(),
-        torch.is_autocast_enabled("cpu"),
-        torch.is_autocast_enabled("cuda"),
-        torch.get_default_dtype(),
-    )
+    return tuple(ask() for ask in ASKED)
 
 
 def _outside() -> tuple[Any, ...]:
