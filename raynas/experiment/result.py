@@ -9,12 +9,17 @@ from collections.abc import Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from raynas.engine import artifacts
+from raynas import serializer
+from raynas.engine import Resources, artifacts
 from raynas.engine.weights import load_weights
 from raynas.errors import ConfigError, SearchError, StoreError
+from raynas.experiment.assembly import belonging_to
+from raynas.experiment.luggage import taken_out
 from raynas.experiment.place import Place, find, texts_path
 from raynas.experiment.record import Record
+from raynas.experiment.retraining import Trained, retraining
 from raynas.pytorch import load_module, self_contained
+from raynas.search import training_seed
 from raynas.store import Store
 from raynas.trial import History, Trial, TrialState
 from raynas.trial.history import scores
@@ -184,23 +189,73 @@ class TrialResult:
         model.load_state_dict(weights, strict=True)
         return model
 
-    def export(self, path: str | os.PathLike[str], weights: str | os.PathLike[str] | None = None) -> None:
-        """Write the candidate as a Python file, and its trained weights as a safetensors file.
+    def export(
+        self,
+        path: str | os.PathLike[str],
+        weights: str | os.PathLike[str] | None = None,
+        train: str | os.PathLike[str] | None = None,
+    ) -> None:
+        """Write the candidate as a Python file, and if wanted its trained weights and a script that trains it again.
 
         Args:
             path: of the Python file, whose class is `Model`.
-            weights: of the weights' file; None: they are not written.
+            weights: of a safetensors file for the weights; None: they are not written.
+            train: of a script that trains the candidate as this trial did, and needs no raynas; arrays that it reads
+                are written beside it, into a file of the same name that ends in `.npz`. None: it is not written.
+
+        Raises:
+            SerializationError: something cannot be written into a file; names it.
+            StoreError: the weights were not kept.
         """
-        trained = None if weights is None else self._bytes()
-        source = self_contained(self.source, self._texts())
+        files: dict[str, bytes] = {os.fspath(path): self_contained(self.source, self._texts()).encode()}
+        if weights is not None:
+            files[os.fspath(weights)] = self._bytes()
+        if train is not None:
+            files |= self._training(os.fspath(train))
+        self._write(files)
+
+    def export_training(self, path: str | os.PathLike[str]) -> None:
+        """Write a script that trains the candidate as this trial did; see `export`."""
+        self._write(self._training(os.fspath(path)))
+
+    def _write(self, files: Mapping[str, bytes]) -> None:
         try:
-            with open(path, "w", encoding="utf-8") as file:
-                file.write(source)
-            if weights is not None and trained is not None:
-                with open(weights, "wb") as data:
-                    data.write(trained)
+            for name, content in files.items():
+                with open(name, "wb") as file:
+                    file.write(content)
         except OSError as error:
             raise ConfigError(f"trial {self.number} cannot be written to {error.filename}: {error.strerror}") from None
+
+    def _training(self, target: str) -> dict[str, bytes]:
+        """Path to content: the script, and the arrays that it reads."""
+        place, definition = self._result.place, self._result.definition
+        with Store.open(place.store, readonly=True, name=place.name) as store:
+            pieces = taken_out(store, definition.attached, place.artifacts)
+        resources = Resources.parse(definition.resources)
+        trained = Trained(
+            self._title(),
+            self.source,
+            serializer.resolve(definition.evaluator, self.trial.sample),
+            belonging_to("evaluator", pieces),
+            definition.trust,
+            training_seed(definition.seed, self.trial.key),
+            self.trial.budget,
+            resources.threads,
+            resources.num_gpus > 0,
+        )
+        made = retraining(trained, self._texts())
+        arrays = {f"{os.path.splitext(target)[0]}.npz": made.data()} if made.arrays else {}
+        return {target: made.text.encode(), **arrays}
+
+    def _title(self) -> str:
+        metric = next(iter(self._result.definition.objectives))
+        value = self.trial.metrics.get(metric)
+        came = f"\n\n{metric} was {value:.6g}." if value is not None else ""
+        parent = self.trial.warm_start
+        begun = (
+            f" It began with the weights of trial {parent}; this script begins afresh." if parent is not None else ""
+        )
+        return f"Trains trial {self.number} of the run '{self._result.name}' again, as the search did.{came}{begun}\n"
 
     def _texts(self) -> dict[str, str] | None:
         """The user's modules as they were when the trial was trained."""

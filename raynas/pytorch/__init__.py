@@ -1,7 +1,7 @@
 """The doors between torch and the IR: trace in, source and modules out."""
 
 from raynas.pytorch.codegen import to_source
-from raynas.pytorch.export import module_texts, self_contained, standalone
+from raynas.pytorch.export import module_texts, script, self_contained, standalone
 from raynas.pytorch.load import load_module
 from raynas.pytorch.profiling import Profile, profile
 from raynas.pytorch.trace import trace
@@ -11,6 +11,7 @@ __all__ = [
     "load_module",
     "module_texts",
     "profile",
+    "script",
     "self_contained",
     "standalone",
     "to_source",

@@ -12,10 +12,10 @@ from raynas.pytorch.export.needed import Needed, Part
 from raynas.pytorch.export.resolve import Imported, Missing, Resolver
 
 
-def bundle(source: str, library: Library) -> str:
+def bundle(source: str, library: Library, whole: str = "the model") -> str:
     """A file that holds `source`, and in front of it what it imports from the user's modules."""
     root = read("", source, "the generated source")
-    needed = Needed(root, library)
+    needed = Needed(root, library, whole)
     parts = needed.in_order()
     names = Naming(root, parts, needed.builtins)
     texts = [(part, text) for part in parts if (text := _edited(part, names)).strip()]
@@ -110,7 +110,7 @@ def _check(made: str, library: Library) -> None:
     for item in module.items:
         for use in item.names.uses if isinstance(item, Statement) else ():
             found = resolver.name(module, use.name)
-            if use.spans and not use.imported and isinstance(found, Missing):
+            if use.spans and not use.imported and use.name != "__file__" and isinstance(found, Missing):
                 raise SerializationError(
                     f"the file would not know '{use.name}' (line {use.line}): define it at the top level of a module"
                 )

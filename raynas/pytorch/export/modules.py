@@ -126,11 +126,18 @@ class Library:
     Args:
         texts: the texts of user modules by name, where they need not be the ones that stand in the files now.
         opened: raynas's own modules that are taken for the user's.
+        faces: for names of raynas's, what they stand for: something in an opened module, or in an installed package.
     """
 
-    def __init__(self, texts: Mapping[str, str] | None = None, opened: frozenset[str] = frozenset()) -> None:
+    def __init__(
+        self,
+        texts: Mapping[str, str] | None = None,
+        opened: frozenset[str] = frozenset(),
+        faces: Mapping[str, str] | None = None,
+    ) -> None:
         self.texts = dict(texts or {})
         self.opened = opened
+        self.faces = dict(faces or {})
         self._modules: dict[str, Module] = {}
         self._kinds: dict[str, Kind] = {}
 

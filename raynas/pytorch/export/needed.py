@@ -55,10 +55,11 @@ class Needed:
 
     Args:
         root: the module; all of it is needed.
+        whole: what to call it in messages.
         library: where the others are.
     """
 
-    def __init__(self, root: Module, library: Library) -> None:
+    def __init__(self, root: Module, library: Library, whole: str = "the model") -> None:
         self.root = root
         self.library = library
         self.resolver = Resolver(library)
@@ -69,7 +70,7 @@ class Needed:
         self._needed: set[Defined] = set()
         for item in root.items:
             if isinstance(item, Statement):
-                self._include(item, "the model")
+                self._include(item, whole)
         self._complete()
 
     def in_order(self) -> list[Part]:
@@ -159,6 +160,11 @@ class Needed:
         while isinstance(target, Space) and length < len(use.chain):
             target = self.resolver.member(target.module, use.chain[length])
             length += 1
+        if isinstance(target, Raynas):
+            for further in range(length + 1, len(use.chain) + 1):
+                found = self.resolver.raynas(".".join((target.name, *use.chain[length:further])))
+                if not isinstance(found, Raynas):
+                    return found, further
         return target, length
 
     def _refer(self, part: Part, use: Use, target: Target, length: int) -> None:
@@ -187,6 +193,8 @@ class Needed:
             self._refuse(
                 part, use.line, f"it uses the module '{target.module}' as a value", "name what it uses of it, as `m.f`"
             )
+        elif name == "__file__" and statement.module is self.root:
+            pass  # the file's own
         elif name == "__file__":
             self._refuse(
                 part, use.line, "it reads __file__, and the file will lie elsewhere", "pass the path or the data"

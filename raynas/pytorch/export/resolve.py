@@ -130,7 +130,7 @@ class Resolver:
         """What an import's name stands for."""
         kind = self.library.kind(alias.module)
         if kind == "raynas":
-            return Raynas(alias.module if alias.attr is None else f"{alias.module}.{alias.attr}")
+            return self.raynas(alias.module if alias.attr is None else f"{alias.module}.{alias.attr}", alias.name)
         if kind == "missing":
             return Missing(f"comes from the module '{alias.module}', which is not here")
         if kind == "installed":
@@ -138,6 +138,15 @@ class Resolver:
         if alias.attr is None:
             return Space(alias.name if alias.top else alias.module)
         return self.member(alias.module, alias.attr, trail)
+
+    def raynas(self, name: str, own: str = "") -> Target:
+        """What a name of raynas's stands for: itself, unless the file is to hold or import something in its place."""
+        module, _, attr = self.library.faces.get(name, "").rpartition(".")
+        if not module:
+            return Raynas(name)
+        if self.library.kind(module) == "user":
+            return self.member(module, attr)
+        return Imported(module, attr, False, own or attr)
 
     def member(self, module: str, attr: str, trail: tuple[tuple[str, str], ...] = ()) -> Target:
         """What an attribute of a user module stands for."""
@@ -170,5 +179,5 @@ class Resolver:
         if name not in public_names:
             return None
         if kind == "raynas":
-            return Raynas(f"{star.module}.{name}")
+            return self.raynas(f"{star.module}.{name}", name)
         return Imported(star.module, name, False, name)

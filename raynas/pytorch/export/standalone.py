@@ -50,6 +50,21 @@ def self_contained(source: str, texts: Mapping[str, str] | None = None) -> str:
     return bundle(source, library)
 
 
+def script(source: str, texts: Mapping[str, str] | None, opened: Iterable[str], faces: Mapping[str, str]) -> str:
+    """A program with all in it that it needs of the user's modules and of some of raynas's.
+
+    Args:
+        source: the program, which imports that.
+        texts: as in `self_contained`.
+        opened: raynas's modules of which parts may be written into it.
+        faces: qualified names of raynas's, and what they stand for in the program.
+
+    Raises:
+        SerializationError: something cannot be written into a file; names it, its line, and what to do.
+    """
+    return bundle(source, Library(texts, frozenset(opened), faces), "the training")
+
+
 def module_texts(names: Iterable[str]) -> dict[str, str]:
     """The sources of the user's modules behind qualified names, and of all that those import, by module.
 
