@@ -12,9 +12,9 @@ from rich import box
 from rich.table import Table as Rendered
 
 from raynas.cli.command import Command, Request
-from raynas.cli.console import out, shown
+from raynas.cli.console import out, say, shown
 from raynas.cli.display import duration
-from raynas.errors import ConfigError, StoreError
+from raynas.errors import ConfigError, SerializationError, StoreError
 from raynas.report import Table, described, page, ranking, states
 from raynas.store import Store
 
@@ -109,6 +109,16 @@ def export(request: Request) -> int:
     trial.export(target, weights)
     text = f"trial {trial.number} is in {target}, class Model"
     out().print(f"{text}; its trained weights are in {weights}" if weights else text, soft_wrap=True)
+    wanted = given.get("train")
+    script = wanted or os.path.join(os.path.dirname(target), f"train_{os.path.basename(target)}")
+    try:
+        trial.export_training(script)
+    except SerializationError as error:
+        if wanted:
+            raise
+        say(f"note: {script} was not written: {error}")
+    else:
+        out().print(f"{script} trains it again, with what the search chose", soft_wrap=True)
     return 0
 
 
@@ -117,6 +127,9 @@ def fill_export(parser: ArgumentParser) -> None:
     parser.add_argument("--trial", type=int | None, default=None, help="its number; by default the best")
     parser.add_argument("-o", "--output", type=str, required=True, help="the Python file to write")
     parser.add_argument("--weights", type=str | None, default=None, help="a safetensors file to write, too")
+    parser.add_argument(
+        "--train", type=str | None, default=None, help="the script that trains it again; by default train_OUTPUT"
+    )
 
 
 def report(request: Request) -> int:
