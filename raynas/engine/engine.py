@@ -133,6 +133,13 @@ class ExecutionEngine(ABC):
     def wake(self) -> None:
         """Make `wait` return soon; from any thread."""
 
+    def alarm(self, ring: Callable[[], None]) -> None:
+        """Have `ring` called, from any thread, when a worker begins to wait for an answer.
+
+        An engine that has workers only while `wait` runs, or whose workers never wait, needs not do that.
+        """
+        return
+
     @abstractmethod
     def close(self) -> None:
         """End every job and let go of what the engine holds. It can be called twice."""

@@ -22,8 +22,8 @@ T = TypeVar("T")
 MOMENT = 0.01
 """Seconds for which the loop waits for a proposal, so that those that are made quickly are committed together."""
 
-SPELL = 0.02
-"""Seconds after which it stops collecting proposals: news may be waiting."""
+SPELL = 0.05
+"""Seconds after which it stops collecting proposals: trials may have ended. A report ends it at once."""
 
 
 class Jobs(Protocol):
@@ -76,7 +76,7 @@ class Loop:
         self._watch = watch
         self._begun = time.monotonic() - elapsed
         self._done_before = state.done if done_before is None else done_before
-        self._plans: SimpleQueue[Planned] = SimpleQueue()
+        self._plans: SimpleQueue[Planned | None] = SimpleQueue()
         self._stops: SimpleQueue[bool] = SimpleQueue()
         self._sources: dict[str, str] = {}
         self._unwritten: dict[int, Trial] = {}
@@ -85,6 +85,7 @@ class Loop:
         self._inside = False
         self._slots = 0
         self._planner = (ThreadPlanner if threaded else InlinePlanner)(planner.plan, self._planned)
+        engine.alarm(self._hurry)
 
     def run(self) -> Ending:
         """Search until the end; `StaleEpochError` where a newer start has taken over."""
@@ -105,6 +106,7 @@ class Loop:
     def stop(self, now: bool = False) -> None:
         """Have the search end: when what runs has ended, or at once; from any thread."""
         self._stops.put(now)
+        self._hurry()
         self._engine.wake()
 
     @property
@@ -121,18 +123,26 @@ class Loop:
         if not self._listening:
             self._engine.wake()
 
+    def _hurry(self) -> None:
+        """Have the loop stop waiting for proposals; from any thread."""
+        if self._listening:
+            self._plans.put(None)
+
     def _step(self, events: Sequence[Event]) -> None:
         self._inside = True
         for now in _drained(self._stops):
             self.state.stop(now)
         self._slots = self._engine.slots()
-        plans = _drained(self._plans)
+        plans = [plan for plan in _drained(self._plans) if plan is not None]
         until = time.monotonic() + SPELL
-        while True:
-            asked = self._take(events, plans)
-            events, plans = (), self._collected(until) if asked else []
-            if not plans:
-                break
+        asked = self._take(events, plans)
+        while asked and (found := self._collected(until)):
+            if None in found:
+                until = 0.0
+            asked = self._take((), [plan for plan in found if plan is not None])
+        self._listening = False
+        if not self._plans.empty():  # it came too late to be collected, and too early to wake the loop
+            self._engine.wake()
         self._write()
         self._sources.clear()
         self._inside = False
@@ -159,14 +169,12 @@ class Loop:
                     self._later.append(decision)
         return asked
 
-    def _collected(self, until: float) -> list[Planned]:
-        """The proposals that come within a moment."""
-        found: list[Planned] = []
+    def _collected(self, until: float) -> list[Planned | None]:
+        """The proposals that come within a moment; None among them where somebody is in a hurry."""
+        found: list[Planned | None] = []
         if time.monotonic() < until:
             with suppress(Empty):
                 found.append(self._plans.get(timeout=MOMENT))
-        if not found:
-            self._listening = False  # and only then look for the last time: what comes later wakes the loop
         return found + _drained(self._plans)
 
     def _write(self) -> None:

@@ -89,6 +89,7 @@ class RayEngine(ExecutionEngine):
         self._backlog: deque[Held] = deque()
         self._batches: set[Batch] = set()
         self._news: SimpleQueue[Callable[[], News]] = SimpleQueue()
+        self._ring: Callable[[], None] = lambda: None
         self._readers = ThreadPoolExecutor(READERS, "raynas-reader")
         self._slots = 0
         self._looked = -REFRESH
@@ -137,6 +138,9 @@ class RayEngine(ExecutionEngine):
     def wake(self) -> None:
         self._news.put(lambda: ([], self._patience()))
 
+    def alarm(self, ring: Callable[[], None]) -> None:
+        self._ring = ring
+
     def close(self) -> None:
         self._held.clear()
         self._backlog.clear()
@@ -149,6 +153,7 @@ class RayEngine(ExecutionEngine):
         """Take a worker's report; the future will hold whether it should stop. From any thread."""
         verdict: Future[bool] = Future()
         self._news.put(lambda: self._reported(event, verdict))
+        self._ring()
         return verdict
 
     def _functions(self) -> tuple[Any, Any]:
