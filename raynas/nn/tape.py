@@ -10,7 +10,9 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from types import FrameType
+from os import PathLike
+from pathlib import Path
+from types import CodeType, FrameType
 from typing import Any
 
 import torch
@@ -23,6 +25,14 @@ from raynas.serializer.call import RECORDED, Call, name_of, snapshot
 
 INIT = nn.init.__file__
 MODULE = sys.modules[nn.Module.__module__].__file__
+LOADERS = {
+    ("torch/serialization.py", "load"): ("torch.load", "f"),
+    ("torch/hub.py", "load_state_dict_from_url"): ("torch.hub.load_state_dict_from_url", "url"),
+    ("safetensors/torch.py", "load_file"): ("safetensors.torch.load_file", "filename"),
+}
+"""Functions that read tensors from a file, by their own file and name: how they are called, and what names the file."""
+
+WEIGHTS = "load_state_dict"
 CONVERSIONS = ("to", "double", "float", "half", "bfloat16", "type")
 
 
@@ -70,6 +80,14 @@ class Event:
     frame: FrameType | None = None
 
 
+@dataclass(frozen=True)
+class Load:
+    """A call that read tensors from a file: the function's name, and the file's."""
+
+    function: str
+    file: str
+
+
 class Tape:
     """What was constructed and done while a space was built.
 
@@ -80,6 +98,7 @@ class Tape:
         bases: of modules that derive from a basic unit, the call of that one's constructor.
         copied: modules that are copies of others, and when they were made.
         events: the operations on tensors.
+        loads: the calls that read tensors from files.
         moved: tensors that were given another storage, each with the one that it had.
         random_state: of torch's generator when the recording began.
     """
@@ -91,6 +110,7 @@ class Tape:
         self.bases: dict[nn.Module, Call] = {}
         self.copied: dict[nn.Module, int] = {}
         self.events: list[Event] = []
+        self.loads: list[Load] = []
         self.moved: list[tuple[Tensor, Tensor]] = []
         self.random_state = torch.get_rng_state()
         self._count = 0
@@ -113,9 +133,14 @@ class Tape:
         return self._count
 
     def close(self) -> None:
-        """End the recording: let go of the stack."""
+        """End the recording: let go of the stack, and of modules whose constructor raised and was caught."""
         for event in self.events:
             event.frame = None
+        rows = zip(self.constructions, self.modules, self.scopes, strict=True)
+        kept = [row for row in rows if "_modules" in object.__getattribute__(row[1], "__dict__")]
+        self.constructions = [call for call, _, _ in kept]
+        self.modules = [module for _, module, _ in kept]
+        self.scopes = [scopes for _, _, scopes in kept]
 
 
 class Watch(TorchFunctionMode):
@@ -130,6 +155,10 @@ class Watch(TorchFunctionMode):
         if any(issubclass(kind, Proxy) for kind in types):
             return func(*args, **kwargs)  # a forward pass that is being traced meanwhile
         scopes, skip, whole = scopes_of(sys._getframe(1))
+        if whole is not None and (load := _load(whole)) is not None:
+            if load not in self.tape.loads:
+                self.tape.loads.append(load)
+            skip = True
         if skip:
             return func(*args, **kwargs)
         name = getattr(func, "__name__", "")
@@ -173,13 +202,33 @@ def scopes_of(frame: FrameType | None) -> tuple[tuple[nn.Module, ...], bool, Fra
                     return (), True, None
                 if not found or found[-1] is not module:
                     found.append(module)
-        elif file == INIT or (file == MODULE and code.co_name in CONVERSIONS):
+        elif file == INIT or (file == MODULE and code.co_name in (*CONVERSIONS, WEIGHTS)):
             if not code.co_name.startswith("_") or file == MODULE:
                 whole = frame
+        elif code.co_name in LOADS and _loader(code) is not None:
+            whole = frame
         elif file.endswith("/copy.py") and code.co_name == "deepcopy":
             return (), True, None
         frame = frame.f_back
     return tuple(found[::-1]), False, whole
+
+
+LOADS = frozenset(name for _, name in LOADERS)
+
+
+def _loader(code: CodeType) -> tuple[str, str] | None:
+    """Which function that reads a file a piece of code is."""
+    place = "/".join(Path(code.co_filename).parts[-2:])
+    return LOADERS.get((place, code.co_name))
+
+
+def _load(frame: FrameType) -> Load | None:
+    """The call that reads a file, where a frame is one."""
+    found = _loader(frame.f_code) if frame.f_code.co_name in LOADS else None
+    if found is None:
+        return None
+    file = frame.f_locals.get(found[1])
+    return Load(found[0], str(file) if isinstance(file, str | PathLike) else "")
 
 
 def _called(frame: FrameType) -> tuple[Any, tuple[Any, ...], dict[str, Any]]:

@@ -363,3 +363,19 @@ class Planned(nn.Module):
 def records_among_arguments() -> nn.Module:
     plan = Plan((Part(6, Kind.TANH), Part(6, rates=(0.1,))), partial(nn.LayerNorm, eps=1e-3), more={"last": Part(3)})
     return nn.Sequential(Planned(plan), nn.Linear(6, 2))
+
+
+@zoo(X)
+class TriesAnotherWay(nn.Module):
+    """Catches what a constructor raises, and makes something else."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Linear(6, 6)
+        try:
+            self.pool = nn.AvgPool1d(channels=6, stride=1)  # type: ignore[call-arg]  # that is the point
+        except TypeError:
+            self.pool = nn.AvgPool1d(1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.pool(self.layer(x))
