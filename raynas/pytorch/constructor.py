@@ -7,7 +7,7 @@ those that such operations needed, and those that took random numbers, so that a
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,11 +19,11 @@ from raynas.errors import SerializationError, TraceError
 from raynas.graph import Apply, Path, Set, Unit
 from raynas.graph.fixed import has_choice
 from raynas.graph.member import Let, Local, Step
-from raynas.nn import LayerChoice, Repeat, is_basic_unit
+from raynas.nn import InputChoice, LayerChoice, Repeat, is_basic_unit
 from raynas.nn.basic_unit import CONTAINERS
 from raynas.nn.recording import construction
-from raynas.nn.tape import Event, Tape, tensors_in
-from raynas.pytorch.names import name_of
+from raynas.nn.tape import WEIGHTS, Event, Load, Tape, tensors_in
+from raynas.pytorch.names import name_of, resolve
 from raynas.pytorch.state import TORCHS
 from raynas.pytorch.tensors import creation
 from raynas.pytorch.tracer import paths_below
@@ -117,6 +117,10 @@ class Constructors:
             self._owned.setdefault(id(tensor), (tensor, module))
             self._storages.setdefault(_storage(tensor), []).append(tensor)
         self._first: dict[int, Tensor] = {}
+        self._files = _Files()
+        self._chooses = any(isinstance(module, LayerChoice | InputChoice | Repeat) for module in self._live)
+        if tape is not None and not self._chooses:
+            self._chooses = any(has_choice((call.args, dict(call.kwargs))) for call in tape.constructions)
         if tape is not None:
             for tensor, before in tape.moved:
                 self._first.setdefault(id(tensor), before)
@@ -293,10 +297,35 @@ class Constructors:
                         value = self._expression(event.args[1], home, event)
                     self._put(home, Timed(event.index, Set(f"{target.path}.data", value), self._draws(event)))
                 return
-            unit = self._unit(event, home, self._blank(event))
+            unit = self._loading(event, home) if event.function == WEIGHTS else None
+            unit = unit or self._unit(event, home, self._blank(event))
         except Untold as why:
+            if not event.drew and self.root not in event.scopes and home is self.root:
+                return  # the factory gives other values: a comparison of fresh weights tells
             raise self._failed(home, event, why) from None
         self._put(home, Timed(event.index, Apply(unit.target, unit.args, unit.kwargs), self._draws(event)))
+
+    def _loading(self, event: Event, home: nn.Module) -> Unit:
+        """`module.load_state_dict(torch.load(file))`, where all that was loaded stands in one file."""
+        assert self.tape is not None
+        module, weights, strict, assign = event.args
+        if self._chooses:
+            raise Untold("it loads the weights of all candidates")
+        now = module.state_dict()
+        if any(key in now and now[key].shape != value.shape for key, value in weights.items()) or (
+            strict and now.keys() != weights.keys()
+        ):
+            raise Untold("it loads the weights of layers that were replaced afterwards")
+        for load in self.tape.loads:
+            for keys, tensors in self._files.of(load):
+                if _same_tensors(weights, tensors):
+                    value = Unit(load.function, (load.file,))
+                    for key in keys:
+                        value = Unit("operator.getitem", (value, key))
+                    passed = {} if strict else {"strict": False}
+                    passed |= {"assign": True} if assign else {}
+                    return Unit(f".{WEIGHTS}", (self._expression(module, home), value), passed)
+        raise Untold("it loads tensors that stand in no file")
 
     def _blank(self, event: Event) -> dict[int, Any]:
         """In place of a tensor that is not kept, and is only filled with random numbers: an empty one of its shape."""
@@ -463,6 +492,42 @@ class Constructors:
 
     def _put(self, home: nn.Module, timed: Timed) -> None:
         self.steps.setdefault(home, []).append(timed)
+
+
+class _Files:
+    """The state dicts in files, read once each."""
+
+    def __init__(self) -> None:
+        self._read: dict[Load, list[tuple[tuple[str, ...], Mapping[str, Any]]]] = {}
+
+    def of(self, load: Load) -> list[tuple[tuple[str, ...], Mapping[str, Any]]]:
+        """The dicts of tensors in a file, each with the keys under which it stands there."""
+        if load not in self._read:
+            try:
+                self._read[load] = list(_state_dicts(resolve(load.function)(load.file), ())) if load.file else []
+            except Exception:  # whatever reading raises: the file is gone, or needs other arguments
+                self._read[load] = []
+        return self._read[load]
+
+
+def _state_dicts(value: Any, keys: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Mapping[str, Any]]]:
+    if not isinstance(value, Mapping):
+        return
+    if value and all(isinstance(item, Tensor) for item in value.values()):
+        yield keys, value
+    for key, item in value.items():
+        if isinstance(key, str):
+            yield from _state_dicts(item, (*keys, key))
+
+
+def _same_tensors(left: Any, right: Mapping[str, Any]) -> bool:
+    if not isinstance(left, Mapping) or left.keys() != right.keys():
+        return False
+    return all(isinstance(left[key], Tensor) and _same_values(left[key], right[key]) for key in right)
+
+
+def _same_values(left: Tensor, right: Tensor) -> bool:
+    return left.shape == right.shape and left.dtype == right.dtype and torch.equal(left.cpu(), right.cpu())
 
 
 def _has_local(value: Any) -> bool:

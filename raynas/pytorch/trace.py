@@ -80,10 +80,11 @@ def _proven(
 ) -> tuple[GraphSpace, dict[nn.Module, str]]:
     """The space of a root, once the generated model of its default sample is the original.
 
-    The smallest module that differs is kept whole; where it holds choices and only its fresh weights differ, or none is
-    left that could be kept whole, a notice says what differs.
+    The smallest module that differs is kept whole. Where only fresh weights differ, and keeping modules whole does not
+    help, or choices stand inside, all stays open and a notice says what differs.
     """
     whole: dict[nn.Module, str] = {}
+    first: tuple[GraphSpace, dict[nn.Module, str], Difference] | None = None
     tape = tape_of(root)
     values = tape is not None and not any(isinstance(m, LayerChoice | Repeat) for m in root.modules())
     while True:
@@ -94,6 +95,7 @@ def _proven(
         found = _difference(space, root, tape, values, example_inputs)
         if found is None:
             return space, opaque
+        first = first or (space, opaque, found)
         here = root.get_submodule(found.path)
         if found.called and here in opaque:
             where = found.path or "the model"
@@ -101,12 +103,18 @@ def _proven(
             return space, opaque
         module = _around(root, here, opaque)
         if module is None or has_choices(module):
-            where = f"'{found.path}' ({type(root.get_submodule(found.path)).__name__})" if found.path else "the model"
+            if first[2].only_values:
+                space, opaque, found = first
             if not found.only_values:
+                where = _named(root, found.path)
                 raise TraceError(f"{where} would not come back as it was ({found.why}), and it cannot be kept whole")
-            notice(f"{where} starts with other weights than the original: {found.why}")
+            notice(f"{_named(root, found.path)} starts with other weights than the original: {found.why}")
             return space, opaque
         whole = {**opaque, module: found.why}
+
+
+def _named(root: nn.Module, path: str) -> str:
+    return f"'{path}' ({type(root.get_submodule(path)).__name__})" if path else "the model"
 
 
 def _difference(

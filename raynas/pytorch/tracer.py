@@ -521,7 +521,7 @@ def line_of(module: nn.Module) -> str:
     return "" if code is None or code.co_filename.startswith(OURS) else f"{code.co_filename}:{code.co_firstlineno}"
 
 
-ASKED = (
+ASKED: tuple[Callable[[], Any], ...] = (
     *(torch.is_grad_enabled, torch.is_inference_mode_enabled, torch.get_default_dtype),
     *(partial(torch.is_autocast_enabled, device) for device in ("cpu", "cuda")),
 )

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import builtins
 import warnings
+from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from raynas import LayerChoice, ModelSpace, ValueChoice
@@ -110,3 +112,66 @@ def test_tracing_leaves_the_model_and_the_random_numbers_as_they_were() -> None:
     assert torch.equal(state, torch.get_rng_state())
     assert all(torch.equal(before[name], tensor) for name, tensor in space.state_dict().items())
     assert all(parameter.grad is None for parameter in space.parameters())
+
+
+class Loaded(nn.Module):
+    def __init__(self, file: str | None = None) -> None:
+        super().__init__()
+        self.linear = nn.Linear(40, 40)
+        self.norm = nn.BatchNorm1d(40)
+        self.head = nn.Linear(40, 3)
+        if file is not None:
+            self.load_state_dict(torch.load(file))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.head(self.norm(self.linear(x)))
+
+
+@pytest.fixture
+def weights(tmp_path: Path) -> Path:
+    tensors = {name: torch.rand_like(tensor.float()) for name, tensor in Loaded().state_dict().items()}
+    torch.save({"epoch": 3, "model": tensors}, tmp_path / "nested.pt")
+    torch.save(tensors, tmp_path / "plain.pt")
+    save_file(tensors, tmp_path / "plain.safetensors")
+    return tmp_path
+
+
+def loads(weights: Path, how: str) -> nn.Module:
+    if how == "in the constructor":
+        return Loaded(str(weights / "plain.pt"))
+    model = Loaded()
+    if how == "safetensors":
+        model.load_state_dict(load_file(weights / "plain.safetensors"))
+    elif how == "nested":
+        model.load_state_dict(torch.load(weights / "nested.pt")["model"])
+    elif how == "weights only in part":
+        state = torch.load(weights / "plain.pt")
+        model.load_state_dict({k: v for k, v in state.items() if not k.startswith("head.")}, strict=False)
+    elif how == "another head":
+        model.load_state_dict(torch.load(weights / "plain.pt"))
+        model.head = nn.Linear(40, 5)
+        model.linear.requires_grad_(False)
+    else:
+        model.load_state_dict(torch.load(weights / "plain.pt"))
+    return model
+
+
+@pytest.mark.parametrize("how", ["in the constructor", "by the factory", "safetensors", "nested"])
+def test_weights_that_are_loaded_from_a_file_are_loaded_again(weights: Path, how: str) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", Notice)
+        source = to_source(trace(lambda: loads(weights, how)).freeze())
+    assert "class Model(nn.Module)" in source
+    original, generated = loads(weights, how), load_module(source)
+    for name, tensor in original.state_dict().items():
+        assert torch.equal(tensor, generated.state_dict()[name]), name
+
+
+@pytest.mark.parametrize("how", ["weights only in part", "another head"])
+def test_weights_that_no_call_explains_are_told_of(weights: Path, how: str) -> None:
+    with pytest.warns(Notice, match="'linear' .Linear. starts with other weights than the original"):
+        source = to_source(trace(lambda: loads(weights, how)).freeze())
+    original, generated = loads(weights, how), load_module(source)
+    generated.load_state_dict(original.state_dict(), strict=True)
+    assert torch.equal(original.eval()(torch.ones(2, 40)), generated.eval()(torch.ones(2, 40)))
+    assert [p.requires_grad for p in original.parameters()] == [p.requires_grad for p in generated.parameters()]

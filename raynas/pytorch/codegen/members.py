@@ -22,7 +22,18 @@ NUMBER = re.compile(r"_[0-9]+$")
 GUARDED = ("torch.nn.init.", "torch.nn.utils.")
 """What computes without gradients by itself."""
 
-FREE = (".requires_grad_", ".eval", ".train", ".double", ".float", ".half", ".bfloat16", ".to", ".type")
+FREE = (
+    ".requires_grad_",
+    ".load_state_dict",
+    ".eval",
+    ".train",
+    ".double",
+    ".float",
+    ".half",
+    ".bfloat16",
+    ".to",
+    ".type",
+)
 """Methods of modules and parameters that compute nothing."""
 
 
