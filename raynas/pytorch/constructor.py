@@ -306,7 +306,7 @@ class Constructors:
         self._put(home, Timed(event.index, Apply(unit.target, unit.args, unit.kwargs), self._draws(event)))
 
     def _loading(self, event: Event, home: nn.Module) -> Unit:
-        """`module.load_state_dict(torch.load(file))`, where all that was loaded stands in one file."""
+        """`module.load_state_dict(…)` of a file in which all stands that was loaded, or of another module's state."""
         assert self.tape is not None
         module, weights, strict, assign = event.args
         if self._chooses:
@@ -316,15 +316,20 @@ class Constructors:
             strict and now.keys() != weights.keys()
         ):
             raise Untold("it loads the weights of layers that were replaced afterwards")
+        passed = ({} if strict else {"strict": False}) | ({"assign": True} if assign else {})
+        target = self._expression(module, home)
+        for other in self.root.modules():
+            own = other.state_dict(keep_vars=True)
+            if own.keys() == weights.keys() and all(self._owner(weights[key]) is own[key] for key in own):
+                state = Unit(".state_dict", (self._expression(other, home),))
+                return Unit(f".{WEIGHTS}", (target, state), passed)
         for load in self.tape.loads:
             for keys, tensors in self._files.of(load):
                 if _same_tensors(weights, tensors):
                     value = Unit(load.function, (load.file,))
                     for key in keys:
                         value = Unit("operator.getitem", (value, key))
-                    passed = {} if strict else {"strict": False}
-                    passed |= {"assign": True} if assign else {}
-                    return Unit(f".{WEIGHTS}", (self._expression(module, home), value), passed)
+                    return Unit(f".{WEIGHTS}", (target, value), passed)
         raise Untold("it loads tensors that stand in no file")
 
     def _blank(self, event: Event) -> dict[int, Any]:
