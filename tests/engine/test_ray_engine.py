@@ -1,7 +1,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -11,11 +12,11 @@ import pytest
 import ray_jobs
 from hosted_engine import Shadow
 
-from raynas.engine import ExecutionEngine, Resources, Workplace
+from raynas.engine import ExecutionEngine, Job, Resources, Workplace
 from raynas.engine.travel import pack
 from raynas.errors import ConfigError, ResourceError
 from raynas.testing.engine_contract import EngineContract, job, measure
-from raynas.trial import Cause, Failed, Finished
+from raynas.trial import Cause, Event, Failed, Finished, Reported, Started
 
 pytestmark = pytest.mark.ray
 
@@ -109,6 +110,83 @@ class TestRayEngine(EngineContract):
         item = job(measure)
         failed = self.outcome(replace(item, evaluator=item.evaluator.replace("measure", "gone")), tmp_path)
         assert isinstance(failed, Failed) and failed.cause is Cause.EXCEPTION and "gone" in failed.message
+
+
+class TestBatches:
+    """Short jobs that share a task."""
+
+    @pytest.fixture
+    def engine(self, host: Host, tmp_path: Path) -> Iterator[Shadow]:
+        with opened(host, Workplace(str(tmp_path)), Resources(num_cpus=2)) as engine:
+            engine.slots()
+            collect(
+                engine, [job(measure, 1000 + trial) for trial in range(16)]
+            )  # from now on it knows how short they are
+            yield engine
+
+    def test_they_are_done_once_each_and_told_as_single_ones_are(self, engine: Shadow, tmp_path: Path) -> None:
+        log = tmp_path / "log"
+        events = collect(engine, [job(ray_jobs.note, trial, log=str(log), talking=5) for trial in range(20)])
+        assert lines(log) == list(range(20)), "one worker does them in their order"
+        for trial, happened in events.items():
+            kinds = [type(event).__name__ for event in happened]
+            assert kinds == ["Started", *(["Reported"] * 3 if trial == 5 else []), "Finished"], f"trial {trial}"
+        assert engine.capacity() == 1, "with one worker one is in flight"
+
+    def test_a_dead_worker_costs_only_the_job_that_it_was_in(self, engine: Shadow, tmp_path: Path) -> None:
+        log = tmp_path / "log"
+        events = collect(engine, [job(ray_jobs.note, trial, log=str(log), deadly=7) for trial in range(20)])
+        failed = events.pop(7)[-1]
+        assert isinstance(failed, Failed) and failed.cause is Cause.WORKER_DIED
+        assert all([type(event) for event in happened] == [Started, Finished] for happened in events.values())
+        assert sorted(lines(log)) == list(range(20)), "each was begun once"
+
+    def test_one_that_is_cancelled_takes_no_other_with_it(self, engine: Shadow, tmp_path: Path) -> None:
+        log = tmp_path / "log"
+        jobs = [job(ray_jobs.note, trial, log=str(log), hanging=7) for trial in range(20)]
+
+        def cancel(event: Event) -> None:
+            if event.trial == 7 and isinstance(event, Started):
+                engine.cancel(7)
+                engine.cancel(15)
+
+        events = collect(engine, jobs, leave=(7, 15), hear=cancel)
+        assert [type(event) for event in events.pop(7)] == [Started] and events.pop(15) == []
+        assert all([type(event) for event in happened] == [Started, Finished] for happened in events.values())
+        done = lines(log)
+        assert sorted({*done, 7}) == [trial for trial in range(20) if trial != 15] and len(done) == len(set(done))
+
+
+def lines(log: Path) -> list[int]:
+    return [int(line.split()[0]) for line in log.read_text().splitlines()]
+
+
+def collect(
+    engine: ExecutionEngine,
+    jobs: Sequence[Job],
+    leave: Collection[int] = (),
+    hear: Callable[[Event], None] = lambda event: None,
+) -> dict[int, list[Event]]:
+    """Each job's events, until all but those to leave have ended."""
+    events: dict[int, list[Event]] = {item.trial: [] for item in jobs}
+    open_ = set(events).difference(leave)
+
+    def deliver(news: Sequence[Event]) -> None:
+        for event in news:
+            events[event.trial].append(event)
+            hear(event)
+            if isinstance(event, Reported):
+                engine.answer(event.trial, event.attempt, False)
+            elif isinstance(event, Finished | Failed):
+                open_.discard(event.trial)
+
+    for item in jobs:
+        engine.submit(item)
+    limit = time.monotonic() + 60
+    while open_:
+        assert time.monotonic() < limit, f"{sorted(open_)} have not ended"
+        engine.wait(deliver, 5.0)
+    return events
 
 
 def test_resources_that_nothing_can_give_are_an_error_that_says_what_there_is(ray_session: None) -> None:

@@ -46,3 +46,19 @@ def from_main(model: nn.Module) -> Mapping[str, float]:
     import __main__
 
     return {"score": __main__.travelled()}
+
+
+def note(
+    model: nn.Module, context: Context, log: str = "", deadly: int = -1, hanging: int = -1, talking: int = -1
+) -> Mapping[str, float]:
+    """Leaves a line for each attempt; one trial takes its worker with it, one never ends, one reports."""
+    with open(log, "a") as file:
+        file.write(f"{context.trial} {os.getpid()}\n")
+    if context.trial == deadly:
+        os._exit(1)
+    if context.trial == hanging:
+        time.sleep(600)
+    if context.trial == talking:
+        for step in range(3):
+            context.report({"score": 0.1 * step}, step)
+    return {"score": 1.0}
