@@ -10,15 +10,18 @@ from difflib import get_close_matches
 
 from jsonargparse import ArgumentError, ArgumentParser, Namespace
 
-from raynas.cli import runs, search, spaces, trying
+from raynas.cli import attach, runs, search, spaces, trying
 from raynas.cli.command import Command, Request
 from raynas.cli.console import notices, say
+from raynas.cli.submit import submit, without
 from raynas.config import KEYS, one_line, split
 from raynas.errors import ConfigError, RaynasError, SearchError
 
 COMMANDS: dict[str, Command] = {
     "try": trying.TRY,
     "search": search.SEARCH,
+    "attach": attach.ATTACH,
+    "stop": attach.STOP,
     "status": runs.STATUS,
     "top": runs.TOP,
     "export": runs.EXPORT,
@@ -39,14 +42,21 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     Returns:
         0; 2 after an error, which stderr names in a line; 130 after Ctrl-C.
+
+    Raises:
+        SystemExit: with 143, after SIGTERM.
     """
     arguments = tuple(sys.argv[1:] if argv is None else argv)
     verbose = "--verbose" in arguments
-    if os.getcwd() not in sys.path:  # what a configuration names lies in the project's folder
-        sys.path.insert(0, os.getcwd())
+    for folder in (os.path.abspath("src"), os.getcwd()):  # where a project keeps what a configuration names
+        if folder not in sys.path and os.path.isdir(folder):
+            sys.path.insert(0, folder)
     with notices(verbose):
         try:
             command, request = parsed(arguments)
+            address = str(request.given.get("address") or "")
+            if address.startswith(("http://", "https://")):  # from outside the cluster: have the same asked inside
+                return submit(address, [*without(arguments, "--address"), "--address", "auto"], None)
             return command.run(request)
         except RaynasError as error:
             complain(error, verbose)

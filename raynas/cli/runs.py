@@ -16,7 +16,6 @@ from raynas.cli.console import out, say, shown
 from raynas.cli.display import duration
 from raynas.errors import ConfigError, SerializationError, StoreError
 from raynas.report import Table, described, page, ranking, states
-from raynas.store import Store
 
 if TYPE_CHECKING:
     from raynas.experiment import Result
@@ -29,11 +28,27 @@ def fill_run(parser: ArgumentParser) -> None:
     parser.add_argument("--store", type=str | None, default=None, help="URL of the run's database, if it has one")
 
 
+def fill_afar(parser: ArgumentParser) -> None:
+    """Add the run, where to look for it, and in which cluster."""
+    fill_run(parser)
+    parser.add_argument(
+        "--address",
+        type=str | None,
+        default=None,
+        help="of the cluster that searches it, which is asked instead of its folder: HOST:6379, "
+        "or http://HOST:8265 from outside it",
+    )
+
+
 def opened(request: Request) -> Result:
     """The named run's result so far."""
     from raynas.experiment import Result
 
     given = request.given
+    if given.get("address"):
+        from raynas.experiment.afar import record_from
+
+        return Result(record_from(given.run, given.address, request.verbose))
     return Result.open(given.run, given.get("storage_path", "runs"), given.get("store"))
 
 
@@ -53,8 +68,7 @@ def status(request: Request) -> int:
     if number is not None:
         console.print("\n".join(_story(result, number)), soft_wrap=True)
         return 0
-    with Store.open(result.place.store, readonly=True, name=result.name) as store:
-        epoch = store.current_epoch()
+    epoch = result.record.epoch
     age = "never begun" if epoch is None else f"last written {duration(max(0.0, time.time() - epoch.heartbeat))} ago"
     ending = f"ended: {result.ending}" if result.ending else f"going on, or cut off: {age}"
     console.print(f"run '{result.name}', {ending}", soft_wrap=True)
@@ -67,7 +81,7 @@ def status(request: Request) -> int:
 
 
 def fill_status(parser: ArgumentParser) -> None:
-    fill_run(parser)
+    fill_afar(parser)
     parser.add_argument(
         "--trial", type=int | None, default=None, help="a trial's number: its outcome, of a failed one its last output"
     )
@@ -98,7 +112,7 @@ def top(request: Request) -> int:
 
 
 def fill_top(parser: ArgumentParser) -> None:
-    fill_run(parser)
+    fill_afar(parser)
     parser.add_argument("-k", type=int, default=5, help="how many")
 
 

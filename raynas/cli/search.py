@@ -11,11 +11,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from jsonargparse import ArgumentParser
+
 from raynas.cli.command import Command, Request, fill_config
 from raynas.cli.console import out, say, shown
 from raynas.cli.display import Display, duration
+from raynas.cli.submit import submit, without
 from raynas.config import dump, settings
 from raynas.engine import artifacts
+from raynas.errors import ConfigError
 
 if TYPE_CHECKING:
     from raynas.experiment import Experiment, Result
@@ -27,26 +31,65 @@ def run(request: Request) -> int:
 
     begun = time.monotonic()
     values = request.values()
+    if request.given.get("submit"):
+        return _submit(values, request)
     experiment = make(settings(values), request.verbose)
     size = experiment.search_space.size()
     say(
         f"run '{experiment.name}' in {shown(experiment.place.folder)}: "
         f"{'endless' if size is None else f'{size:,}'} samples, {type(experiment.strategy).__name__}"
     )
-    with _loud(request.verbose), Display() as display, _announced(display, experiment.engine == "ray"):
+    if request.given.get("detach"):
+        return _detach(experiment, values, request)
+    with _loud(request.verbose), Display() as display, _announced(display, experiment):
         record = _Record(experiment, values, display)
         try:
             result = experiment.run(record.show)
         except KeyboardInterrupt:
             record.interrupted(request)
             return 130
+        except SystemExit:
+            record.interrupted(request)
+            raise
     if display.latest is None:
         say(
             f"run '{result.name}' has ended before ({result.ending}), so nothing was trained: "
             "raise --max_trials to go on, or give another --name"
         )
-    _conclude(result, None if display.latest is None else time.monotonic() - begun)
+    conclude(result, None if display.latest is None else time.monotonic() - begun)
     return 0
+
+
+def _submit(values: dict[str, Any], request: Request) -> int:
+    from raynas.experiment.place import place
+
+    known = settings(values)
+    if known.engine == "ray":
+        place(known.name, known.storage_path, known.store, in_job=True)  # what it refuses, it would refuse there
+    config = request.given.config
+    if os.path.relpath(config).startswith(".."):
+        raise ConfigError(f"{config} is not below this folder, which is what the job gets: start in the project's")
+    words = [os.path.relpath(config) if word == config else word for word in request.arguments]
+    return submit(request.given.submit, without(words, "--submit"), os.getcwd())
+
+
+def _detach(experiment: Experiment, values: dict[str, Any], request: Request) -> int:
+    with _loud(request.verbose):
+        start = experiment.detach()
+    run = shlex.quote(experiment.name)
+    if start is None:
+        say(f"run '{experiment.name}' has ended before, so nothing was begun: raise --max_trials to go on")
+        return 0
+    _keep(experiment, values)
+    out().print(f"run '{experiment.name}' goes on in the cluster at {start.address}", soft_wrap=True)
+    say(f"watch it: raynas attach {run}; end it: raynas stop {run}; from elsewhere with --address ADDRESS")
+    return 0
+
+
+def _keep(experiment: Experiment, values: dict[str, Any]) -> None:
+    """Keep the configuration in the run's folder."""
+    text = dump({**values, "name": experiment.name})
+    artifacts.write(experiment.place.folder, "config.yaml", text.encode())
 
 
 class _Record:
@@ -56,22 +99,27 @@ class _Record:
         self._experiment, self._values, self._display = experiment, values, display
 
     def show(self, progress: Progress) -> None:
-        if self._display.latest is None:
-            text = dump({**self._values, "name": self._experiment.name})
-            artifacts.write(self._experiment.place.folder, "config.yaml", text.encode())
+        if self._display.latest is None and not self._experiment.watching:
+            _keep(self._experiment, self._values)
         self._display.show(progress)
 
     def interrupted(self, request: Request) -> None:
+        if self._experiment.watching:
+            text = f"not watching any more; the search goes on: raynas attach {shlex.quote(self._experiment.name)}"
+            self._display.tell(text)
+            return
         command = shlex.join(["raynas", *request.arguments])
         if not self._values.get("name"):
             command += f" --name {self._experiment.name}"
-        latest = self._display.latest
-        how_far = "" if latest is None else f" after {latest.done}{_of(latest)} trials"
-        self._display.tell(f"interrupted{how_far}; to go on: {command}")
+        self._display.tell(f"{interruption(self._display)}; to go on: {command}")
 
 
-def _of(progress: Progress) -> str:
-    return "" if progress.total is None else f" of {progress.total}"
+def interruption(display: Display) -> str:
+    """How far a search has come that was interrupted."""
+    latest = display.latest
+    if latest is None:
+        return "interrupted"
+    return f"interrupted after {latest.done}{'' if latest.total is None else f' of {latest.total}'} trials"
 
 
 @contextmanager
@@ -88,18 +136,18 @@ def _loud(verbose: bool) -> Iterator[None]:
 
 
 @contextmanager
-def _announced(display: Display, patient: bool) -> Iterator[None]:
-    """Within it, Ctrl-C is answered at once, as what runs is given the time to end where the search is `patient`."""
+def _announced(display: Display, experiment: Experiment) -> Iterator[None]:
+    """Within it, Ctrl-C is answered at once, as what runs in Ray is given the time to end."""
     answers = iter(["stopping when the running trials have ended; Ctrl-C again stops at once", "stopping"])
 
     def interrupt(number: int, frame: Any) -> None:
-        answer = next(answers, None)
+        answer = None if experiment.watching else next(answers, None)
         if answer is not None:
             display.tell(answer)
         raise KeyboardInterrupt
 
     main = threading.current_thread() is threading.main_thread()  # which alone hears signals
-    before = signal.signal(signal.SIGINT, interrupt) if patient and main else None
+    before = signal.signal(signal.SIGINT, interrupt) if experiment.engine == "ray" and main else None
     try:
         yield
     finally:
@@ -107,8 +155,22 @@ def _announced(display: Display, patient: bool) -> Iterator[None]:
             signal.signal(signal.SIGINT, before)
 
 
-def _conclude(result: Result, seconds: float | None) -> None:
-    """Say what came out, and after how long, Ray's start included; None: nothing was done."""
+def fill_search(parser: ArgumentParser) -> None:
+    fill_config(parser)
+    parser.add_argument(
+        "--detach", action="store_true", help="leave the search to the cluster that RAY_ADDRESS names, which stays"
+    )
+    parser.add_argument(
+        "--submit",
+        type=str | None,
+        default=None,
+        metavar="ADDRESS",
+        help="do it as a job of the cluster with this dashboard, http://HOST:8265, to which this folder is copied",
+    )
+
+
+def conclude(result: Result, seconds: float | None) -> None:
+    """Say what came out, and after how long, Ray's start included; None: that is not known."""
     best = result.best
     metric = next(iter(result.definition.objectives))
     took = "" if seconds is None else f" in {duration(seconds)}"
@@ -119,4 +181,4 @@ def _conclude(result: Result, seconds: float | None) -> None:
     say(f"see them: raynas top {run}; take the best: raynas export {run} -o best.py")
 
 
-SEARCH = Command("search, or go on with the run of this name", fill_config, run)
+SEARCH = Command("search, or go on with the run of this name", fill_search, run)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import secrets
 import time
+import warnings
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from raynas.engine import ExecutionEngine, Resources, Workplace
 from raynas.engine.local_engine import LocalEngine
-from raynas.errors import ConfigError
+from raynas.errors import ConfigError, Notice
 from raynas.experiment.assembly import MakeEngine, assemble, here
 from raynas.experiment.follow import OnProgress, follow, session
 from raynas.experiment.place import Place
@@ -46,24 +47,26 @@ def conduct_here(place: Place, make_engine: MakeEngine | None, on_progress: OnPr
 def conduct_in_ray(place: Place, resources: Resources, verbose: bool, on_progress: OnProgress) -> Ending:
     """Search in a Ray actor, and watch it. The first Ctrl-C lets what runs end, the second ends at once."""
     with session(verbose) as ray, terminable():
-        ray.check(resources)
-        remote = _hosted(ray, place, Start.mine())
+        _check(ray, resources)
+        remote, name = _hosted(ray, place, Start.mine())
         try:
             return follow(remote, on_progress, mine=True)
         finally:
             remote.end()
+            ray.withdraw(name)
 
 
 def leave_in_ray(place: Place, resources: Resources, verbose: bool) -> Start:
     """Have a search begin in a detached actor of a standing cluster, and leave it there."""
     with session(verbose) as ray, terminable():
-        ray.check(resources)
+        _check(ray, resources)
         start = replace(Start.mine(), detached=True)
-        remote = _hosted(ray, place, start)
+        remote, name = _hosted(ray, place, start)
         try:
             news = remote.call("watch", 0)
         except BaseException:
             remote.end()
+            ray.withdraw(name)
             raise
         if news.ending is not None:
             raise_failure(news.ending)
@@ -79,11 +82,17 @@ def check_standing() -> None:
         )
 
 
-def _hosted(ray: RaySession, place: Place, start: Start) -> RemoteHost:
+def _check(ray: RaySession, resources: Resources) -> None:
+    """Raise `ResourceError` where nothing can ever be trained; else tell, in a line each, what people should know."""
+    for note in ray.check(resources):
+        warnings.warn(note, Notice, stacklevel=2)
+
+
+def _hosted(ray: RaySession, place: Place, start: Start) -> tuple[RemoteHost, str]:
     name = f"{place.name}:{secrets.token_hex(4)}"
     whole = replace(start, address=ray.address, actor=name, token=ray.token)
     arguments = {"store": place.store, "name": place.name, "artifacts": place.artifacts, "start": whole.to_text()}
-    return ray.host("raynas.experiment.hosted:HostedSearch", arguments, name, start.detached)
+    return ray.host("raynas.experiment.hosted:HostedSearch", arguments, name, start.detached), name
 
 
 def raise_failure(ending: Ending) -> None:

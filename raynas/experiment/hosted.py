@@ -13,6 +13,7 @@ from raynas.errors import RaynasError, SearchError, StaleEpochError
 from raynas.experiment.assembly import assemble
 from raynas.experiment.place import Place
 from raynas.experiment.record import Record
+from raynas.experiment.start import Start
 from raynas.search import Ending, EndKind, Loop, Progress, RunDefinition
 from raynas.store import Store
 
@@ -53,11 +54,17 @@ class HostedSearch:
         self._watchers: list[Future[News]] = []
         self._loop: Loop | None = None
         self._stops: list[bool] = []
+        self._wanted: int | None = None
+        self._resources = Resources()
         self.engine: ExecutionEngine | None = None
 
     def run(self) -> None:
         """Search until the end, whatever that is; it never raises."""
-        ending = self._searched()
+        try:
+            ending = self._searched()
+        finally:
+            if self._wanted:
+                self._declare(0)
         self._tell(self._news.progress, ending)
 
     def watch(self, seen: int) -> Future[News]:
@@ -86,7 +93,7 @@ class HostedSearch:
         try:
             place = self._place
             with Store.open(place.store, name=place.name) as store:
-                loop = assemble(store, place.artifacts, self._engine, self._stepped, True, _prepare, self._start)
+                loop = assemble(store, place.artifacts, self._engine, self._stepped, True, self._prepare, self._start)
                 with self._lock:
                     self._loop, earlier = loop, list(self._stops)
                 for now in earlier:
@@ -106,8 +113,22 @@ class HostedSearch:
     def _engine(self, place: Workplace, resources: Resources) -> ExecutionEngine:
         from raynas.engine.ray_engine import RayEngine
 
+        self._resources = resources
+        self._declare(self._wanted or 0)
         self.engine = RayEngine(place, resources)
         return self.engine
+
+    def _declare(self, trials: int) -> None:
+        from raynas.engine.ray_engine.demand import declare
+
+        start = Start.from_text(self._start)
+        if start is not None:
+            declare(start.actor, self._resources, trials)
+
+    def _prepare(self, definition: RunDefinition, code: bytes) -> None:
+        self._wanted = definition.max_concurrent
+        extend_path(definition.path)
+        unpack(code)
 
     def _stepped(self, loop: Loop) -> None:
         self._tell(loop.progress(), None)
@@ -118,8 +139,3 @@ class HostedSearch:
             waiting, self._watchers = self._watchers, []
         for future in waiting:
             future.set_result(self._news)
-
-
-def _prepare(definition: RunDefinition, code: bytes) -> None:
-    extend_path(definition.path)
-    unpack(code)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -236,6 +237,25 @@ def test_after_kill_9_of_the_driver_it_goes_on_and_nothing_is_lost(tmp_path: Pat
     assert all(result.trials[number] == trial for number, trial in before.items()), "what had ended was touched"
     repeated = {number: count for number, count in trainings(log).items() if count > 1}
     assert len(repeated) <= 1 and all(number not in before for number in repeated)
+
+
+@pytest.mark.ray
+def test_what_is_asked_of_the_autoscaler_is_taken_back_also_after_an_error(tmp_path: Path) -> None:
+    seen: list[Any] = []
+    experiment(tmp_path, max_concurrent=3).run(lambda _: seen.append(requested()))
+    assert [{"CPU": 1}] * 3 in seen and requested() == []
+    seen.clear()
+    with pytest.raises(SearchError, match="all failed"):
+        experiment(tmp_path, tiny.always_fail, name="fails", max_concurrent=2).run(lambda _: seen.append(requested()))
+    assert [{"CPU": 1}] * 2 in seen and requested() == []
+
+
+def requested() -> Any:
+    """What Ray's autoscaler is asked for."""
+    from ray.autoscaler._private.constants import AUTOSCALER_RESOURCE_REQUEST_CHANNEL
+    from ray.experimental.internal_kv import _internal_kv_get
+
+    return json.loads(_internal_kv_get(AUTOSCALER_RESOURCE_REQUEST_CHANNEL) or "[]")
 
 
 @pytest.mark.ray

@@ -6,7 +6,6 @@ import logging
 import os
 import socket
 from collections.abc import Mapping
-from contextlib import suppress
 from types import TracebackType
 from typing import Any, Self
 
@@ -14,9 +13,11 @@ import ray
 from ray import exceptions
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
+from raynas.engine.ray_engine.demand import autoscaler_runs, declare
 from raynas.engine.ray_engine.engine import offers
 from raynas.engine.ray_engine.host import Host
 from raynas.engine.ray_engine.remote import NAMESPACE, RemoteHost
+from raynas.engine.ray_engine.token import asks_for_token, use_token
 from raynas.engine.resources import Resources
 from raynas.errors import ConfigError, ResourceError, SearchError
 
@@ -30,7 +31,6 @@ LINGER = 10.0
 """Seconds for which a detached actor that is done still answers those who watch it."""
 
 JOB = "RAY_JOB_CONFIG_JSON_ENV_VAR"
-AUTH_MODE = "RAY_AUTH_MODE"
 
 
 def in_job() -> bool:
@@ -101,22 +101,30 @@ class RaySession:
     @property
     def token(self) -> bool:
         """Whether this Ray asks for a token."""
-        return os.environ.get(AUTH_MODE, "").lower() == "token"
+        return asks_for_token()
 
-    def check(self, resources: Resources) -> None:
-        """Raise `ResourceError` where no node can run a single trial, saying what there is."""
+    def check(self, resources: Resources) -> list[str]:
+        """What people should know before trials that take this much are begun, each in a line.
+
+        Raises:
+            ResourceError: no node can run a single one, and none will come that can; it says what there is.
+        """
         there = offers()
         if any(resources.fits(offer) for offer in there):
-            return
+            return [] if resources.num_gpus else _idle_gpus(there)
         known = resources.demand()
         has = "; ".join(
             ", ".join(f"{name}={offer.get(name, 0):g}" for name in known if known[name] or name in offer)
             for offer in there
         )
-        raise ResourceError(
-            f"a trial needs {resources.describe()}, and no node has that (there is: {has or 'no node'}): "
-            "ask for less, or add a node"
-        )
+        needs = f"a trial needs {resources.describe()}, and no node has that (there is: {has or 'no node'})"
+        if autoscaler_runs():
+            return [f"{needs}: waiting for the cluster's autoscaler"]
+        raise ResourceError(f"{needs}: ask for less, or add a node")
+
+    def withdraw(self, name: str) -> None:
+        """Take back what the hosted object of this name has asked of the autoscaler, if it could not do so itself."""
+        declare(name, Resources(), 0)
 
     def host(
         self, factory: str, arguments: Mapping[str, Any], name: str | None = None, detached: bool = False
@@ -153,11 +161,7 @@ class RaySession:
     def _check_guest(self, address: str) -> None:
         """Look whether somebody is there, for which Ray takes half a minute; and get this user's token out."""
         if self._token:
-            os.environ.setdefault(AUTH_MODE, "token")
-            with suppress(ImportError, AttributeError):
-                from ray._raylet import Config  # type: ignore[attr-defined]  # it has no types
-
-                Config.initialize("")  # what it has read from the environment may be older
+            use_token()
         host, _, port = address.rpartition("/")[2].rpartition(":")
         if not host or not port.isdigit():
             return
@@ -167,3 +171,11 @@ class RaySession:
             raise ResourceError(
                 f"Ray at {address} could not be reached: {error.strerror or error}; is the cluster still there?"
             ) from None
+
+
+def _idle_gpus(there: list[Mapping[str, float]]) -> list[str]:
+    count = sum(offer.get("num_gpus", 0) for offer in there)
+    if not count:
+        return []
+    what = "is 1 GPU" if count == 1 else f"are {count:g} GPUs"
+    return [f"there {what} that no trial uses: give resources num_gpus, 1 or a part of one"]

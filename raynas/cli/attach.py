@@ -1,0 +1,71 @@
+"""`raynas attach` and `raynas stop`: a search that another process has started, or that was left to a cluster."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING
+
+from jsonargparse import ArgumentParser
+
+from raynas.cli.command import Command, Request
+from raynas.cli.console import out, say
+from raynas.cli.display import Display
+from raynas.cli.runs import fill_afar
+from raynas.cli.search import conclude, interruption
+
+if TYPE_CHECKING:
+    from raynas.experiment.follow import Remote
+
+
+def found(request: Request) -> AbstractContextManager[Remote]:
+    """The search that is asked for."""
+    from raynas.experiment.afar import searching
+
+    given = request.given
+    where = (given.get("storage_path", "runs"), given.get("store"), given.get("address"))
+    return searching(given.run, *where, verbose=request.verbose)
+
+
+def attach(request: Request) -> int:
+    from raynas.experiment import Result
+    from raynas.experiment.afar import told
+    from raynas.experiment.conduct import raise_failure
+    from raynas.experiment.follow import follow
+
+    run = request.given.run
+    with found(request) as remote, Display() as display:
+        say(f"watching '{run}'; Ctrl-C ends the watching, `raynas stop {run}` the search")
+        try:
+            ending = follow(remote, display.show, mine=False)
+        except KeyboardInterrupt:
+            display.tell(f"not watching any more; the search goes on: raynas attach {run}")
+            return 130
+        result = Result(told(remote))
+    try:
+        raise_failure(ending)
+    except KeyboardInterrupt:
+        say(f"{interruption(display)}: somebody has stopped it")
+        return 130
+    conclude(result, None)
+    return 0
+
+
+def stop(request: Request) -> int:
+    from raynas.experiment.follow import follow
+
+    now = bool(request.given.get("now"))
+    with found(request) as remote, Display() as display:
+        remote.call("stop", now)
+        say("stopping" if now else "stopping when the running trials have ended; --now stops at once")
+        ending = follow(remote, display.show, mine=False)
+    out().print(f"run '{request.given.run}' has ended: {ending.message}", soft_wrap=True)
+    return 0
+
+
+def fill_stop(parser: ArgumentParser) -> None:
+    fill_afar(parser)
+    parser.add_argument("--now", action="store_true", help="cut off what runs, which a resumed search repeats")
+
+
+ATTACH = Command("watch a run's search that goes on elsewhere", fill_afar, attach)
+STOP = Command("end a run's search that goes on elsewhere; the same name goes on with it", fill_stop, stop)
