@@ -16,6 +16,7 @@ from typing import Any
 import cloudpickle
 
 from raynas.errors import SerializationError
+from raynas.serializer.buffers import carried
 
 
 def pack(names: Iterable[str]) -> bytes:
@@ -40,7 +41,7 @@ def pack(names: Iterable[str]) -> bytes:
     for module_object in by_value:
         cloudpickle.register_pickle_by_value(module_object)
     try:
-        return bytes(cloudpickle.dumps(parts))
+        return carried(parts)
     except Exception as error:
         held = ", ".join(f"{module}.{name}" for module, inner in parts.items() for name in inner)
         raise SerializationError(

@@ -107,7 +107,8 @@ def retraining(trained: Trained, texts: Mapping[str, str] | None) -> Retraining:
     source = Source(document, decode, library.is_module, set(TAKEN))
     writer = _Writer(trained, source, decode)
     body = writer.body(document)
-    imports = "\n".join([*source.import_lines(), *writer.imports])
+    needed = ["import numpy", "from pathlib import Path"] if source.arrays else []
+    imports = "\n".join([*source.import_lines(), *writer.imports, *needed])
     data = scripts.DATA if source.arrays else ""
     root = "\n".join([imports, trained.source, data, body])
     text = script(root, texts, OPENED, writer.faces)

@@ -7,6 +7,7 @@ store; arrays and tensors made of them share that memory and must not be written
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import importlib
 import io
@@ -103,10 +104,28 @@ def tensor_of(array: Any, dtype: str = "", shape: Sequence[int] = (), own: bool 
 
 class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]  # it comes without types
     def reducer_override(self, obj: Any) -> Any:
+        # cloudpickle takes a function with a cache for one that can be imported, also where it is of `__main__`.
+        if isinstance(obj, functools._lru_cache_wrapper) and _by_value(obj.__module__):
+            return _cached, (obj.__wrapped__, obj.cache_parameters())
         if is_plain_tensor(obj) and not obj.requires_grad and obj.nbytes > INLINE and type(obj).__name__ == "Tensor":
             array, dtype = array_of(obj)
             return tensor_of, (array, dtype, tuple(obj.shape))
         return super().reducer_override(obj)
+
+
+def _by_value(module: str) -> bool:
+    return module == "__main__" or module in cloudpickle.list_registry_pickle_by_value()
+
+
+def _cached(function: Any, parameters: Mapping[str, Any]) -> Any:
+    return functools.lru_cache(**parameters)(function)
+
+
+def carried(value: Any) -> bytes:
+    """A pickle of `value`, its classes and functions by value where they are of `__main__`."""
+    file = io.BytesIO()
+    _Pickler(file).dump(value)
+    return file.getvalue()
 
 
 def pickled(value: Any, attachments: MutableMapping[str, Bytes]) -> tuple[bytes, list[str]]:

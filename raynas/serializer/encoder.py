@@ -37,6 +37,13 @@ CALLS: dict[type, Callable[[Any], tuple[Any, ...]]] = {
 }
 """Python's own kinds that are written as a call: the arguments of that call."""
 
+DATASETS: dict[str, Callable[[Any], tuple[Any, ...]]] = {
+    "TensorDataset": lambda value: value.tensors,
+    "Subset": lambda value: (value.dataset, value.indices),
+    "ConcatDataset": lambda value: (value.datasets,),
+}
+"""The same for torch's datasets that only hold others or tensors."""
+
 KEYWORDS: dict[type, Callable[[Any], dict[str, Any]]] = {
     functools.partial: lambda value: value.keywords,
     types.SimpleNamespace: vars,
@@ -138,6 +145,8 @@ class Encoder:
             return self._array(value)
         if is_plain_tensor(value):
             return self._tensor(value)
+        if kind.__module__ == "torch.utils.data.dataset" and kind.__name__ in DATASETS:
+            return self._call(Call(kind, DATASETS[kind.__name__](value)), path)
         if kind in CALLS:
             kwargs = KEYWORDS[kind](value) if kind in KEYWORDS else {}
             return self._call(Call(kind, CALLS[kind](value), kwargs), path)
