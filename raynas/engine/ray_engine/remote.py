@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import ray
@@ -14,28 +16,55 @@ NAMESPACE = "raynas"
 
 
 class RemoteHost:
-    """A hosted object, from afar."""
+    """A hosted object, from afar.
 
-    def __init__(self, actor: Any) -> None:
+    Args:
+        actor: the actor that hosts it.
+        make: makes that actor again, after an accident; None: Ray does.
+        restarts: how often `make` may be called.
+    """
+
+    def __init__(self, actor: Any, make: Callable[[], Any] | None = None, restarts: int = 0) -> None:
         self._actor = actor
+        self._make = make
+        self._restarts = restarts
 
     def call(self, method: str, *args: Any, timeout: float | None = None) -> Any:
         """What the object's method returns.
 
         Raises:
-            TimeoutError: it has not returned within `timeout` seconds, or Ray is making its actor again.
+            TimeoutError: it has not returned within `timeout` seconds, or its actor is being made again.
             SearchError: the actor is gone, for good.
         """
+        if self._actor is None:
+            with suppress(ValueError):  # its name is not free yet: the next call will try again
+                self._actor = self._make() if self._make is not None else None
+            raise TimeoutError(method)
         try:
             return ray.get(self._actor.call.remote(method, *args), timeout=timeout)
         except exceptions.GetTimeoutError:
             raise TimeoutError(method) from None
         except exceptions.ActorUnavailableError:
             raise TimeoutError(method) from None
-        except exceptions.RayActorError as error:
+        except (exceptions.RayActorError, exceptions.OutOfMemoryError) as error:
+            if self._make is not None and self._restarts and _node_lives():
+                self._restarts -= 1
+                self._actor = None  # Ray keeps its name for as long as somebody holds it
+                raise TimeoutError(method) from None
             line = next((line for line in str(error).splitlines() if line.strip()), "")
             raise SearchError(f"the search's actor is gone ({line}): start the same command again to go on") from error
 
     def end(self) -> None:
         """End the actor."""
-        ray.kill(self._actor)
+        if self._actor is not None:
+            ray.kill(self._actor)
+
+
+def _node_lives() -> bool:
+    """Whether the node of this process is still part of its cluster."""
+    here = ray.get_runtime_context().get_node_id()
+    try:
+        nodes = ray.nodes()  # type: ignore[no-untyped-call]  # Ray's own
+    except exceptions.RayError:
+        return False
+    return any(node["Alive"] and node["NodeID"] == here for node in nodes)

@@ -140,11 +140,15 @@ class RaySession:
         here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
         options: dict[str, Any] = {"name": name, "namespace": NAMESPACE} if name is not None else {}
         if detached:
-            options["lifetime"] = "detached"
-        actor = ray.remote(Host).options(
-            num_cpus=0, max_restarts=RESTARTS, max_concurrency=CALLERS, scheduling_strategy=here, **options
-        )
-        return RemoteHost(actor.remote(factory, dict(arguments), LINGER if detached else None))
+            options.update(lifetime="detached", max_restarts=RESTARTS)
+        actor = ray.remote(Host).options(num_cpus=0, max_concurrency=CALLERS, scheduling_strategy=here, **options)
+
+        def make() -> Any:
+            return actor.remote(factory, dict(arguments), LINGER if detached else None)
+
+        # Where memory runs out, Ray first ends what it could start again by itself: that must be the trial, not the
+        # search. So the search is started again from here, unless nobody will be here.
+        return RemoteHost(make(), None if detached else make, RESTARTS)
 
     def find(self, name: str) -> RemoteHost | None:
         """The hosted object of this name; None where there is none."""
