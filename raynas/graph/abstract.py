@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Any, NamedTuple
 
 from raynas.graph import form, kinds
 from raynas.graph.graph import Graph, find
 from raynas.graph.member import Member, Unit
 from raynas.graph.node import Node
+from raynas.graph.once import once
 
 
 class Value(NamedTuple):
@@ -31,6 +31,8 @@ class _Facts:
     """What was found out of a graph that does not change: see the methods of `Abstract` with these names."""
 
     pure: bool | None = None
+    makes_zeros: bool | None = None
+    passed: tuple[int | None] | None = None
     writes: tuple[bool, bool] | None = None
     results: dict[tuple[Any, ...], tuple[int | None, bool]] = field(default_factory=dict)
 
@@ -50,15 +52,15 @@ class Abstract:
         self._given = iter(inputs)
         self._values: dict[Node, Value] = {}
 
-    @cached_property
+    @once
     def _writers(self) -> list[Node]:
         return [node for node in self.graph.nodes if self._writes(node)]
 
-    @cached_property
+    @once
     def _users(self) -> Counter[Node]:
         return Counter(earlier for node in self.graph.nodes for earlier in node.inputs())
 
-    @cached_property
+    @once
     def writes_in_place(self) -> bool:
         """Whether a step writes into a tensor that another step may look at."""
         return any(self._disturbs(node) for node in self._writers)
@@ -90,20 +92,14 @@ class Abstract:
             member, _ = self.member(node)
         return member if isinstance(member, Unit) else None
 
-    def passes(self, node: Node) -> Node | None:
-        """The input that a step gives back as it is."""
+    def passes(self, node: Node) -> int | None:
+        """The place of the argument that a step gives back as it is."""
         if node.op == "module":
-            first = node.args[0] if node.args else None
             unit = self.unit(node)
-            return first if isinstance(first, Node) and unit is not None and unit.nature.identity else None
+            return 0 if unit is not None and unit.nature.identity else None
         if node.op == "graph":
             member, _ = self.member(node)
-            if isinstance(member, Graph) and member.nodes and len(member.nodes) == len(member.inputs) + 1:
-                returned = member.output.args[0]
-                for position, entry in enumerate(member.inputs):
-                    given = node.args[position] if position < len(node.args) else None
-                    if returned is entry and isinstance(given, Node):
-                        return given
+            return _passed(member) if isinstance(member, Graph) else None
         return None
 
     def is_pure(self, node: Node) -> bool:
@@ -126,6 +122,18 @@ class Abstract:
             member, scope = self.member(node)
             return isinstance(member, Graph) and bool(member.nodes) and _writes(member, scope)[0]
         return kinds.writes(node, self.unit(node) if node.op == "module" else None)
+
+    @once
+    def makes_zeros(self) -> bool:
+        """Whether zeros are made anywhere in it, as far as the steps tell."""
+        for node in self.graph.nodes:
+            if node.target == "torch.zeros_like":
+                return True
+            if node.op == "graph":
+                member, scope = self.member(node)
+                if isinstance(member, Graph) and _makes_zeros(member, scope):
+                    return True
+        return False
 
     def _targets(self, node: Node) -> tuple[Any, ...]:
         """What a step that writes may write into."""
@@ -225,6 +233,24 @@ def _pure(graph: Graph, scope: Mapping[str, Member]) -> bool:
         inside = Abstract(graph, scope)
         facts.pure = all(inside.is_pure(step) for step in graph.nodes if step.op not in ("input", "output"))
     return facts.pure
+
+
+def _makes_zeros(graph: Graph, scope: Mapping[str, Member]) -> bool:
+    facts = _known(graph)
+    if facts.makes_zeros is None:
+        facts.makes_zeros = Abstract(graph, scope).makes_zeros
+    return facts.makes_zeros
+
+
+def _passed(graph: Graph) -> int | None:
+    """The place of the input that a called graph gives back as it is."""
+    facts = _known(graph)
+    if facts.passed is None:
+        inputs = graph.inputs
+        plain = bool(graph.nodes) and len(graph.nodes) == len(inputs) + 1
+        returned = graph.output.args[0] if plain else None
+        facts.passed = (next((place for place, entry in enumerate(inputs) if entry is returned), None),)
+    return facts.passed[0]
 
 
 def _writes(graph: Graph, scope: Mapping[str, Member]) -> tuple[bool, bool]:

@@ -19,6 +19,7 @@ from itertools import pairwise
 from raynas.graph.flat import flatten
 from raynas.graph.graph import Graph
 from raynas.graph.step import Flat, Step
+from raynas.graph.sums import reached
 
 TRIES = 200
 """How often the steps of a symmetric graph are coloured anew."""
@@ -27,6 +28,7 @@ VERSION = "1"
 """Stands in every fingerprint; another canonical form gets another."""
 
 MASK = (1 << 64) - 1
+FACTOR, SUMMAND = 0x9E3779B97F4A7C15, 0x632BE59BD9B4E019
 
 
 def fingerprint(graph: Graph) -> str:
@@ -37,10 +39,36 @@ def fingerprint(graph: Graph) -> str:
 
 def canonical(flat: Flat) -> str:
     """The canonical form of a flat graph, as text."""
-    colours = _below(flat.steps)
+    form = _plain_form(flat)
+    if form is not None:
+        return form
+    flat = Flat(tuple(reached(flat.steps)), flat.links)
+    colours = _from_below(flat.steps, [_number(step.label) for step in flat.steps])
     if not _ambiguous(flat, colours):
-        return _form(flat, _walk(flat.steps, colours)[0])
+        return _form(flat, _walk(_ordered(flat.steps, colours))[0])
     return _Search(flat).form()
+
+
+def _plain_form(flat: Flat) -> str | None:
+    """The form of a graph in which no two terms of a sum look alike from above; None for others."""
+    colours: list[int] = []
+    ordered: list[Sequence[int]] = []
+    for label, operands, free, _, _ in flat.steps:
+        colour = _number(label)
+        terms: Sequence[int] = operands
+        if len(operands) > 1 and free:
+            terms = sorted(operands, key=colours.__getitem__)
+        last = -1
+        for operand in terms:
+            value = colours[operand]
+            if free and value == last:
+                return None
+            last = value
+            colour = ((colour ^ value) * FACTOR + SUMMAND) & MASK  # as in `_mixed`
+            colour ^= colour >> 29
+        colours.append(colour)
+        ordered.append(terms)
+    return _form(flat, _walk(ordered)[0])
 
 
 class _Search:
@@ -60,10 +88,22 @@ class _Search:
     def marked(self, colours: list[int], chosen: int) -> list[int]:
         return self.refined([*colours[:chosen], colours[chosen] ^ MASK, *colours[chosen + 1 :]])
 
+    def order(self, colours: Sequence[int]) -> tuple[list[int], list[int]]:
+        """The steps in canonical order; and the first operands that the colours do not tell apart."""
+        steps = self.flat.steps
+        operands = _ordered(steps, colours)
+        order, visited = _walk(operands)
+        for position in visited:
+            if steps[position].free:
+                for left, right in pairwise(operands[position]):
+                    if left != right and colours[left] == colours[right]:
+                        return order, list(dict.fromkeys(o for o in operands[position] if colours[o] == colours[left]))
+        return order, []
+
     def smallest(self, colours: list[int]) -> str:
         """The smallest form with these colours; candidates that lead to the same form are interchangeable."""
         while True:
-            order, alike = _walk(self.flat.steps, colours)
+            order, alike = self.order(colours)
             if not alike:
                 return _form(self.flat, order)
             branches: dict[str, list[int]] = {}
@@ -77,7 +117,7 @@ class _Search:
     def greedy(self, colours: list[int]) -> str:
         """The form that comes of taking the first of those that look alike."""
         while True:
-            order, alike = _walk(self.flat.steps, colours)
+            order, alike = self.order(colours)
             if not alike:
                 return _form(self.flat, order)
             colours = self.marked(colours, alike[0])
@@ -91,48 +131,39 @@ def _number(label: str) -> int:
 def _mixed(start: int, values: Iterable[int]) -> int:
     """One number of several, in which their order counts; the same in every process."""
     for value in values:
-        start = ((start ^ value) * 0x9E3779B97F4A7C15 + 0x632BE59BD9B4E019) & MASK
+        start = ((start ^ value) * FACTOR + SUMMAND) & MASK
         start ^= start >> 29
     return start
-
-
-def _below(steps: Sequence[Step]) -> list[int]:
-    """For each step a number that says what it computes, looking down to the inputs only."""
-    found: list[int] = []
-    for step in steps:
-        operands = [found[operand] for operand in step.operands]
-        if step.free:
-            operands.sort()
-        found.append(_mixed(_number(step.label), operands))
-    return found
 
 
 def _ambiguous(flat: Flat, colours: Sequence[int]) -> bool:
     """Whether some sum has two terms that look the same and cannot plainly be swapped."""
     steps = flat.steps
-    uses: Counter[int] | None = None
-    for step in steps:
-        if not step.free or len({colours[operand] for operand in step.operands}) == len(set(step.operands)):
+    alone: list[bool] = []
+    for _, operands, free, _, _ in steps:
+        if not free or len({colours[operand] for operand in operands}) == len(set(operands)):
             continue
-        if uses is None:
-            uses = Counter(operand for other in steps for operand in other.operands)
-            owners = Counter(other.owner for other in steps if other.owner is not None)
-            owners.update(owner for left, _, right, _ in flat.links for owner in (left, right))
-        terms = sorted(set(step.operands), key=lambda operand: colours[operand])
+        alone = alone or _alone(flat)
+        terms = sorted(set(operands), key=colours.__getitem__)
         for left, right in pairwise(terms):
-            if colours[left] == colours[right] and not _twins(steps, colours, uses, owners, left, right):
+            if colours[left] == colours[right] and not _twins(steps, colours, alone, left, right):
                 return True
     return False
 
 
-def _twins(
-    steps: Sequence[Step],
-    colours: Sequence[int],
-    uses: Counter[int],
-    owners: Counter[int],
-    left: int,
-    right: int,
-) -> bool:
+def _alone(flat: Flat) -> list[bool]:
+    """Which steps are used once, and share nothing."""
+    uses = [0] * len(flat.steps)
+    owners: Counter[int | None] = Counter(owner for left, _, right, _ in flat.links for owner in (left, right))
+    for _, operands, _, owner, _ in flat.steps:
+        for operand in operands:
+            uses[operand] += 1
+        owners[owner] += 1
+    owners[None] = 0
+    return [used < 2 and owners[step.owner] < 2 for used, step in zip(uses, flat.steps, strict=True)]
+
+
+def _twins(steps: Sequence[Step], colours: Sequence[int], alone: Sequence[bool], left: int, right: int) -> bool:
     """Whether two terms are equal branches of their own, down to the steps that they have in common."""
     pairs = [(left, right)]
     while pairs:
@@ -140,8 +171,7 @@ def _twins(
         if one == other:
             continue
         a, b = steps[one], steps[other]
-        shared = any(step.owner is not None and owners[step.owner] > 1 for step in (a, b))
-        if uses[one] > 1 or uses[other] > 1 or shared or a.label != b.label or len(a.operands) != len(b.operands):
+        if not alone[one] or not alone[other] or a.label != b.label or len(a.operands) != len(b.operands):
             return False
         if a.free:
             by_colour = [sorted(step.operands, key=lambda operand: (colours[operand], operand)) for step in (a, b)]
@@ -158,71 +188,96 @@ def _twins(
 def _refined(steps: Sequence[Step], marks: Sequence[int]) -> list[int]:
     """Colours that say how a step looks from all sides: what it computes, who uses it and what it shares."""
     colours = [_mixed(_number(step.label), (mark,)) for step, mark in zip(steps, marks, strict=True)]
+    places: dict[int, list[int]] = {}
+    for position, step in enumerate(steps):
+        if step.owner is not None:
+            places.setdefault(step.owner, []).append(position)
+    several = [found for found in places.values() if len(found) > 1]
     count = 0
     while len(set(colours)) > count:
         count = len(set(colours))
-        down: list[int] = []
-        for position, step in enumerate(steps):
-            operands = [down[operand] for operand in step.operands]
-            if step.free:
-                operands.sort()
-            down.append(_mixed(colours[position], operands))
-        users: list[list[int]] = [[] for _ in steps]
-        up = list(down)
-        for position in range(len(steps) - 1, -1, -1):
-            step = steps[position]
-            up[position] = _mixed(down[position], sorted(users[position]))
-            for place, operand in enumerate(step.operands):
-                users[operand].append(_mixed(up[position], (0 if step.free else place + 1,)))
-        owners: dict[int, list[int]] = {}
-        for position, step in enumerate(steps):
-            if step.owner is not None:
-                owners.setdefault(step.owner, []).append(up[position])
-        whole = {owner: _mixed(1, sorted(found)) for owner, found in owners.items() if len(found) > 1}
-        colours = [_mixed(up[p], (whole.get(s.owner, 0) if s.owner is not None else 0,)) for p, s in enumerate(steps)]
+        colours = _from_above(steps, _from_below(steps, colours))
+        shared = [0] * len(steps)
+        for found in several:
+            whole = _mixed(1, sorted([colours[position] for position in found]))
+            for position in found:
+                shared[position] = whole
+        colours = [_mixed(colour, (whole,)) for colour, whole in zip(colours, shared, strict=True)]
     return colours
 
 
-def _walk(steps: Sequence[Step], colours: Sequence[int]) -> tuple[list[int], list[int]]:
-    """The steps in canonical order, operands first; and the first operands that the colours do not tell apart."""
+def _from_below(steps: Sequence[Step], colours: Sequence[int]) -> list[int]:
+    """Colours that also say what the operands' colours are."""
+    found: list[int] = []
+    for (_, operands, free, _, _), colour in zip(steps, colours, strict=True):
+        below = [found[operand] for operand in operands]
+        if free:
+            below.sort()
+        for value in below:  # as in `_mixed`
+            colour = ((colour ^ value) * FACTOR + SUMMAND) & MASK
+            colour ^= colour >> 29
+        found.append(colour)
+    return found
+
+
+def _from_above(steps: Sequence[Step], colours: Sequence[int]) -> list[int]:
+    """Colours that also say what the users' colours are, and where in their arguments they have it."""
+    users: list[list[int]] = [[] for _ in steps]
+    found = list(colours)
+    for position in range(len(steps) - 1, -1, -1):
+        colour = colours[position]
+        for value in sorted(users[position]):  # as in `_mixed`
+            colour = ((colour ^ value) * FACTOR + SUMMAND) & MASK
+            colour ^= colour >> 29
+        found[position] = colour
+        _, operands, free, _, _ = steps[position]
+        for place, operand in enumerate(operands):
+            value = ((colour ^ (0 if free else place + 1)) * FACTOR + SUMMAND) & MASK
+            users[operand].append(value ^ (value >> 29))
+    return found
+
+
+def _ordered(steps: Sequence[Step], colours: Sequence[int]) -> list[Sequence[int]]:
+    """The operands of each step, by colour where their order makes no difference."""
+    return [sorted(step.operands, key=colours.__getitem__) if step.free else step.operands for step in steps]
+
+
+def _walk(operands: Sequence[Sequence[int]]) -> tuple[list[int], list[int]]:
+    """The steps that the last one hangs on, each behind its operands; and in the order in which they are come upon."""
     order: list[int] = []
-    seen: set[int] = set()
-    alike: list[int] = []
-    stack = [len(steps) - 1]
+    visited: list[int] = []
+    seen = [False] * len(operands)
+    stack = [len(operands) - 1]
     while stack:
         position = stack.pop()
         if position < 0:
             order.append(~position)
-            continue
-        if position in seen:
-            continue
-        seen.add(position)
-        stack.append(~position)
-        step = steps[position]
-        operands: Sequence[int] = step.operands
-        if step.free:
-            operands = sorted(operands, key=lambda operand: colours[operand])
-            if not alike:
-                for left, right in pairwise(operands):
-                    if left != right and colours[left] == colours[right]:
-                        alike = list(dict.fromkeys(o for o in operands if colours[o] == colours[left]))
-                        break
-        stack += [operand for operand in reversed(operands) if operand not in seen]
-    return order, alike
+        elif not seen[position]:
+            seen[position] = True
+            visited.append(position)
+            stack.append(~position)
+            below = operands[position]
+            stack += below if len(below) == 1 else below[::-1]
+    return order, visited
 
 
 def _form(flat: Flat, order: Sequence[int]) -> str:
     """The graph as text, its steps and owners numbered in this order."""
-    numbers = {position: number for number, position in enumerate(order)}
+    steps = flat.steps
+    numbers = [0] * len(steps)
     owners: dict[int, int] = {}
     lines: list[str] = []
-    for position in order:
-        step = flat.steps[position]
-        operands = [numbers[operand] for operand in step.operands]
-        if step.free:
-            operands.sort()
-        owner = "" if step.owner is None else f" @{owners.setdefault(step.owner, len(owners))}"
-        lines.append(f"{step.label} {operands}{owner}")
+    for number, position in enumerate(order):
+        label, operands, free, owner, _ = steps[position]
+        numbers[position] = number
+        if len(operands) == 1:
+            text = f"{label} [{numbers[operands[0]]}]"
+        else:
+            places = [numbers[operand] for operand in operands]
+            if free:
+                places.sort()
+            text = f"{label} {places}"
+        lines.append(text if owner is None else f"{text} @{owners.setdefault(owner, len(owners))}")
     for left, name, right, other in flat.links:
         if left in owners and right in owners:
             lines.append(f"tied {sorted([(owners[left], name), (owners[right], other)])}")

@@ -11,7 +11,7 @@ from raynas.graph.member import Apply, Member, Path, Set, Tensor, Unit
 from raynas.graph.mould import Mould, is_free, mould_of, role_of
 from raynas.graph.node import Node
 from raynas.graph.step import Flat, Step
-from raynas.graph.sums import reached, summed
+from raynas.graph.sums import summed
 from raynas.graph.texts import text_of, text_with
 
 
@@ -31,19 +31,23 @@ class _Flattener:
     def run(self, graph: Graph) -> Flat:
         if not graph.nodes:
             return Flat((Step(f"whole {graph.base} {text_of(graph.init)}", ()),))
-        inputs = [self.add(Step(f"input {position}", ())) for position, _ in enumerate(graph.inputs)]
+        count = len(graph.inputs)
+        self.steps += [Step(f"input {position}", ()) for position in range(count)]
         self.setup(graph, graph.shared)
-        result = self.body(graph, graph.shared, inputs)
-        self.add(self.step("output", result))
+        mould = mould_of(graph, graph.shared)
+        if mould is not None:
+            self.steps.append(Step("output #", (self.cast(mould, graph, graph.shared, list(range(count))),)))
+        else:
+            self.add(self.step("output", self.body(graph, graph.shared, [_At(i) for i in range(count)])))
         steps = self.steps
-        if Abstract(graph, graph.shared).writes_in_place:
+        if (mould is None or mould.writes) and Abstract(graph, graph.shared).writes_in_place:
             # A write may be seen by any step after it, so that the order of all steps counts.
             steps = [Step(f"{i} {s.label}", s.operands, False, s.owner) for i, s in enumerate(steps)]
             last, everything = steps[-1], range(len(steps) - 1)
             steps[-1] = Step(last.label, (*last.operands, *everything))
         if self.notes:
             steps = [self._noted(step) for step in steps]
-        return Flat(tuple(reached(summed(steps))), tuple(self.links))
+        return Flat(tuple(summed(steps)), tuple(self.links))
 
     def _noted(self, step: Step) -> Step:
         notes = self.notes.get(step.owner) if step.owner is not None else None
@@ -69,11 +73,11 @@ class _Flattener:
 
     def cast(self, mould: Mould, graph: Graph, scope: Mapping[str, Member], inputs: list[int]) -> int:
         """Dissolve the forward pass of a graph of a known form; inputs and result are positions."""
-        steps, values = self.steps, list(inputs)
-        for op, target, label, operands, free, role, owned in mould[len(inputs) :]:
+        steps, values, members = self.steps, list(inputs), graph.members
+        for op, target, label, operands, free, role, owned in mould.lines[len(inputs) :]:
+            used = (values[operands[0]],) if len(operands) == 1 else tuple([values[operand] for operand in operands])
             if op == "output":
                 break
-            used = tuple([values[operand] for operand in operands])
             if op == "graph":
                 member, inner = find(graph, target, scope)
                 assert isinstance(member, Graph)
@@ -87,11 +91,11 @@ class _Flattener:
                 continue
             owner = None
             if owned:
-                unit = graph.members.get(target)
+                unit = members.get(target)
                 owner = self.owner(unit if type(unit) is Unit else find(graph, target, scope)[0])
             values.append(len(steps))
             steps.append(Step(label, used, free, owner, role))
-        return values[mould[-1].operands[0]]
+        return used[0]
 
     def node(self, node: Node, abstract: Abstract, scope: Mapping[str, Member], values: dict[Node, Any]) -> Any:
         args = _filled((node.args, node.kwargs), values)
@@ -128,10 +132,11 @@ class _Flattener:
         return self.add(Step(f"{name} of a {base} {text_of(init)}", (), owner=self.owner(holder)))
 
     def owner(self, thing: Any) -> int:
-        if id(thing) not in self.owners:
-            self.owners[id(thing)] = len(self.owners)
+        found = self.owners.get(id(thing))
+        if found is None:
+            found = self.owners[id(thing)] = len(self.owners)
             self.kept.append(thing)  # an id means its object only while that object lives
-        return self.owners[id(thing)]
+        return found
 
     def setup(self, graph: Graph, scope: Mapping[str, Member]) -> None:
         """Note what a constructor does to its members, once."""

@@ -29,19 +29,27 @@ class Form:
     """What was found out of the graphs of one form; whoever finds out notes it.
 
     Attributes:
+        first: one of them, and what came of simplifying it.
         script: how such a graph is simplified.
         simple: the form of what comes of it.
         mould: its steps, as a fingerprint compares them; False where the form does not tell them.
         facts: what its calls do.
     """
 
-    __slots__ = ("facts", "mould", "script", "simple")
+    __slots__ = ("facts", "first", "mould", "script", "simple")
 
     def __init__(self) -> None:
+        self.first: Any = None
         self.script: Any = None
         self.simple: Form | None = None
         self.mould: Any = None
         self.facts: Any = None
+
+    def simplified(self) -> Form:
+        """The form of what comes of simplifying."""
+        if self.simple is None:
+            self.simple = Form()
+        return self.simple
 
 
 Made: TypeAlias = tuple[Hashable, ...]

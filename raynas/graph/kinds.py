@@ -156,11 +156,12 @@ INPLACE_AT = {
 
 def writes(node: Node, unit: Unit | None) -> bool:
     """Whether a step changes a tensor that was there before, as far as its name tells."""
-    if node.op == "module":
+    op = node.op
+    if op == "module":
         return unit is not None and unit.nature.in_place
-    if node.op == "method":
+    if op == "method":
         return node.target.endswith("_") and not node.target.endswith("__")
-    if node.op != "function":
+    if op != "function":
         return False
     changes, place = _changes(node.target)
     if changes or (place is not None and len(node.args) > place and bool(node.args[place])):

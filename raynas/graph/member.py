@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, Union
 
+from raynas.graph.once import once
+from raynas.graph.texts import PLAIN, Written, text_of
 from raynas.search_space import Expression, Value
 
 if TYPE_CHECKING:
     from raynas.graph.graph import Graph
     from raynas.graph.nature import Nature
+
+TEXTS: dict[str, str] = {}
+"""By a shorter text of theirs, the texts of units with plain arguments."""
 
 NATURES: dict[str, Nature] = {}
 """By text, the natures of units that were asked for theirs."""
@@ -20,7 +24,7 @@ REMEMBERED = 20_000
 
 
 @dataclass(frozen=True, eq=False)
-class Unit:
+class Unit(Written):
     """A basic unit: a class and the arguments of its constructor.
 
     Attributes:
@@ -32,14 +36,21 @@ class Unit:
     args: tuple[Any, ...] = ()
     kwargs: Mapping[str, Any] = field(default_factory=dict)
 
-    @cached_property
+    @once
     def text(self) -> str:
         """The call, exactly: units with equal texts are equal but for their parameters' values."""
-        from raynas.graph.texts import text_of
+        args, kwargs = self.args, self.kwargs
+        if not PLAIN.issuperset(map(type, args)) or not PLAIN.issuperset(map(type, kwargs.values())):
+            return f"{self.target}({text_of(args)}{text_of(dict(kwargs))})"
+        key = f"{self.target}{args}{kwargs}"
+        text = TEXTS.get(key)
+        if text is None:
+            if len(TEXTS) >= REMEMBERED:
+                TEXTS.clear()
+            text = TEXTS[key] = f"{self.target}({text_of(args)}{text_of(dict(kwargs))})"
+        return text
 
-        return f"{self.target}({text_of(self.args)}{text_of(dict(self.kwargs))})"
-
-    @cached_property
+    @once
     def nature(self) -> Nature:
         """What is known of it, once its choices are made."""
         known = NATURES.get(self.text)
@@ -118,17 +129,25 @@ Member: TypeAlias = Union[Unit, "Graph", Tensor, Shared, Choice, Pick, Repeated]
 
 
 @dataclass(frozen=True)
-class Path:
+class Path(Written):
     """Something below the module, by its dotted path: `embed.weight`; the module itself where it is empty."""
 
     path: str
 
+    @once
+    def text(self) -> str:
+        return repr(self)
+
 
 @dataclass(frozen=True)
-class Local:
+class Local(Written):
     """A variable of the constructor, which a `Let` has set."""
 
     name: str
+
+    @once
+    def text(self) -> str:
+        return repr(self)
 
 
 @dataclass(frozen=True)

@@ -11,26 +11,23 @@ from raynas.graph.member import Member, Unit
 from raynas.graph.node import Node
 from raynas.graph.texts import text_of, text_with
 
+Line: TypeAlias = tuple[str, str, str, tuple[int, ...], bool, str, bool]
+"""One step of a forward pass, without what tells graphs of one form apart: the node's op and target; label, operands
+(places in the forward pass), whether they are free, and role, as in `Step`; whether the unit that it calls has
+parameters."""
 
-class Line(NamedTuple):
-    """One step of a forward pass, without what tells graphs of one form apart.
+
+class Mould(NamedTuple):
+    """What all graphs of one form have in common.
 
     Attributes:
-        op, target: the node's.
-        label, operands, free, role: as in `Step`; operands are places in the forward pass.
-        owner: whether the unit that it calls has parameters.
+        lines: one for each step of the forward pass.
+        writes: whether a step, here or in what is called, may write in place.
     """
 
-    op: str
-    target: str
-    label: str
-    operands: tuple[int, ...]
-    free: bool
-    role: str
-    owner: bool
+    lines: tuple[Line, ...]
+    writes: bool
 
-
-Mould: TypeAlias = tuple[Line, ...]
 
 PLAIN = tuple([f"tuple[tuple[{','.join('#' * count)}],{{}}]" for count in range(4)])
 """The texts of up to three arguments that are values of other steps."""
@@ -52,35 +49,43 @@ def mould_of(graph: Graph, scope: Mapping[str, Member]) -> Mould | None:
 def _mould(graph: Graph, scope: Mapping[str, Member]) -> Mould | None:
     places: dict[Node, int] = {}
     lines: list[Line] = []
+    writes = False
     for place, node in enumerate(graph.nodes):
-        op, target = node.op, node.target
-        unit: Any = None
-        if op == "attribute":
-            return None
-        if op == "graph":
+        places[node] = place
+        op, target, args, owner = node.op, node.target, node.args, False
+        if op == "input":
+            lines.append((op, target, "", (), False, "", False))
+            continue
+        if op == "module":
+            unit = graph.members.get(target)
+            if type(unit) is not Unit:
+                unit = find(graph, target, scope)[0]
+                assert isinstance(unit, Unit)
+            nature = unit.nature
+            label, role, owner = unit.text, "maps" if nature.maps else "", not nature.stateless
+            writes = writes or nature.in_place
+        elif op == "graph":
             member, inner = find(graph, target, scope)
             if not _gives_one(member, inner):
                 return None
-            label = ""
-        elif op == "module":
-            found = graph.members.get(target)
-            unit = found if type(found) is Unit else find(graph, target, scope)[0]
-            assert isinstance(unit, Unit)
-            label = unit.text
+            assert isinstance(member, Graph)
+            below = mould_of(member, inner)
+            writes = writes or below is None or below.writes
+            label = role = ""
+        elif op == "attribute":
+            return None
         else:
-            label = f"{op} {target}"
-        args = node.args
-        if not node.kwargs and len(args) < len(PLAIN) and set(map(type, args)) == NODES:
+            label, role = f"{op} {target}", role_of(node, None)
+            writes = writes or kinds.writes(node, None)
+        if not node.kwargs and set(map(type, args)) == NODES and len(args) < len(PLAIN):
             operands = tuple([places[arg] for arg in args])
             label = f"{label} {PLAIN[len(args)]}"
         else:
             used: list[int] = []
             label = f"{label} {_text((args, node.kwargs), places, used)}"
             operands = tuple(used)
-        owner = unit is not None and not unit.nature.stateless
-        lines.append(Line(op, target, label, operands, is_free(node), role_of(node, unit), owner))
-        places[node] = place
-    return tuple(lines) if _gives_one(graph, scope) else None
+        lines.append((op, target, label, operands, target in kinds.SWAPPED and is_free(node), role, owner))
+    return Mould(tuple(lines), writes) if _gives_one(graph, scope) else None
 
 
 def _text(value: Any, places: Mapping[Node, int], operands: list[int]) -> str:

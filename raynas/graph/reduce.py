@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from raynas.graph import kinds
-from raynas.graph.abstract import Abstract
+from raynas.graph.abstract import Abstract, Value
 from raynas.graph.graph import Graph
 from raynas.graph.member import Member
-from raynas.graph.node import Node, map_nodes
+from raynas.graph.node import Node, map_nodes, nodes_in
 from raynas.graph.texts import text_of
 
 
@@ -31,6 +31,10 @@ class _Reduction:
     Attributes:
         known: what is known of the steps, old and new.
         ordered: whether a step writes in place what another one may look at: then all steps but identities stay.
+        written: values that are written to: none of them stands for another, nor another for it.
+        zeros: by shape, the first value that surely is zero; None where there is none in the whole graph.
+        shaped: by shape, the first value.
+        seen: values that can stand for later ones.
     """
 
     def __init__(self, graph: Graph, scope: dict[str, Member]) -> None:
@@ -38,7 +42,7 @@ class _Reduction:
         self.known = Abstract(graph, scope)
         self.ordered = self.known.writes_in_place
         self.written = self._written()
-        self.zeros: dict[object, Node] = {}
+        self.zeros: dict[object, Node] | None = {} if not self.ordered and self.known.makes_zeros else None
         self.shaped: dict[object, Node] = {}
         self.seen: dict[Any, Node] = {}
 
@@ -56,27 +60,29 @@ class _Reduction:
         for old in self.old:
             args = tuple([made[arg] if type(arg) is Node else map_nodes(arg, made.__getitem__) for arg in old.args])
             kwargs = map_nodes(old.kwargs, made.__getitem__) if old.kwargs else None
-            new = Node(old.name, old.op, old.target, args, kwargs)
-            other = self.other(new, old)
-            if other is None:
-                steps.append(new)
-            made[old] = other or new
+            place = self.known.passes(old)
+            if place is not None and place < len(args) and isinstance(args[place], Node):
+                made[old] = args[place]
+                continue
+            made[old] = new = Node(old.name, old.op, old.target, args, kwargs)
+            if not self.ordered:
+                same = self.zeroed(new, old) if self.zeros is not None else None
+                if same is None and old not in self.written:
+                    form = self.form(new)
+                    same = self.seen.setdefault(form, new) if form is not None else new
+                if same is not None and same is not new:
+                    made[old] = same
+                    continue
+            steps.append(new)
         return steps
 
-    def other(self, node: Node, old: Node) -> Node | None:
-        """A step before this one, which was `old`, that can stand for it."""
-        if node.op == "output":
-            return None
-        shape, zero = self.known.learn(node)
-        if node.op == "input":
-            self.shaped.setdefault(shape, node)
-            return None
-        same = self.known.passes(node)
-        if same is not None or self.ordered:
-            return same
+    def zeroed(self, node: Node, old: Node) -> Node | None:
+        """An earlier step that gives the same as this one, which was `old`, because of zeros; zeros come out alike."""
+        assert self.zeros is not None
+        shape, zero = self.known.learn(node) if node.op != "output" else Value(None)
         same = self.sum_without_zero(node, old)
-        if same is None and old not in self.written:
-            same = self.twin(node, shape if zero else None)
+        if same is None and zero and old not in self.written:
+            same = self.zeros.setdefault(shape, node)
         if same is not None and same is not node:
             return same
         first = self.shaped.setdefault(shape, node)
@@ -99,31 +105,23 @@ class _Reduction:
             return None  # what is written into the sum must not be seen in the term
         return right if one.zero else left
 
-    def twin(self, node: Node, zero: object) -> Node | None:
-        """A step that gives the same; `zero` is the shape of what surely is zero."""
-        same = self.zeros.setdefault(zero, node) if zero is not None else None
-        if same is not None and same is not node:
-            return same
-        form = self.form(node)
-        return self.seen.setdefault(form, node) if form is not None else None
-
     def form(self, node: Node) -> Any:
         """A key that two steps share if one can stand for the other; None for one that nothing can stand for."""
-        what: Any = node.target
-        if node.op == "module":
+        op, what = node.op, node.target
+        if op == "module":
             unit = self.known.unit(node)
             if unit is None or not unit.nature.twin:
                 return None
             what = unit.text
-        elif node.op == "function":
+        elif op == "function":
             if what not in kinds.DETERMINISTIC_FUNCTIONS or kinds.writes(node, None):
                 return None
-        elif node.op == "method":
+        elif op == "method":
             if what not in kinds.PURE_METHODS:
                 return None
-        elif node.op != "attribute":
+        elif op != "attribute":
             return None
-        return node.op, what, _key(node.args), _key(node.kwargs) if node.kwargs else None
+        return op, what, _key(node.args), _key(node.kwargs) if node.kwargs else None
 
 
 def _key(value: Any) -> Any:
@@ -132,12 +130,12 @@ def _key(value: Any) -> Any:
     if kind is Node:
         return value
     if kind is tuple or kind is list:
-        return kind, tuple([_key(item) for item in value])
+        return kind, *[item if type(item) is Node else _key(item) for item in value]
     if kind is dict:
         return kind, tuple([(key, _key(value[key])) for key in sorted(value, key=repr)])
     if kind is slice:
         return kind, _key((value.start, value.stop, value.step))
-    return (kind, text_of(value))
+    return kind, text_of(value)
 
 
 def _needed(steps: list[Node], known: Abstract) -> list[Node]:
@@ -146,6 +144,12 @@ def _needed(steps: list[Node], known: Abstract) -> list[Node]:
     kept: list[Node] = []
     for node in reversed(steps):
         if node in needed or node.op in ("input", "output") or not known.is_pure(node):
-            needed.update(node.inputs())
+            for arg in node.args:
+                if type(arg) is Node:
+                    needed.add(arg)
+                else:
+                    needed.update(nodes_in(arg))
+            if node.kwargs:
+                needed.update(nodes_in(node.kwargs))
             kept.append(node)
     return kept[::-1]

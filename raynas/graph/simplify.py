@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Mapping
 from typing import cast
 
@@ -37,8 +38,9 @@ def _simplified(graph: Graph, scope: Mapping[str, Member], made: dict[int, Graph
         return _simplified(item, inner, made) if isinstance(item, Graph) else item
 
     known = form.of(graph)
-    if known is not None and known.script is not None:
-        simple: Graph = known.script.play(graph, member)
+    script = _script(known) if known is not None else None
+    if script is not None:
+        simple = script.play(graph, member)
     else:
         simple = graph.emptied(member)
         names: dict[str, str] = {}
@@ -47,14 +49,23 @@ def _simplified(graph: Graph, scope: Mapping[str, Member], made: dict[int, Graph
             simple.nodes = reduced(simple, {**scope, **simple.shared})
             names = _members(simple)
         if known is not None:
-            known.script, known.simple = Script.of(graph, simple, names), Form()
+            known.first = weakref.ref(graph), weakref.ref(simple), names
     made[id(graph)] = simple
     if known is not None:
-        assert known.simple is not None  # it came with the script
-        form.give(simple, known.simple)
+        form.give(simple, known.simplified())
         if graph.notes.get("fixed"):  # several variants hold this very graph
             graph.notes["simple"] = simple
     return simple
+
+
+def _script(known: Form) -> Script | None:
+    """How graphs of a form are simplified, once one of them was; made when a second one comes."""
+    if known.script is None and known.first is not None:
+        old, new, names = known.first
+        if old() is not None and new() is not None:
+            known.script = Script.of(old(), new(), names)
+    script: Script | None = known.script
+    return script
 
 
 def _members(graph: Graph) -> dict[str, str]:

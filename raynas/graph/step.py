@@ -27,7 +27,10 @@ class Step(NamedTuple):
 
 @dataclass(frozen=True)
 class Flat:
-    """Steps in program order, the last of which is the result; and links between owners (tied parameters)."""
+    """Steps in program order, the last of which is the result, and links between owners (tied parameters).
+
+    The result may not hang on all of them.
+    """
 
     steps: tuple[Step, ...]
     links: tuple[tuple[int, str, int, str], ...] = ()

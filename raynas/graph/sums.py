@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 
 from raynas.graph.step import Step
@@ -15,49 +14,60 @@ def summed(steps: Sequence[Step]) -> Sequence[Step]:
     plus = [position for position, step in enumerate(steps) if step.role == "plus"]
     if not plus:
         return steps
-    tensor = _tensors(steps)
-    uses = Counter([operand for step in steps for operand in step.operands])
+    tensor = _tensors(steps, plus)
     found = list(steps)
+    uses: list[int] = []
     for position in plus:
-        if tensor[position]:
-            step = found[position]
-            terms: list[int] = []
-            for operand in step.operands:
-                inner = found[operand]
-                if inner.role == "plus" and tensor[operand] and uses[operand] == 1:
-                    terms += inner.operands
-                else:
-                    terms.append(operand)
-            note = step.label.partition(" with ")[2]
-            found[position] = Step(f"{SUM} of {len(terms)} {note}", tuple(terms), True, step.owner, step.role)
+        if not tensor[position]:
+            continue
+        step = found[position]
+        terms: list[int] = []
+        for operand in step.operands:
+            if steps[operand].role == "plus" and tensor[operand]:
+                uses = uses or _uses(steps)
+                if uses[operand] == 1:
+                    terms += found[operand].operands
+                    continue
+            terms.append(operand)
+        note = step.label.partition(" with ")[2]
+        found[position] = Step(f"{SUM} of {len(terms)} {note}", tuple(terms), True, step.owner, "plus")
     return found
 
 
-def _tensors(steps: Sequence[Step]) -> list[bool]:
+def _uses(steps: Sequence[Step]) -> list[int]:
+    """How often each step stands in the operands of others."""
+    found = [0] * len(steps)
+    for step in steps:
+        for operand in step.operands:
+            found[operand] += 1
+    return found
+
+
+def _tensors(steps: Sequence[Step], plus: Sequence[int]) -> list[bool]:
     """Which steps surely give a tensor, or a number: a sum with a tensor in it is one, and all that is in it."""
-    found: list[bool] = []
-    open_: list[int] = []
+    found = [False] * len(steps)
+    keeps: list[int] = []
     for position, step in enumerate(steps):
         role = step.role
-        found.append(role == "gives" or role == "maps")
-        if role == "maps" and step.operands:
-            found[step.operands[0]] = True
-        elif role == "plus" or role == "keeps":
-            open_.append(position)
+        if role == "maps":
+            found[position] = True
+            if step.operands:
+                found[step.operands[0]] = True
+        elif role == "gives":
+            found[position] = True
+        elif role == "keeps" and step.operands:
+            keeps.append(position)
     changed = True
     while changed:
         changed = False
-        for position in open_:
-            step = steps[position]
-            if step.role == "plus":
-                together = (position, *step.operands)
-                sure = [found[other] for other in together]
-                if True in sure and False in sure:
-                    changed = True
-                    for other in together:
-                        found[other] = True
-            elif step.operands and found[step.operands[0]] and not found[position]:
+        for position in keeps:
+            if not found[position] and found[steps[position].operands[0]]:
                 found[position] = changed = True
+        for position in plus:
+            left, right = steps[position].operands
+            sure = found[position] + found[left] + found[right]
+            if 0 < sure < 3:
+                found[position] = found[left] = found[right] = changed = True
     return found
 
 

@@ -5,10 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from raynas.graph.member import Local, Path, Unit
 from raynas.serializer import Encoder
 
 PLAIN = frozenset({int, str, bool, float, type(None)})
+
+
+class Written:
+    """What has a text of its own."""
+
+    text: str
 
 
 def text_of(value: Any) -> str:
@@ -16,17 +21,14 @@ def text_of(value: Any) -> str:
     kind = type(value)
     if kind in PLAIN:
         return repr(value)
-    if isinstance(value, Unit):
-        return value.text
     if isinstance(value, tuple | list):
-        return f"{kind.__name__}[{','.join([text_of(item) for item in value])}]"
+        texts = map(repr if PLAIN.issuperset(map(type, value)) else text_of, value)
+        return f"{kind.__name__}[{','.join(texts)}]"
+    if isinstance(value, Written):
+        return value.text
     if isinstance(value, dict):
-        if not value:
-            return "{}"
         return "{" + ",".join([f"{key}={text_of(value[key])}" for key in sorted(value, key=repr)]) + "}"
-    if isinstance(value, bool | int | float | str | Path | Local):
-        return repr(value)
-    return repr(Encoder({})(value))
+    return repr(value) if isinstance(value, bool | int | float | str) else repr(Encoder({})(value))
 
 
 def text_with(value: Any, of: Callable[[Any], str]) -> str:
@@ -34,8 +36,6 @@ def text_with(value: Any, of: Callable[[Any], str]) -> str:
     if isinstance(value, tuple | list):
         return f"{type(value).__name__}[{','.join([text_with(item, of) for item in value])}]"
     if isinstance(value, dict):
-        if not value:
-            return "{}"
         return "{" + ",".join([f"{key}={text_with(value[key], of)}" for key in sorted(value, key=repr)]) + "}"
     if isinstance(value, slice):
         return f"slice[{','.join([text_with(part, of) for part in (value.start, value.stop, value.step)])}]"
