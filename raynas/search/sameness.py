@@ -27,7 +27,7 @@ class Sameness:
 
     Args:
         dedup: whether keys are compared at all.
-        trials: those of a resumed run.
+        trials: those of a resumed run: the ended ones in the order in which they ended, then the others by number.
     """
 
     def __init__(self, dedup: bool, trials: Iterable[Trial] = ()) -> None:
@@ -36,12 +36,13 @@ class Sameness:
         self._waiting: dict[TrialKey, list[int]] = {}
         self._copies: Counter[TrialKey] = Counter()
         # By the end, then by number: the first training of a key is the one that the others shared.
-        for trial in sorted(trials, key=lambda t: (t.order is None, t.order or 0, t.number)):
-            base = replace(trial.key, replicate=0)
-            self._copies[base] = max(self._copies[base], trial.key.replicate + 1)
+        for trial in trials:
+            if not dedup:
+                base = replace(trial.key, replicate=0)
+                self._copies[base] = max(self._copies[base], trial.key.replicate + 1)
             if trial.state is TrialState.WAITING:
                 self.waits(trial)
-            elif not trial.state.ended or (trial.twin is None and shareable(trial)):
+            elif trial.order is None or (trial.twin is None and shareable(trial)):
                 self._trainers.setdefault(trial.key, trial.number)
 
     @property
@@ -51,10 +52,11 @@ class Sameness:
 
     def key(self, key: TrialKey, replicate: int) -> TrialKey:
         """The key of a proposal's trial: without deduplication, each is one more replicate."""
+        if self._dedup:
+            return replace(key, replicate=replicate)
         base = replace(key, replicate=0)
-        number = replicate if self._dedup else self._copies[base]
-        self._copies[base] = max(self._copies[base], number + 1)
-        return replace(base, replicate=number)
+        self._copies[base] += 1
+        return replace(base, replicate=self._copies[base] - 1)
 
     def trainer(self, key: TrialKey) -> int | None:
         """The trial whose outcome one with this key shares; None: it has to be trained."""

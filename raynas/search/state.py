@@ -81,7 +81,7 @@ class SearchState:
         self._stopping = self._stop_now = False
         self._error: tuple[RaynasError, str] | None = None
         self._failures = FirstFailures()
-        trials = list(trials)
+        trials = sorted(trials, key=_by_end)
         self._same = Sameness(rules.dedup, trials)
         self.kept = Kept(rules, trials, present)
         self._changed: dict[int, Trial] = {}
@@ -90,16 +90,15 @@ class SearchState:
         self._resume(trials)
 
     def _resume(self, trials: list[Trial]) -> None:
-        for trial in sorted((t for t in trials if t.state.ended), key=lambda t: t.order or 0):
+        for trial in trials:
             self.ledger.put(trial)
-            self.counts[trial.state, trial.twin is None] += 1
-            self._failures.disarm(trial)
-        for trial in sorted((t for t in trials if not t.state.ended), key=lambda t: t.number):
-            self.ledger.put(trial)
-            if trial.state is not TrialState.WAITING:
+            self._paid += _costs(trial)
+            if trial.order is not None:
+                self.counts[trial.state, trial.twin is None] += 1
+                self._failures.disarm(trial)
+            elif trial.state is not TrialState.WAITING:
                 (self._cut_off if trial.state is TrialState.RUNNING else self._queue).append(trial.number)
         self._next = 1 + max((trial.number for trial in trials), default=-1)
-        self._paid = sum(_costs(trial) for trial in trials)
 
     @property
     def running(self) -> int:
@@ -361,6 +360,11 @@ class SearchState:
         self._in_flight.clear()
         self.ending = ending
         self._after.append(End(ending))
+
+
+def _by_end(trial: Trial) -> tuple[bool, int]:
+    """First what has ended, in that order; then what is open, by number."""
+    return (True, trial.number) if trial.order is None else (False, trial.order)
 
 
 def _weights_gone(parent: int) -> str:

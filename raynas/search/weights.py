@@ -15,7 +15,7 @@ class Kept:
 
     Args:
         rules: how many best ones stay, and what «best» means.
-        trials: all ended ones of a resumed run.
+        trials: those of a resumed run, in the order in which they ended.
         present: the weights that are really there; None: all that the trials name.
     """
 
@@ -23,8 +23,8 @@ class Kept:
         self._rules = rules
         self._paths: dict[int, tuple[str, int]] = {}
         self._top: list[tuple[float, int, int]] = []
-        for trial in sorted((t for t in trials if t.trained and t.weights), key=lambda t: t.order or 0):
-            if present is None or trial.weights in present:
+        for trial in trials:
+            if trial.weights and trial.trained and (present is None or trial.weights in present):
                 self.take(trial)
 
     def take(self, trial: Trial) -> list[tuple[int, str | None]]:
