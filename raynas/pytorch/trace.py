@@ -21,7 +21,7 @@ from raynas.pytorch.load import load_module
 from raynas.pytorch.members import Builder, can_hold, tape_of
 from raynas.pytorch.names import name_of
 from raynas.pytorch.proof import Difference, build_alike, same_calls, same_members
-from raynas.pytorch.tracer import Tracer, alike, choices_of, reason, refuse_choices, signature_of
+from raynas.pytorch.tracer import Tracer, alike, choices_of, located, reason, refuse_choices, signature_of
 from raynas.pytorch.units import Whole, unit_of
 from raynas.pytorch.workshop import Workshop
 from raynas.search_space import Leaf
@@ -182,9 +182,9 @@ def opened(
                 return Builder(root, tracer).graph(root), tracer.opaque
             if has_choices(root):
                 raise TraceError(f"{type(root).__name__} {why}")
-            module = root
+            module, why = root, located(why, root)
         except Whole as found:
-            module, why = found.module, found.why
+            module, why = found.module, located(found.why, found.module)
         except RaynasError:
             raise
         except Exception as error:

@@ -109,7 +109,7 @@ class Tracer(fx.Tracer):
             graph = self._traced(root)
         for module, node, name in self._doubts:
             if all(module in stack for stack in self._needed.get(node, ())):
-                why = f"{line_of(module)}: {nones.TELL}: '{name}'".removeprefix(": ")
+                why = located(f"{nones.TELL}: '{name}'", module)
                 raise Untraceable(why, located=True) if module is root else Whole(module, why)
         self.bodies[root] = Body(graph, [n.target for n in graph.nodes if n.op == "placeholder"], None)
 
@@ -133,12 +133,12 @@ class Tracer(fx.Tracer):
         if reading.why:
             return reading.why
         if why := _hooked(module) or overridden(cls):
-            return f"{line_of(module)}: {why}".removeprefix(": ")
+            return located(why, module)
         for name, value in module.__dict__.items():
             if name in TORCHS or name not in reading.words:
                 continue
             if is_source(value):
-                return f"{line_of(module)}: uses the {type(value).__name__} self.{name}"
+                return located(f"uses the {type(value).__name__} self.{name}", module)
             if isinstance(value, FUNCTIONS) and (why := self._read_own(value, module).why):
                 return why
         return self._read_own(forward_of(module), module).why if "forward" in module.__dict__ else ""
@@ -512,6 +512,12 @@ def reason(error: BaseException, module: nn.Module) -> str:
             where = f"{code.co_filename}:{trace.tb_lineno}"
         trace = trace.tb_next
     return f"{where}: {what}" if where else what
+
+
+def located(why: str, module: nn.Module) -> str:
+    """A reason with the line that it is about: that of the module's forward, where it names none."""
+    where = line_of(module)
+    return why if ".py:" in why or not where else f"{where}: {why}"
 
 
 def line_of(module: nn.Module) -> str:

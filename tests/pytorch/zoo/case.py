@@ -18,6 +18,7 @@ class Case:
         inputs, kwargs: of a call.
         opaque: paths of exactly the modules that are kept whole (`the` stands for the model itself).
         options: of `check`.
+        others: inputs of further calls.
     """
 
     name: str
@@ -26,17 +27,31 @@ class Case:
     kwargs: dict[str, Any] = field(default_factory=dict)
     opaque: tuple[str, ...] | None = ()
     options: dict[str, Any] = field(default_factory=dict)
+    others: tuple[tuple[Any, ...], ...] = ()
 
 
 class Zoo:
-    """Collects cases; use as a decorator on a module class or a function that builds a module."""
+    """Collects cases; use as a decorator on a module class or a function that builds a module.
 
-    def __init__(self) -> None:
+    Args:
+        inputs: of a case that names none, and of its further calls.
+    """
+
+    def __init__(self, *inputs: tuple[Any, ...]) -> None:
         self.cases: list[Case] = []
+        self.inputs = inputs
 
-    def __call__(self, *inputs: Any, opaque: tuple[str, ...] | None = (), options: Any = None, **kwargs: Any) -> Any:
+    def __call__(
+        self,
+        *inputs: Any,
+        opaque: tuple[str, ...] | None = (),
+        options: Any = None,
+        others: tuple[tuple[Any, ...], ...] = (),
+        **kwargs: Any,
+    ) -> Any:
         def note(factory: Any) -> Any:
-            self.cases.append(Case(factory.__name__, factory, inputs, kwargs, opaque, options or {}))
+            given, *more = (inputs, *others) if inputs or not self.inputs else self.inputs
+            self.cases.append(Case(factory.__name__, factory, given, kwargs, opaque, options or {}, tuple(more)))
             return factory
 
         return note
