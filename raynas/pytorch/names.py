@@ -34,28 +34,33 @@ PUBLIC = (
 def name_of(target: Any) -> str:
     """The qualified name that imports `target`; `SerializationError` where there is none."""
     try:
-        return _name_of(target)
+        return _public_name(target) or qualified_name(target)
     except TypeError:  # not hashable
         return qualified_name(target)
 
 
 @lru_cache(maxsize=4096)
-def _name_of(target: Any) -> str:
+def _public_name(target: Any) -> str:
     name = getattr(target, "__name__", "")
     for module in PUBLIC:
         if name and getattr(module, name, None) is target:
             return f"{module.__name__}.{name}"
-    return qualified_name(target)
+    return ""
+
+
+def resolve(name: str) -> Any:
+    """What a qualified name imports now: a notebook may have defined it anew since it was asked last."""
+    found = _public(name)
+    return imported(name) if found is None else found
 
 
 @lru_cache(maxsize=4096)
-def resolve(name: str) -> Any:
-    """What a qualified name imports."""
+def _public(name: str) -> Any:
+    prefix, _, last = name.rpartition(".")
     for module in PUBLIC:
-        prefix, _, last = name.rpartition(".")
         if prefix == module.__name__ and hasattr(module, last):
             return getattr(module, last)
-    return imported(name)
+    return None
 
 
 def is_importable(target: Any) -> bool:

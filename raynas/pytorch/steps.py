@@ -9,8 +9,12 @@ import types
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
+from raynas.pytorch.proxy import TORCH
+
+HERE = str(Path(__file__).parent)
 ATTRIBUTES = ("LOAD_ATTR", "LOAD_METHOD")
 LOCALS = ("LOAD_FAST", "LOAD_FAST_CHECK", "LOAD_FAST_BORROW")
 OUTSIDE = ("LOAD_GLOBAL", "LOAD_NAME", "LOAD_DEREF", "LOAD_CLASSDEREF")
@@ -48,6 +52,28 @@ def steps_of(code: types.CodeType) -> list[Step]:
         else:
             found.append(Step("LOAD_FAST" if op in LOCALS else op, item.argval, line))
     return found
+
+
+def asserted(frame: types.FrameType | None) -> str | None:
+    """The message of the `assert` for which a user's code asks for a truth value; None where it is no assert."""
+    while frame is not None and frame.f_code.co_filename.startswith((TORCH, HERE)):
+        frame = frame.f_back
+    if frame is None:
+        return None
+    steps = [item for item in dis.get_instructions(frame.f_code) if item.opname not in NOTHING]
+    here = next((i for i, item in enumerate(steps) if item.offset >= frame.f_lasti), None)
+    if here is None or "JUMP" not in steps[here].opname or here + 1 >= len(steps):
+        return None
+    fails = here + 1
+    if steps[here].opname.endswith("IF_FALSE"):  # one of several that are joined by `and`
+        fails = next((i for i, item in enumerate(steps) if item.offset == steps[here].argval), fails)
+    elif not steps[here].opname.endswith("IF_TRUE"):
+        return None
+    if steps[fails].opname != "LOAD_ASSERTION_ERROR" and "AssertionError" not in str(steps[fails].argrepr):
+        return None
+    text, then = steps[fails + 1], steps[fails + 2 : fails + 3]
+    is_fixed = text.opname == "LOAD_CONST" and isinstance(text.argval, str)
+    return text.argval if is_fixed and then and then[0].opname.startswith("CALL") else ""
 
 
 def chain_end(

@@ -53,7 +53,7 @@ def trace(
     root = built(space_or_factory)
     name_labels(root)
     space, opaque = _proven(root, Inputs.given(root, example_inputs), example_inputs)
-    for module, why in opaque.items():
+    for module, why in ((module, why) for module, why in opaque.items() if why):
         path = next((path for path, found in root.named_modules() if found is module), "")
         notice(f"{path or 'the model'} ({type(module).__name__}) is kept whole: {why}")
     if example_inputs is not None:

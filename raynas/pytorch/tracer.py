@@ -6,6 +6,7 @@ import copy
 import dataclasses
 import inspect
 import random
+import sys
 import types
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -20,13 +21,14 @@ from torch import fx, nn
 
 from raynas.errors import RaynasError, TraceError
 from raynas.nn import InputChoice, LayerChoice, Repeat, is_basic_unit
-from raynas.nn.recording import construction
+from raynas.nn.recording import construction, leaf_of
 from raynas.pytorch import nones
 from raynas.pytorch.changes import HOOKS
 from raynas.pytorch.patches import patched
 from raynas.pytorch.proxy import TORCH, Traced, Untraceable, is_traced
 from raynas.pytorch.reading import Reading, classes_in, is_source, overridden, read, read_function
 from raynas.pytorch.state import TORCHS, Watch, copied
+from raynas.pytorch.steps import asserted
 from raynas.pytorch.units import Whole
 from raynas.search_space import Expression, Leaf
 from raynas.search_space.expression import leaves
@@ -62,7 +64,8 @@ class Tracer(fx.Tracer):
 
     Attributes:
         bodies: what was traced, by module.
-        opaque: modules that are kept whole though nobody asked for it, and why.
+        opaque: modules that are kept whole though nobody asked for it, and why; without a reason those of a class that
+            only has another constructor than the basic unit from which it derives.
         below: paths of all that stands below a module, by object, as far as they were asked for.
     """
 
@@ -274,6 +277,10 @@ class Tracer(fx.Tracer):
         return self.below[module]
 
     def to_bool(self, obj: fx.Proxy) -> bool:
+        message = asserted(sys._getframe(1))
+        if message is not None:
+            self.create_proxy("call_function", torch._assert, (obj, message), {})
+            return True
         raise Untraceable("decides by a value that only the run knows")
 
     def iter(self, obj: fx.Proxy) -> Iterator[Any]:
@@ -341,6 +348,10 @@ class Tracer(fx.Tracer):
         if why:
             self._whole(m, why)
             return None
+        leaf = leaf_of(type(m))
+        if leaf is not None and type(m).forward is leaf.forward and "forward" not in m.__dict__:
+            self._whole(m, "")  # another constructor for the same unit
+            return None
         try:
             with self._watched(m):
                 body = self._scratch(m, forward, args, kwargs)
@@ -362,7 +373,7 @@ class Tracer(fx.Tracer):
         return body
 
     def _whole(self, m: nn.Module, why: str) -> None:
-        refuse_choices(m, why)
+        refuse_choices(m, why or "it is a unit")
         self.opaque[m] = why
 
     def _scratch(

@@ -26,6 +26,18 @@ from tests.pytorch.zoo.case import Case
 CASES = [case for room in (state, questions, hidden) for case in room.zoo.cases]
 SLOW = [pytest.param(case, id=case.name, marks=pytest.mark.slow) for case in CASES if not case.kwargs]
 
+OPEN = frozenset(
+    """
+    AssertShape BoolMaskIdx CeilShape Checkpoint ComplexParam CopiesInit CopyListIndex DataAttr Diamond
+    DictOverwrite DictOverwrite2 Einsum EnumSelf Forwards GenFn GradInForward InputInPlace InstanceForward
+    InstanceForwardInner ItemCase KwOnly LazyLayers LeafKeeps ListPop MadeInForward ModuleDictKey NpScalars
+    NumDefault OutArg ParamAttr ParamDict Partial PatchedForward2 QuantStubs RetainGrad ReturnsDC ReturnsNT
+    ReturnsOrdered ReturnsSize SetIter ShapeThenUnsqueeze SharedDiffMode SplitSizes SqrtShape TempList
+    TensorOfShape TorchSize0 UnusedOpt ViewsInPlace
+    """.split()
+)
+"""Those that are opened, and must stay so."""
+
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_what_cannot_be_followed_is_never_followed_wrongly(case: Case) -> None:
@@ -44,6 +56,7 @@ def comes_back(case: Case, options: Any) -> None:
     for notice in caught:
         if issubclass(notice.category, Notice) and "kept whole" in str(notice.message):
             named = ".py:" in str(notice.message) or "FakeQuantize" in str(notice.message)  # whose lines are torch's
+            assert case.name not in OPEN, notice.message
             assert named or "was given" in str(notice.message), "no line is named"
     torch.manual_seed(5)
     original = fresh(case)()
