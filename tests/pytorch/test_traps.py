@@ -26,16 +26,15 @@ from tests.pytorch.zoo.case import Case
 CASES = [case for room in (state, questions, hidden) for case in room.zoo.cases]
 SLOW = [pytest.param(case, id=case.name, marks=pytest.mark.slow) for case in CASES if not case.kwargs]
 
-OPEN = frozenset(
-    """
-    AssertShape BoolMaskIdx CeilShape Checkpoint ComplexParam CopiesInit CopyListIndex DataAttr Diamond
-    DictOverwrite DictOverwrite2 Einsum EnumSelf Forwards GenFn GradInForward InputInPlace InstanceForward
-    InstanceForwardInner ItemCase KwOnly LazyLayers LeafKeeps ListPop MadeInForward ModuleDictKey NpScalars
-    NumDefault OutArg ParamAttr ParamDict Partial PatchedForward2 QuantStubs RetainGrad ReturnsDC ReturnsNT
-    ReturnsOrdered ReturnsSize SetIter ShapeThenUnsqueeze SharedDiffMode SplitSizes SqrtShape TempList
-    TensorOfShape TorchSize0 UnusedOpt ViewsInPlace
-    """.split()
-)
+NAMES = """
+AssertShape BoolMaskIdx CeilShape Checkpoint ComplexParam CopiesInit CopyListIndex DataAttr Diamond
+DictOverwrite DictOverwrite2 Einsum EnumSelf Forwards GenFn GradInForward InputInPlace InstanceForward
+InstanceForwardInner ItemCase KwOnly LazyLayers LeafKeeps ListPop MadeInForward ModuleDictKey NpScalars
+NumDefault OutArg ParamAttr ParamDict Partial PatchedForward2 QuantStubs RetainGrad ReturnsDC ReturnsNT
+ReturnsOrdered ReturnsSize SetIter ShapeThenUnsqueeze SharedDiffMode SplitSizes SqrtShape TempList
+TensorOfShape TorchSize0 UnusedOpt ViewsInPlace
+"""
+OPEN = frozenset(NAMES.split())
 """Those that are opened, and must stay so."""
 
 
