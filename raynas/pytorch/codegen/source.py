@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 from raynas.graph import Apply, Graph, Member, Set, Tensor, Unit
 from raynas.graph.graph import children
 from raynas.pytorch.codegen.forward import Forward
+from raynas.pytorch.codegen.likeness import likeness
 from raynas.pytorch.codegen.literals import Imports, literal
 from raynas.pytorch.codegen.members import Members, is_inline
 from raynas.pytorch.codegen.paths import written
@@ -33,7 +34,10 @@ class _Draft:
     """A class that is not laid out yet.
 
     Attributes:
-        lines: statements of the constructor, of `forward` and, first, what tells classes apart beside them.
+        graph: the first module of which it is the class.
+        graphs: all of them.
+        base, init, parameters, forward: its base class, constructor and forward pass.
+        borrowed: the shared members that its constructor takes.
     """
 
     graph: Graph
@@ -42,6 +46,7 @@ class _Draft:
     parameters: list[str]
     forward: list[Text]
     borrowed: list[str]
+    graphs: list[Graph] = field(default_factory=list)
 
     def slots(self) -> list[Slot]:
         found: list[Slot] = []
@@ -73,6 +78,7 @@ class _Writer:
         self.root = root
         self.imports = Imports()
         self.classes: list[_Class] = []
+        self.drafts: dict[int, _Draft] = {}
         self.instances: dict[int, tuple[_Class, list[Slot]]] = {}
         self.names: set[str] = set()
 
@@ -91,9 +97,17 @@ class _Writer:
     def _resolve(self, graphs: list[Graph]) -> None:
         """Make classes of graphs that hang on nothing but classes made before."""
         groups: dict[tuple[Any, ...], list[_Draft]] = {}
+        known: dict[Hashable, _Draft] = {}
         for graph in graphs:
-            draft = self._draft(graph)
-            groups.setdefault(draft.form() if graph is not self.root else (id(graph),), []).append(draft)
+            alike = likeness(graph, lambda below: id(self.drafts[id(below)])) if graph is not self.root else None
+            draft = known.get(alike) if alike is not None else None
+            if draft is None:
+                draft = self._draft(graph)
+                groups.setdefault(draft.form() if graph is not self.root else (id(graph),), []).append(draft)
+                if alike is not None:
+                    known[alike] = draft
+            draft.graphs.append(graph)
+            self.drafts[id(graph)] = draft
         for drafts in groups.values():
             made = self._class(drafts)
             self.classes.append(made)
@@ -127,7 +141,8 @@ class _Writer:
                 made.kept.append(name)
         made.parameters = [*first.borrowed, *(name for name, _ in arguments)]
         for row, draft in enumerate(drafts):
-            self.instances[id(draft.graph)] = (made, [column[row] for _, column in arguments])
+            for graph in draft.graphs:
+                self.instances[id(graph)] = (made, [column[row] for _, column in arguments])
         return made
 
     def _class_name(self, graph: Graph) -> str:
