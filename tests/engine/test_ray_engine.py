@@ -61,6 +61,17 @@ class TestRayEngine(EngineContract):
         assert isinstance(failed, Failed) and failed.cause is Cause.WORKER_DIED
         assert isinstance(events[1][-1], Finished)
 
+    @pytest.mark.parametrize("how", ["exit", "segfault"])
+    def test_what_a_dead_worker_had_said_is_kept(self, how: str, tmp_path: Path) -> None:
+        with self.engine(Workplace(str(tmp_path))) as engine:
+            events = self.collect(engine, [job(measure, 0), job(ray_jobs.talk_and_die, 1, how=how), job(measure, 2)])
+        failed = events[1][-1]
+        assert isinstance(failed, Failed) and failed.cause is Cause.WORKER_DIED
+        _, _, said = failed.detail.partition("Its last output:\n")
+        assert "out 199 of trial 1\nwritten past Python\n" in said and "a word of warning" in said
+        assert "out 99 of" not in said and len(said.splitlines()) <= 100 and ":task_name:" not in said
+        assert ("Segmentation fault" in said and "in talk_and_die" in said) == (how == "segfault")
+
     def test_workers_stay_warm_and_have_the_threads_they_are_given(self, tmp_path: Path) -> None:
         with opened(self.host, Workplace(str(tmp_path), threads=1), Resources(num_cpus=2)) as engine:
             assert (engine.slots(), engine.capacity()) == (1, 1)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import signal
+import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -62,3 +64,13 @@ def note(
         for step in range(3):
             context.report({"score": 0.1 * step}, step)
     return {"score": 1.0}
+
+
+def talk_and_die(model: nn.Module, context: Context, how: str = "exit") -> Mapping[str, float]:
+    """Says a good deal, on both ways and past Python, and takes its process with it."""
+    print("\n".join(f"out {number} of trial {context.trial}" for number in range(200)))
+    print("a word of warning", file=sys.stderr)
+    os.write(1, b"written past Python\n")
+    if how == "segfault":
+        ctypes.string_at(0)
+    os._exit(3)

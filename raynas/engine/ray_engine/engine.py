@@ -20,6 +20,7 @@ from raynas.engine.ray_engine.errors import failed
 from raynas.engine.ray_engine.pace import Pace
 from raynas.engine.ray_engine.stowed import Stowed
 from raynas.engine.ray_engine.task import Crate, packed, told, train
+from raynas.engine.ray_engine.words import last_words
 from raynas.engine.resources import Resources
 from raynas.trial import Event, Failed, Finished, Reported, Started, Stopped
 
@@ -199,12 +200,18 @@ class RayEngine(ExecutionEngine):
 
     def _read(self, batch: Batch) -> None:
         error: Exception | None = None
+        last: Started | None = None
+        said = ""
         try:
             for ref in batch.stream:
-                self._news.put(partial(self._heard, batch, told(ray.get(ref))))
+                events = told(ray.get(ref))
+                last = next((event for event in reversed(events) if isinstance(event, Started)), last)
+                self._news.put(partial(self._heard, batch, events))
         except Exception as caught:  # what the task raised, or what became of its worker
             error = caught
-        self._news.put(partial(self._ended, batch, error))
+            if last is not None and not batch.dying:
+                said = last_words(last.worker, last.trial, last.attempt)
+        self._news.put(partial(self._ended, batch, error, said))
 
     def _patience(self) -> float:
         """For how long an end or a new proposal can wait: not at all where a worker may have nothing to do."""
@@ -259,7 +266,7 @@ class RayEngine(ExecutionEngine):
         held.started = True
         return [event]
 
-    def _ended(self, batch: Batch, error: Exception | None) -> News:
+    def _ended(self, batch: Batch, error: Exception | None, said: str = "") -> News:
         self._batches.discard(batch)
         batch.release()
         left = [held for held in batch.left.values() if self._holds(held)]
@@ -268,7 +275,7 @@ class RayEngine(ExecutionEngine):
             held = next((held for held in left if held.started), left[0])
             left.remove(held)
             now = time.time()
-            events = [*self._begun(held, self._start(held, now)), failed(held.job, error, now)]
+            events = [*self._begun(held, self._start(held, now)), failed(held.job, error, now, said)]
             del self._held[held.job.trial]
         for held in reversed(left):
             held.batch = None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import pickle
 import time
 import zlib
@@ -14,6 +13,7 @@ import ray
 
 from raynas.engine.engine import Job, Workplace
 from raynas.engine.ray_engine.stowed import Stowed
+from raynas.engine.ray_engine.words import announce, worker_name
 from raynas.engine.travel import extend_path, unpack
 from raynas.engine.worker import work
 from raynas.trial import Event, Reported, Started
@@ -61,8 +61,7 @@ def train(jobs: bytes, crate: list[ray.ObjectRef[Crate]]) -> Iterator[bytes]:
         start; each end with the start that follows it; the last end. What the evaluators report goes another way, for
         it needs an answer.
     """
-    context = ray.get_runtime_context()
-    name = f"{context.get_node_id()[:8]}:{os.getpid()}"
+    name = worker_name()
     todo: Sequence[Job] = pickle.loads(zlib.decompress(jobs))
     yield pickle.dumps([Started(todo[0].trial, time.time(), todo[0].attempt, name)])
     known = crate[0].hex()
@@ -82,6 +81,7 @@ def train(jobs: bytes, crate: list[ray.ObjectRef[Crate]]) -> Iterator[bytes]:
     gpus = ray.get_gpu_ids()
     device = f"cuda:{gpus[0]}" if gpus else "cpu"
     for place_in_line, job in enumerate(todo, 1):
+        announce(job)
         events: list[Event] = [work(job, place, report, device, name)]
         if place_in_line < len(todo):
             following = todo[place_in_line]
