@@ -19,6 +19,12 @@ HOOKS = (
 PLAIN = (bool, int, float, str, type(None))
 
 
+FRESH: dict[Any, nn.Module | None] = {}
+"""By class and arguments, torch's own units on the meta device."""
+
+REMEMBERED = 1_000
+
+
 class Changed(Exception):
     """A unit was changed in a way that cannot be written as source; the message says how."""
 
@@ -27,7 +33,7 @@ class Changes:
     """Compares units with what their recorded constructor calls make."""
 
     def __init__(self) -> None:
-        self._fresh: dict[str, nn.Module | None] = {}
+        self._fresh: dict[Any, nn.Module | None] = {}
 
     def of(self, module: nn.Module, call: Call, path: str, frozen: bool) -> Iterator[Set | Apply]:
         """Steps that make a unit at `path`, fresh from its constructor, what it is now.
@@ -45,6 +51,9 @@ class Changes:
             raise Changed(f"became a {type(module).__name__} after it was constructed")
         fresh = self.made(call)
         if fresh is None:
+            return
+        if not module._modules and not fresh._modules:
+            yield from self._part(module, fresh, path, module.training, frozen)
             return
         now, then = dict(module.named_modules()), dict(fresh.named_modules())
         if list(now) != list(then):
@@ -97,9 +106,14 @@ class Changes:
         )
         if not simple:
             return self._build(call)
-        if key not in self._fresh:
-            self._fresh[key] = self._build(call)
-        return self._fresh[key]
+        known: dict[Any, nn.Module | None] = self._fresh
+        if call.target.__module__.startswith("torch.nn."):  # torch's own stay what they are
+            known = FRESH
+        if (call.target, key) not in known:
+            if len(known) >= REMEMBERED:
+                known.clear()
+            known[call.target, key] = self._build(call)
+        return known[call.target, key]
 
     def _build(self, call: Call) -> nn.Module | None:
         if any(isinstance(item, nn.Module | Tensor) for item in _flat((call.args, dict(call.kwargs)))):

@@ -78,7 +78,10 @@ class Timed:
 
 def draws(module: nn.Module) -> bool:
     """Whether a basic unit's constructor takes random numbers."""
-    return not isinstance(module, CALM) and next(module.parameters(), None) is not None
+    if isinstance(module, CALM):
+        return False
+    own = any(tensor is not None for tensor in module._parameters.values())
+    return own or (bool(module._modules) and next(module.parameters(), None) is not None)
 
 
 class Constructors:

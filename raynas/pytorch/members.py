@@ -63,8 +63,10 @@ class Builder:
         self.compared: set[nn.Module] = set()
         self.homes: list[tuple[nn.Module, str]] = []
         self._times: dict[nn.Module, int | None] = {}
-        self.frozen = _topmost(root, _is_frozen)
-        self.asleep = _topmost(root, lambda module: not any(part.training for part in module.modules()))
+        thawed = all(tensor.requires_grad for tensor in root.parameters())
+        awake = all(part.training for part in root.modules())
+        self.frozen = set() if thawed else _topmost(root, _is_frozen)
+        self.asleep = set() if awake else _topmost(root, lambda m: not any(part.training for part in m.modules()))
         self.covered = {part for module in self.frozen for part in module.modules()}
 
     def graph(self, module: nn.Module) -> Graph:
