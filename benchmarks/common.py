@@ -1,0 +1,102 @@
+"""What the engine's benchmarks share: a network of thirty nodes and ten choices, trials that do nothing, and tables."""
+
+from __future__ import annotations
+
+import logging
+import os
+import statistics
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT))
+for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ[name] = "1"
+os.environ["TUNE_DISABLE_AUTO_CALLBACK_LOGGERS"] = "1"
+os.environ["RAY_DEDUP_LOGS_SKIP_REGEX"] = "."
+
+import torch  # noqa: E402  # the folder and the number of threads have to be set first
+from torch import nn  # noqa: E402
+
+from raynas import Experiment, LayerChoice, ModelSpace, Result, ValueChoice  # noqa: E402
+from raynas.evaluator import FunctionalEvaluator  # noqa: E402
+from raynas.trial import Trial  # noqa: E402
+
+torch.set_num_threads(1)
+
+OPERATIONS = 8
+
+
+class Block(nn.Module):
+    def __init__(self, width: int, label: str) -> None:
+        super().__init__()
+        kinds = [
+            nn.Conv2d(width, width, 3, padding=1),
+            nn.Conv2d(width, width, 5, padding=2),
+            nn.MaxPool2d(3, 1, 1),
+            nn.Identity(),
+        ]
+        self.op = LayerChoice(kinds, label=label)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.relu(self.op(x) + x)
+
+
+class Net(ModelSpace):
+    """Thirty nodes, ten choices, 589,824 samples."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        width = ValueChoice([8, 16, 32], label="width")
+        self.stem = nn.Conv2d(1, width, ValueChoice([3, 5, 7], label="kernel"), padding="same")
+        self.blocks = nn.Sequential(*(Block(width, f"op_{number}") for number in range(OPERATIONS)))
+        self.head = nn.Linear(width, 10)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.head(self.blocks(torch.relu(self.stem(x))).mean((2, 3)))
+
+
+def noop(model: nn.Module) -> Mapping[str, float]:
+    return {"score": 0.5}
+
+
+@contextmanager
+def ray_with(cpus: int) -> Iterator[Any]:
+    """Ray on this machine."""
+    import ray
+
+    os.environ["RAY_ADDRESS"] = "local"
+    ray.init(num_cpus=cpus, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
+    yield ray
+    ray.shutdown()
+
+
+def searched(folder: str, trials: int, function: Any = noop, **changes: Any) -> Result:
+    """The result of a search of `Net`."""
+    settings: dict[str, Any] = {"strategy": "random", "objective": "score", "keep_weights": 0, "name": "run", **changes}
+    evaluator = FunctionalEvaluator(function, **settings.pop("arguments", {}))
+    return Experiment(Net(), evaluator, max_trials=trials, storage_path=folder, **settings).run()
+
+
+def trained(result: Result) -> list[Trial]:
+    """What a worker has done, in the order in which it ended."""
+    return sorted((t for t in result.trials if t.attempts), key=lambda t: t.order or 0)
+
+
+@contextmanager
+def folder() -> Iterator[str]:
+    with tempfile.TemporaryDirectory() as made:
+        yield made
+
+
+def load() -> str:
+    return f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores"
+
+
+def row(values: Sequence[float], digits: int = 2) -> str:
+    """Median, smallest, largest."""
+    return "".join(f"{value:10.{digits}f}" for value in (statistics.median(values), min(values), max(values)))
