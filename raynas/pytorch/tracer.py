@@ -23,6 +23,7 @@ from raynas.errors import RaynasError, TraceError
 from raynas.nn import InputChoice, LayerChoice, Repeat, is_basic_unit
 from raynas.nn.recording import construction, leaf_of
 from raynas.pytorch import nones
+from raynas.pytorch.branches import FLAG, Forks, joined
 from raynas.pytorch.changes import HOOKS
 from raynas.pytorch.patches import patched
 from raynas.pytorch.proxy import TORCH, Traced, Untraceable, is_traced
@@ -87,10 +88,12 @@ class Tracer(fx.Tracer):
         self.stack: list[nn.Module] = []
         self.below: dict[nn.Module, dict[int, str]] = {}
         self.others: frozenset[type] = frozenset()
+        self._ways: dict[nn.Module, bool] = {}
+        self._result: Any = None
         self._needed: dict[fx.Node, list[tuple[nn.Module, ...]]] = {}
         self._doubts: list[tuple[nn.Module, fx.Node, str]] = []
         self._modes = _modes()
-        self._cache: dict[tuple[int, str], fx.Proxy] = {}
+        self._cache: dict[tuple[fx.Graph, str], fx.Proxy] = {}
         self._strict = False
         self._each = False
 
@@ -126,8 +129,33 @@ class Tracer(fx.Tracer):
             path = self.path_of_module(module)
             return self.attribute(f"{path}.training" if path else "training")
 
-        with patched(factory, training, self._below(root)), self._watched(root):
-            return super().trace(root)
+        def way() -> Body:
+            self.stack = [root]
+            with patched(factory, training, self._below(root)), self._watched(root):
+                graph = super(Tracer, self).trace(root)
+            return Body(graph, [], self._result)
+
+        return self._both(root, way).graph
+
+    def _both(self, m: nn.Module, way: Callable[[], Body]) -> Body:
+        """A forward as traced; followed both ways where it asks whether it trains."""
+        try:
+            return way()
+        except Forks:
+            pass
+        ways: list[Body] = []
+        try:
+            for training in (False, True):
+                self._ways[m] = training
+                ways.append(way())
+        finally:
+            self._ways.pop(m, None)
+        evaluating, training_body = ways
+        forms = [repr(_mapped(body.result, lambda _: None)) for body in ways]
+        if forms[0] != forms[1]:
+            raise Untraceable("returns other values while it trains")
+        training_body.graph = joined(evaluating.graph, training_body.graph)
+        return training_body
 
     def _asks(self, module: nn.Module) -> str:
         """Why a module's forward, or a function that it keeps, cannot be traced; empty where nothing is found."""
@@ -199,6 +227,7 @@ class Tracer(fx.Tracer):
             with nones.guarded(self._asked(self.root), self._doubt):
                 result = forward(*arguments, **kwargs)
             self._tested(self.root)
+            self._result = result
             return result
 
         return call, args
@@ -259,7 +288,7 @@ class Tracer(fx.Tracer):
 
     def attribute(self, path: str) -> fx.Proxy:
         """The value of a parameter, buffer or flag of the module being traced, read when the model runs."""
-        key = (id(self.graph), path)
+        key = (self.graph, path)
         if key not in self._cache:
             self._cache[key] = self.create_proxy("get_attr", path, (), {})
         return self._cache[key]
@@ -281,6 +310,11 @@ class Tracer(fx.Tracer):
         if message is not None:
             self.create_proxy("call_function", torch._assert, (obj, message), {})
             return True
+        if obj.node.op == "get_attr" and obj.node.target == FLAG:
+            here = self.stack[-1]
+            if here not in self._ways:
+                raise Forks
+            return self._ways[here]
         raise Untraceable("decides by a value that only the run knows")
 
     def iter(self, obj: fx.Proxy) -> Iterator[Any]:
@@ -354,7 +388,7 @@ class Tracer(fx.Tracer):
             return None
         try:
             with self._watched(m):
-                body = self._scratch(m, forward, args, kwargs)
+                body = self._both(m, lambda: self._scratch(m, forward, args, kwargs))
         except (RaynasError, Whole):
             raise
         except Exception as error:
@@ -477,17 +511,26 @@ def _chained(repeat: Repeat, x: Any) -> Any:
 def paths_below(module: nn.Module) -> dict[int, str]:
     """Path by object of all modules, parameters, buffers and tensor attributes below a module."""
     found: dict[int, str] = {}
-    for path, child in module.named_modules(remove_duplicate=True):
-        found.setdefault(id(child), path)
+
+    def visit(child: nn.Module, path: str) -> None:
+        found[id(child)] = path
         prefix = f"{path}." if path else ""
         for own in (child._parameters, child._buffers):
             for name, tensor in own.items():
                 if tensor is not None:
                     found.setdefault(id(tensor), prefix + name)
         for name, value in child.__dict__.items():
-            if name not in TORCHS and isinstance(value, torch.Tensor):
+            if type(value) not in NO_TENSORS and name not in TORCHS and isinstance(value, torch.Tensor):
                 found.setdefault(id(value), prefix + name)
+        for name, inner in child._modules.items():
+            if inner is not None and id(inner) not in found:
+                visit(inner, prefix + name)
+
+    visit(module, "")
     return found
+
+
+NO_TENSORS = frozenset({bool, int, float, str, tuple, list, dict, type(None)})
 
 
 def choices_of(module: nn.Module) -> list[Leaf]:

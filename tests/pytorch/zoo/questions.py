@@ -396,3 +396,25 @@ class TypeVarX(Base):
 class GetattrDefault(Base):
     def forward(self, x: Tensor) -> Any:
         return self.lin(x) * getattr(x, "scale", 3.0)
+
+
+@zoo()
+class AssertAnd(Base):
+    def forward(self, x: Tensor) -> Any:
+        assert x.dim() == 2 and x.shape[1] == 6, "rank"
+        assert x.shape[0] > 1
+        return self.lin(x)
+
+
+@zoo(X, others=((torch.ones(1, 6),),))
+class AssertOr(Base):
+    def forward(self, x: Tensor) -> Any:
+        assert x.dim() == 2 or x.shape[1] == 6, "rank"
+        return self.lin(x)
+
+
+@zoo(X, others=((torch.ones(1, 6),),))
+class AssertFails(Base):
+    def forward(self, x: Tensor) -> Any:
+        assert x.shape[0] > 1, f"batch {x.shape}"
+        return self.lin(x)
