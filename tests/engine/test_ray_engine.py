@@ -72,6 +72,17 @@ class TestRayEngine(EngineContract):
         assert "out 99 of" not in said and len(said.splitlines()) <= 100 and ":task_name:" not in said
         assert ("Segmentation fault" in said and "in talk_and_die" in said) == (how == "segfault")
 
+    def test_what_a_trial_leaves_in_memory_goes_with_its_worker(self, tmp_path: Path) -> None:
+        jobs = [job(ray_jobs.leak, trial, megabytes=900 if trial == 2 else 1) for trial in range(6)]
+        with opened(self.host, Workplace(str(tmp_path)), Resources(num_cpus=2)) as engine:
+            events = self.collect(engine, jobs)
+        ends = [events[trial][-1] for trial in range(6)]
+        found = [end.metrics for end in ends if isinstance(end, Finished)]
+        assert len(found) == 6, ends
+        assert found[2]["pid"] not in {each["pid"] for each in found[3:]}
+        assert max(each["before"] for each in found[3:]) < found[0]["before"] + 300
+        assert len({each["pid"] for each in found}) == 2, "a little is no reason"
+
     def test_workers_stay_warm_and_have_the_threads_they_are_given(self, tmp_path: Path) -> None:
         with opened(self.host, Workplace(str(tmp_path), threads=1), Resources(num_cpus=2)) as engine:
             assert (engine.slots(), engine.capacity()) == (1, 1)

@@ -13,6 +13,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from raynas.engine.memory import held
 from raynas.evaluator import Context
 
 
@@ -74,3 +75,13 @@ def talk_and_die(model: nn.Module, context: Context, how: str = "exit") -> Mappi
     if how == "segfault":
         ctypes.string_at(0)
     os._exit(3)
+
+
+LEAKED: list[bytes] = []
+
+
+def leak(model: nn.Module, context: Context, megabytes: int = 1) -> Mapping[str, float]:
+    """Leaves something in its process's memory."""
+    before = held() / 2**20
+    LEAKED.append(b"x" * (megabytes * 2**20))
+    return {"pid": os.getpid(), "before": before}

@@ -34,12 +34,14 @@ class Batch:
         stream: Ray's generator of what the task yields.
         dying: whether it is being ended by force. It still tells what it did before it heard of that; nothing more is
             begun by what it says, and none of its reports is answered, or it would go on to a job that it cannot end.
+        leaving: whether its worker has said that it makes room for a new one, which is nobody's fault.
         waiting: the reports that are not answered, by trial.
     """
 
     left: dict[int, Held]
     stream: Any = None
     dying: bool = False
+    leaving: bool = False
     waiting: dict[int, Future[bool]] = field(default_factory=dict)
 
     @classmethod

@@ -137,7 +137,7 @@ class RayEngine(ExecutionEngine):
             self._end(batch)
 
     def wake(self) -> None:
-        self._news.put(lambda: ([], self._patience()))
+        self._news.put(lambda: ([], 0.0))
 
     def alarm(self, ring: Callable[[], None]) -> None:
         self._ring = ring
@@ -214,7 +214,7 @@ class RayEngine(ExecutionEngine):
         self._news.put(partial(self._ended, batch, error, said))
 
     def _patience(self) -> float:
-        """For how long an end or a new proposal can wait: not at all where a worker may have nothing to do."""
+        """For how long an end can wait: not at all where a worker may have nothing to do."""
         return LINGER if len(self._batches) > self._slots else 0.0
 
     def _holds(self, held: Held) -> bool:
@@ -228,6 +228,7 @@ class RayEngine(ExecutionEngine):
 
     def _heard(self, batch: Batch, told: list[Event]) -> News:
         events: list[Event] = []
+        batch.leaving = not told
         for event in told:
             held = batch.left[event.trial]
             if isinstance(event, Started):
@@ -271,7 +272,7 @@ class RayEngine(ExecutionEngine):
         batch.release()
         left = [held for held in batch.left.values() if self._holds(held)]
         events: list[Event] = []
-        if left and error is not None and not batch.dying:
+        if left and error is not None and not batch.dying and not batch.leaving:
             held = next((held for held in left if held.started), left[0])
             left.remove(held)
             now = time.time()

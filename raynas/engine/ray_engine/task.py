@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import pickle
 import time
 import zlib
@@ -12,6 +13,7 @@ from typing import Any
 import ray
 
 from raynas.engine.engine import Job, Workplace
+from raynas.engine.memory import Watermark
 from raynas.engine.ray_engine.stowed import Stowed
 from raynas.engine.ray_engine.words import announce, worker_name
 from raynas.engine.travel import extend_path, unpack
@@ -38,6 +40,13 @@ _unpacked: dict[str, tuple[Crate, Workplace]] = {}
 """This process's crate and what was in it, by the id of the object that it came in."""
 
 
+_watermark: list[Watermark] = []
+"""This process's, once it has begun its first task."""
+
+FAREWELL = 1.0
+"""Seconds that a process which makes room for a new one gives what it has said to arrive."""
+
+
 def packed(jobs: Sequence[Job]) -> bytes:
     """Jobs on their way to a worker: their texts have much in common."""
     return zlib.compress(pickle.dumps(jobs), 1)
@@ -58,7 +67,8 @@ def train(jobs: bytes, crate: list[ray.ObjectRef[Crate]]) -> Iterator[bytes]:
 
     Yields:
         The events that are known, each time before something begins that may take the process with it: the first
-        start; each end with the start that follows it; the last end. What the evaluators report goes another way, for
+        start; each end with the start that follows it; the last end. None at all: the process ends, for a new one with
+        its full memory, and the jobs that are left were not begun. What the evaluators report goes another way, for
         it needs an answer.
     """
     name = worker_name()
@@ -80,10 +90,19 @@ def train(jobs: bytes, crate: list[ray.ObjectRef[Crate]]) -> Iterator[bytes]:
     # Which GPU is this task's own may differ from task to task, so all stay visible and the device is named.
     gpus = ray.get_gpu_ids()
     device = f"cuda:{gpus[0]}" if gpus else "cpu"
+    if not _watermark:
+        assigned = ray.get_runtime_context().get_assigned_resources()  # type: ignore[no-untyped-call]  # Ray's own
+        cpus = assigned.get("CPU", 1)
+        _watermark.append(Watermark(min(1.0, cpus / (os.cpu_count() or 1))))
     for place_in_line, job in enumerate(todo, 1):
         announce(job)
         events: list[Event] = [work(job, place, report, device, name)]
-        if place_in_line < len(todo):
+        full = _watermark[0].passed(device)
+        if place_in_line < len(todo) and not full:
             following = todo[place_in_line]
             events.append(Started(following.trial, time.time(), following.attempt, name))
         yield pickle.dumps(events)
+        if full:  # what a trial has left in memory goes with its process
+            yield pickle.dumps([])
+            time.sleep(FAREWELL)
+            os._exit(0)
