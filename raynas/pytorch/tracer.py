@@ -692,8 +692,8 @@ def _mapped(value: Any, of: Callable[[Any], Any]) -> Any:
         return type(value)(*items) if hasattr(value, "_fields") else tuple(items)
     if type(value) is list:
         return [_mapped(item, of) for item in value]
-    if type(value) is dict:
-        return {key: _mapped(item, of) for key, item in value.items()}
+    if type(value) in (dict, OrderedDict):
+        return type(value)((key, _mapped(item, of)) for key, item in value.items())
     if isinstance(value, slice):
         return slice(*(_mapped(item, of) for item in (value.start, value.stop, value.step)))
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
@@ -715,8 +715,8 @@ def _projected(call: fx.Proxy, result: Any) -> Any:
             return type(value)(*items) if hasattr(value, "_fields") else tuple(items)
         if type(value) is list:
             return [at(item, lambda i=i: here()[i]) for i, item in enumerate(value)]  # type: ignore[misc]  # bound now
-        if type(value) is dict:
-            return {key: at(item, lambda key=key: here()[key]) for key, item in value.items()}  # type: ignore[misc]  # bound now
+        if type(value) in (dict, OrderedDict):
+            return type(value)((key, at(item, lambda key=key: here()[key])) for key, item in value.items())  # type: ignore[misc]  # bound now
         if dataclasses.is_dataclass(value) and not isinstance(value, type):
             made = copy.copy(value)
             for item in dataclasses.fields(value):

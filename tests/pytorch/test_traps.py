@@ -20,13 +20,15 @@ from torch import Tensor, nn
 from raynas.errors import Notice
 from raynas.pytorch import load_module, to_source, trace
 from tests.pytorch.check import copied, same, same_members, tensors
-from tests.pytorch.zoo import hidden, questions, state, ways
+from tests.pytorch.zoo import hidden, models, questions, state, ways
 from tests.pytorch.zoo.case import Case
 
-CASES = [case for room in (state, questions, hidden, ways) for case in room.zoo.cases]
+CASES = [case for room in (state, questions, hidden, ways, models) for case in room.zoo.cases]
 SLOW = [pytest.param(case, id=case.name, marks=pytest.mark.slow) for case in CASES if not case.kwargs]
 
 NAMES = """
+Rotary MoE MoESparse Getter UseGetter FPN Window Enc MaskedAttn Recurrent VQ VAE Gumbel Multinomial Norms SE InplaceRes
+CoordConv Affine Config Registry Weights Hyper Lengths Siren StaticM Reduce ZipDict WhileC
 AndT AssertAnd AssertFails Attn AttnBlock BNEval Drop1 DropBN NotT ScaleT StrT
 AssertShape BoolMaskIdx CeilShape Checkpoint ComplexParam CopiesInit CopyListIndex DataAttr Diamond
 DictOverwrite DictOverwrite2 Einsum EnumSelf Forwards GenFn GradInForward InputInPlace InstanceForward

@@ -61,6 +61,8 @@ class Imports:
             return f"{self.word('nn')}.init.{last}"
         if module in ("torch", "math", "operator", "copy"):
             return f"{self.word(module)}.{last}"
+        if qualified == "collections.OrderedDict":
+            return self.word(last)
         if module.startswith("torch."):
             self._lines.add(
                 "import torch" if hasattr(resolve("torch.Tensor"), "dim") and _loaded(module) else f"import {module}"
