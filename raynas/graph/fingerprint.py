@@ -202,7 +202,9 @@ def _refined(steps: Sequence[Step], marks: Sequence[int]) -> list[int]:
             whole = _mixed(1, sorted([colours[position] for position in found]))
             for position in found:
                 shared[position] = whole
-        colours = [_mixed(colour, (whole,)) for colour, whole in zip(colours, shared, strict=True)]
+        pairs = zip(colours, shared, strict=True)
+        mixed = [((colour ^ whole) * FACTOR + SUMMAND) & MASK for colour, whole in pairs]
+        colours = [value ^ (value >> 29) for value in mixed]  # as in `_mixed`
     return colours
 
 

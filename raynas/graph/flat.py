@@ -8,7 +8,7 @@ from typing import Any
 from raynas.graph.abstract import Abstract
 from raynas.graph.graph import Graph, find
 from raynas.graph.member import Apply, Member, Path, Set, Tensor, Unit
-from raynas.graph.mould import Mould, is_free, mould_of, role_of
+from raynas.graph.mould import Mould, mould_of, shape_of
 from raynas.graph.node import Node
 from raynas.graph.step import Flat, Step
 from raynas.graph.sums import summed
@@ -108,14 +108,15 @@ class _Flattener:
             unit = abstract.unit(node)
             assert unit is not None
             owner = None if unit.nature.stateless else self.owner(unit)
-            return self.add(self.step(unit.text, args, owner=owner, role=role_of(node, unit)))
+            return self.add(self.step(unit.text, args, owner=owner, role="maps" if unit.nature.maps else ""))
         if node.op == "attribute":
             return self.attribute(node.target, abstract, scope)
         if node.op == "function" and node.target == "operator.getitem" and isinstance(args[0][0], tuple | list | dict):
             taken = _taken(args[0][0], args[0][1])
             if taken is not None:
                 return taken
-        return self.add(self.step(f"{node.op} {node.target}", args, is_free(node), role=role_of(node, None)))
+        free, role = shape_of(node)
+        return self.add(self.step(f"{node.op} {node.target}", args, free, role=role))
 
     def attribute(self, path: str, abstract: Abstract, scope: Mapping[str, Member]) -> _At:
         above, _, name = path.rpartition(".")

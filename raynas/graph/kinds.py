@@ -169,6 +169,11 @@ def writes(node: Node, unit: Unit | None) -> bool:
     return bool(node.kwargs) and ("out" in node.kwargs or bool(node.kwargs.get("inplace")))
 
 
+def is_calm(function: str) -> bool:
+    """Whether a function writes into its arguments only where a keyword argument tells it to."""
+    return _changes(function) == (False, None)
+
+
 @lru_cache(maxsize=4096)
 def _changes(function: str) -> tuple[bool, int | None]:
     """Whether a function always writes into an argument; and where the argument stands that may tell it to."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, NamedTuple, TypeAlias
 
 from raynas.graph import form, kinds
@@ -29,13 +30,6 @@ class Mould(NamedTuple):
     writes: bool
 
 
-PLAIN = tuple([f"tuple[tuple[{','.join('#' * count)}],{{}}]" for count in range(4)])
-"""The texts of up to three arguments that are values of other steps."""
-
-
-NODES = {Node}
-
-
 def mould_of(graph: Graph, scope: Mapping[str, Member]) -> Mould | None:
     """What all graphs of this form have in common; None where a value is more than one step's."""
     known = form.of(graph)
@@ -52,7 +46,8 @@ def _mould(graph: Graph, scope: Mapping[str, Member]) -> Mould | None:
     writes = False
     for place, node in enumerate(graph.nodes):
         places[node] = place
-        op, target, args, owner = node.op, node.target, node.args, False
+        op, target, args = node.op, node.target, node.args
+        adds = swaps = free = owner = False
         if op == "input":
             lines.append((op, target, "", (), False, "", False))
             continue
@@ -75,16 +70,20 @@ def _mould(graph: Graph, scope: Mapping[str, Member]) -> Mould | None:
         elif op == "attribute":
             return None
         else:
-            label, role = f"{op} {target}", role_of(node, None)
-            writes = writes or kinds.writes(node, None)
-        if not node.kwargs and set(map(type, args)) == NODES and len(args) < len(PLAIN):
-            operands = tuple([places[arg] for arg in args])
-            label = f"{label} {PLAIN[len(args)]}"
+            label, role, adds, swaps, calm = _named(op, target)
+            writes = writes or ((not calm or bool(node.kwargs)) and kinds.writes(node, None))
+        if len(args) == 1 and type(args[0]) is Node and not node.kwargs:
+            operands: tuple[int, ...] = (places[args[0]],)
+            label = f"{label} tuple[tuple[#],{{}}]"
+        elif len(args) == 2 and type(args[0]) is Node and type(args[1]) is Node and not node.kwargs:
+            operands = (places[args[0]], places[args[1]])
+            label = f"{label} tuple[tuple[#,#],{{}}]"
+            free, role = swaps, "plus" if adds else role
         else:
             used: list[int] = []
             label = f"{label} {_text((args, node.kwargs), places, used)}"
             operands = tuple(used)
-        lines.append((op, target, label, operands, target in kinds.SWAPPED and is_free(node), role, owner))
+        lines.append((op, target, label, operands, free, role, owner))
     return Mould(tuple(lines), writes) if _gives_one(graph, scope) else None
 
 
@@ -98,27 +97,28 @@ def _text(value: Any, places: Mapping[Node, int], operands: list[int]) -> str:
     return text_with(value, of)
 
 
-def is_free(node: Node) -> bool:
-    """Whether two operands can be swapped, whatever they are."""
-    if node.op != "function" or node.target not in kinds.SWAPPED:
-        return False
-    return len(node.args) == 2 and not node.kwargs and all(isinstance(arg, Node) for arg in node.args)
+@lru_cache(maxsize=4096)
+def _named(op: str, target: str) -> tuple[str, str, bool, bool, bool]:
+    """What the name of a function or method tells.
+
+    Returns:
+        How its label begins; its role; whether of two operands it makes a sum; whether they can be swapped; and whether
+        it writes in place only where a keyword argument says so.
+    """
+    function = op == "function"
+    role = "keeps" if op == "method" and target in kinds.TENSOR_METHODS else ""
+    if function and target not in kinds.SUMS:
+        role = "maps" if target in kinds.ELEMENTWISE else "gives" if target in kinds.TENSOR_FUNCTIONS else ""
+        role = "keeps" if target == "operator.getitem" else role
+    adds, swaps = function and target in kinds.SUMS, function and target in kinds.SWAPPED
+    return f"{op} {target}", role, adds, swaps, function and kinds.is_calm(target)
 
 
-def role_of(node: Node, unit: Unit | None) -> str:
-    """What is known of a step's value: see `Step.role`."""
-    if unit is not None:
-        return "maps" if unit.nature.maps else ""
-    if node.op == "method":
-        return "keeps" if node.target in kinds.TENSOR_METHODS else ""
-    if node.op == "attribute":
-        return "" if node.target.rpartition(".")[2] == "training" else "gives"
-    if node.target in kinds.SUMS:
-        plain = len(node.args) == 2 and not node.kwargs and set(map(type, node.args)) == NODES
-        return "plus" if plain else ""
-    if node.target in kinds.ELEMENTWISE:
-        return "maps"
-    return "gives" if node.target in kinds.TENSOR_FUNCTIONS else "keeps" if node.target == "operator.getitem" else ""
+def shape_of(node: Node) -> tuple[bool, str]:
+    """Whether the order of a function's or method's operands makes no difference, and its role: see `Step`."""
+    _, role, adds, swaps, _ = _named(node.op, node.target)
+    pair = len(node.args) == 2 and not node.kwargs and all(isinstance(arg, Node) for arg in node.args)
+    return pair and swaps, "plus" if pair and adds else role
 
 
 def _gives_one(member: Member, scope: Mapping[str, Member]) -> bool:

@@ -47,15 +47,14 @@ def _tensors(steps: Sequence[Step], plus: Sequence[int]) -> list[bool]:
     """Which steps surely give a tensor, or a number: a sum with a tensor in it is one, and all that is in it."""
     found = [False] * len(steps)
     keeps: list[int] = []
-    for position, step in enumerate(steps):
-        role = step.role
+    for position, (_, operands, _, _, role) in enumerate(steps):
         if role == "maps":
             found[position] = True
-            if step.operands:
-                found[step.operands[0]] = True
+            if operands:
+                found[operands[0]] = True
         elif role == "gives":
             found[position] = True
-        elif role == "keeps" and step.operands:
+        elif role == "keeps" and operands:
             keeps.append(position)
     changed = True
     while changed:
