@@ -66,12 +66,14 @@ class Start:
         epochs: the metrics of these, as `Progress.state` wrote them.
         trainer: Lightning's checkpoint, without the weights; None: optimizer and schedule start afresh.
         module: weights of the LightningModule that are not the candidate's.
+        since: how many of these epochs were another trial's.
     """
 
     epoch: int = 0
     epochs: Iterable[Mapping[str, Any]] = ()
     trainer: Mapping[str, Any] | None = None
     module: Mapping[str, Tensor] = field(default_factory=dict)
+    since: int = 0
 
 
 def take_up(model: nn.Module, state: Mapping[str, Any] | None, target: int, own: bool, optimizer: str) -> Start:
@@ -100,7 +102,8 @@ def take_up(model: nn.Module, state: Mapping[str, Any] | None, target: int, own:
         trainer = state.get("trainer")
         if state.get("optimizer") != optimizer:
             trainer = None
-        return Start(epoch, state.get("epochs", ()), trainer, state.get("module", {}))
+        since = int(state.get("since", 0)) if own else epoch
+        return Start(epoch, state.get("epochs", ()), trainer, state.get("module", {}), since)
     fitting = {name: theirs[name] for name in mine if name in theirs and theirs[name].shape == mine[name].shape}
     model.load_state_dict({**mine, **fitting})
     return Start()
@@ -123,20 +126,37 @@ def begin_at(trainer: Any, module: Any, start: Start) -> str | None:
     return PATH
 
 
+def between(checkpoint: Mapping[str, Any]) -> dict[str, Any]:
+    """Lightning's checkpoint, made when an epoch has just begun, as that of a training that has ended with the last."""
+    loop = checkpoint["loops"]["fit_loop"]
+    progress = {
+        name: {**count, "ready": count["ready"] - 1} if name in ("total", "current") else count
+        for name, count in loop["epoch_progress"].items()
+    }
+    return {**checkpoint, "loops": {**checkpoint["loops"], "fit_loop": {**loop, "epoch_progress": progress}}}
+
+
 def left_by(
-    checkpoint: Mapping[str, Any], module: Any, model: nn.Module, epochs: list[dict[str, Any]], optimizer: str
+    checkpoint: Mapping[str, Any],
+    module: Any,
+    model: nn.Module,
+    epochs: list[dict[str, Any]],
+    optimizer: str,
+    since: int,
 ) -> dict[str, Any]:
-    """The state of a training that has ended: tensors and plain data.
+    """The state of a training after some epochs: tensors and plain data.
 
     Args:
-        checkpoint: Lightning's, of the training's end.
+        checkpoint: Lightning's, of the last one's end.
         module: the LightningModule.
         model: the candidate in it.
         epochs: the metrics so far, as `Progress.state` writes them.
         optimizer: names the optimizer.
+        since: how many of the epochs were another trial's.
 
     Returns:
         `model`: the candidate's weights; `epoch`: how many epochs it was trained in all; `epochs`: their metrics;
+        `since`: how many of them were another trial's;
         `optimizer`: its name; `trainer`: Lightning's checkpoint (optimizers, schedules, loops, callbacks, precision);
         `module`: weights around the candidate.
     """
@@ -146,6 +166,7 @@ def left_by(
         "model": model.state_dict(),
         "epoch": checkpoint["epoch"],
         "epochs": epochs,
+        "since": since,
         "optimizer": optimizer,
         "trainer": {key: value for key, value in checkpoint.items() if key not in LEFT_OUT},
         "module": {name: tensor for name, tensor in checkpoint["state_dict"].items() if name in around},

@@ -88,7 +88,7 @@ def train(
     hints: Sequence[object] = (),
     optimizer: str = "",
 ) -> dict[str, float]:
-    """Train and validate, and leave the state in `context.checkpoint`.
+    """Train and validate, and leave the state in `context.checkpoint`: after each epoch, unless these take no time.
 
     Args:
         plan: how.
@@ -106,7 +106,10 @@ def train(
     own = context.checkpoint.restore()
     state = own if own is not None else context.warm_start
     start = take_up(model, state, target, own is not None, optimizer)
-    progress = Progress(plan.monitor, plan.mode, start.epochs)
+    progress = Progress(plan.monitor, plan.mode, (entry for entry in start.epochs if entry["epoch"] < start.since))
+    for entry in start.epochs:
+        if entry["epoch"] >= start.since:  # an earlier attempt's, whose reports went with it
+            context.report(progress.add(entry["epoch"], entry["metrics"]), entry["epoch"])
     if start.epoch >= target:
         return progress.result()
     package = common_package([*hints, *_parts(plan.trainer)])
@@ -117,11 +120,16 @@ def train(
         arguments = complete(plan.trainer, context.device, target, package)
         spawns = arguments["strategy"] == SPAWNED
 
+        def save(checkpoint: Mapping[str, Any]) -> None:
+            context.checkpoint.save(left_by(checkpoint, module, model, progress.state(), optimizer, start.since))
+
         def hear(epoch: int, metrics: Mapping[str, float]) -> None:
             context.report(progress.add(epoch, metrics), epoch)
 
         relay = Relay(plan.verbose) if spawns else None
-        watch = class_for(package, Watch, "callbacks.Checkpoint")(context.seed, relay or hear)
+        watch = class_for(package, Watch, "callbacks.Checkpoint")(
+            context.seed, relay or hear, None if spawns else save, start.epoch
+        )
         arguments["callbacks"].append(watch)
         trainer = make_trainer(**arguments)
         path = begin_at(trainer, module, start)
@@ -134,7 +142,7 @@ def train(
             with relay.serving(hear), portable(_pieces(model, module, data), context.seed), ending(trainer):
                 trainer.fit(module, ckpt_path=path, **data)
             stopped, checkpoint = relay.stopped, relay.checkpoint
-        context.checkpoint.save(left_by(checkpoint, module, model, progress.state(), optimizer))
+        save(checkpoint)
     if stopped is not None:
         raise stopped
     result = progress.result()
