@@ -177,31 +177,33 @@ class Builder:
         return [part for name, child in module._modules.items() for part in self._parts(child, f"{path}.{name}")]
 
     def _first(self, module: nn.Module) -> int | None:
-        """When the first part of a module was made that took random numbers, or was copied."""
-        if module in self._times:
-            return self._times[module]
-        found: list[int] = []
-        tape = self.constructors.tape
-        for child in self._own(module):
-            if tape is not None and child in tape.copied and child not in self.firsts:
-                found.append(tape.copied[child])
-                continue
-            call = construction(child)
-            if call is not None and (child in self.tracer.opaque or is_basic_unit(type(child))) and draws(child):
-                found.append(call.index)
-            found += [timed.index for timed in self.constructors.steps.get(child, ()) if timed.draws]
-            for tensor in (*child._parameters.values(), *child._buffers.values()) if self.constructors.values else ():
-                value = self.constructors.value(tensor) if tensor is not None else None
-                found += [value[1]] if value is not None and value[1] is not None else []
-        self._times[module] = min(found, default=None)
+        """When the first part of a module was made that took random numbers, or was copied.
+
+        What stands elsewhere, too, is not made with it.
+        """
+        if module not in self._times:
+            found = list(self._own_times(module))
+            for child in module._modules.values():
+                if child is not None and child not in self.shared:
+                    first = self._first(child)
+                    found += [] if first is None else [first]
+            self._times[module] = min(found, default=None)
         return self._times[module]
 
-    def _own(self, module: nn.Module) -> Iterator[nn.Module]:
-        """A module and all below it that is made with it: not what stands elsewhere, too."""
-        yield module
-        for child in module._modules.values():
-            if child is not None and child not in self.shared:
-                yield from self._own(child)
+    def _own_times(self, module: nn.Module) -> Iterator[int]:
+        """The same for a module without its parts, and later times."""
+        tape = self.constructors.tape
+        if tape is not None and module in tape.copied and module not in self.firsts:
+            yield tape.copied[module]
+            return
+        call = construction(module)
+        if call is not None and (module in self.tracer.opaque or is_basic_unit(type(module))) and draws(module):
+            yield call.index
+        yield from (timed.index for timed in self.constructors.steps.get(module, ()) if timed.draws)
+        for tensor in (*module._parameters.values(), *module._buffers.values()) if self.constructors.values else ():
+            value = self.constructors.value(tensor) if tensor is not None else None
+            if value is not None and value[1] is not None:
+                yield value[1]
 
     def inherited(self, module: nn.Module) -> set[str]:
         """Names of the parameters, buffers and children that a module's base class makes in it, if it is a unit."""
