@@ -50,8 +50,11 @@ class Node:
 
     def inputs(self) -> Iterator[Node]:
         """The nodes in its arguments, in order, each as often as it stands there."""
-        yield from nodes_in(self.args)
-        yield from nodes_in(self.kwargs)
+        found: list[Node] = []
+        _gather(self.args, found)
+        if self.kwargs:
+            _gather(self.kwargs, found)
+        return iter(found)
 
     def replace_input(self, old: Node, new: Any) -> None:
         """Put `new` wherever `old` stands in the arguments."""
@@ -107,16 +110,24 @@ def shown(value: Any) -> str:
 
 def nodes_in(value: Any) -> Iterator[Node]:
     """The nodes in a value, looking into tuples, lists, dicts and slices."""
-    if isinstance(value, Node):
-        yield value
-    elif isinstance(value, tuple | list):
+    found: list[Node] = []
+    _gather(value, found)
+    return iter(found)
+
+
+def _gather(value: Any, found: list[Node]) -> None:
+    if isinstance(value, tuple | list):
         for item in value:
-            yield from nodes_in(item)
+            if type(item) is Node:
+                found.append(item)
+            else:
+                _gather(item, found)
+    elif isinstance(value, Node):
+        found.append(value)
     elif isinstance(value, dict):
-        for item in value.values():
-            yield from nodes_in(item)
+        _gather(tuple(value.values()), found)
     elif isinstance(value, slice):
-        yield from nodes_in((value.start, value.stop, value.step))
+        _gather((value.start, value.stop, value.step), found)
 
 
 def map_nodes(value: Any, of: Callable[[Node], Any]) -> Any:

@@ -34,8 +34,9 @@ class Forward:
         self.graph = graph
         self.imports = imports
         self.path = path
-        self.users = Counter(id(earlier) for node in graph.nodes for earlier in node.inputs())
-        self.last = {id(earlier): position for position, node in enumerate(graph.nodes) for earlier in node.inputs()}
+        self.inputs = {id(node): list(node.inputs()) for node in graph.nodes}
+        self.users = Counter([id(earlier) for inputs in self.inputs.values() for earlier in inputs])
+        self.last = {id(e): position for position, inputs in enumerate(self.inputs.values()) for e in inputs}
         self.names: dict[int, str] = {}
         self.inline: dict[int, Text] = {}
         self.busy: dict[str, int] = {}
@@ -115,13 +116,13 @@ class Forward:
         """What nested nodes read is read where their statement stands: until then, no other value takes its name."""
         for node in reversed(self.graph.nodes):
             if id(node) in nested:
-                for earlier in node.inputs():
+                for earlier in self.inputs[id(node)]:
                     self.last[id(earlier)] = max(self.last[id(earlier)], self.last[id(node)])
 
     def _name(self, node: Node, position: int) -> str:
         """The variable of an argument that ends here, where there is one; else a name of its own."""
         if node.op in ("module", "graph", "method") or (node.op == "function" and node.target not in READS):
-            for earlier in node.inputs():
+            for earlier in self.inputs[id(node)]:
                 name = self.names.get(id(earlier))
                 if name is not None and self.last[id(earlier)] == position and not _shape_like(node):
                     return name

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +10,7 @@ from raynas.errors import GraphError
 from raynas.graph import Apply, Graph, Path, Set, Shared, Step, Unit
 from raynas.graph.graph import children
 from raynas.graph.setup import paths_of
+from raynas.graph.texts import PLAIN
 from raynas.pytorch.codegen.literals import Imports, literal, resolve_or_none
 from raynas.serializer import parameter
 
@@ -54,18 +55,19 @@ def rolled(graph: Graph, steps: Sequence[Step], imports: Imports) -> list[Step |
         return list(steps)
     units = list(_units(graph))
     places = {path: place for place, (path, _) in enumerate(units)}
-    for run in _runs(steps, places):
-        loop = _loop(units, run, imports) if len(run) >= LEAST else None
+    owners = {id(step): _owner(step) or "" for step in steps}
+    for run in _runs(steps, owners, places):
+        loop = _loop(units, run, owners, imports) if len(run) >= LEAST else None
         found += run if loop is None else [loop]
     return found
 
 
-def _runs(steps: Sequence[Step], places: dict[str, int]) -> list[list[Step]]:
+def _runs(steps: Sequence[Step], owners: Mapping[int, str], places: Mapping[str, int]) -> list[list[Step]]:
     """The steps in runs that one loop may have left: what is done to one unit stands together, units in their order."""
     runs: list[list[Step]] = []
     last: int | None = None
     for step in steps:
-        place = places.get(_owner(step) or "")
+        place = places.get(owners[id(step)])
         if place is None or last is None or place < last:
             runs.append([])
         runs[-1].append(step)
@@ -73,10 +75,12 @@ def _runs(steps: Sequence[Step], places: dict[str, int]) -> list[list[Step]]:
     return runs
 
 
-def _loop(units: list[tuple[str, Unit]], steps: Sequence[Step], imports: Imports) -> Loop | None:
+def _loop(
+    units: list[tuple[str, Unit]], steps: Sequence[Step], owners: Mapping[int, str], imports: Imports
+) -> Loop | None:
     by_owner: dict[str, list[Step]] = {}
     for step in steps:
-        by_owner.setdefault(_owner(step) or "", []).append(step)
+        by_owner.setdefault(owners[id(step)], []).append(step)
     kinds: dict[str, list[tuple[Unit, list[Step]]]] = {}
     for path, unit in units:
         kinds.setdefault(unit.target, []).append((unit, by_owner.get(path, [])))
@@ -85,14 +89,18 @@ def _loop(units: list[tuple[str, Unit]], steps: Sequence[Step], imports: Imports
         if not any(mine for _, mine in found):
             continue
         longest = max((mine for _, mine in found), key=len)
+        forms = [(_last(step), _form(step, imports)) for step in longest]
+        names = {name for name, _ in forms}
         lacked: set[str] = set()
+        missing: dict[str, set[str]] = {}
         for unit, mine in found:
-            missing = {_last(step) for step in longest if _lacks(unit, _last(step))}
-            lacked |= missing
-            wanted = [_form(step, imports) for step in longest if _last(step) not in missing]
-            if [_form(step, imports) for step in mine] != wanted:
+            if unit.text not in missing:
+                missing[unit.text] = {name for name in names if _lacks(unit, name)}
+            lacked |= missing[unit.text]
+            wanted = [form for name, form in forms if name not in missing[unit.text]]
+            if len(mine) != len(wanted) or [_form(step, imports) for step in mine] != wanted:
                 return None
-        form = (*(_form(step, imports) for step in longest), *sorted(lacked))
+        form = (*(form for _, form in forms), *sorted(lacked))
         known = branches.get(form)
         relative = [_relative(step) for step in longest]
         branches[form] = Branch([*(known.targets if known else []), target], relative, frozenset(lacked))
@@ -117,7 +125,10 @@ def _last(step: Any) -> str:
 def _owner(step: Step) -> str | None:
     """The one module that a step is about: an init call on its tensor, or one of its attributes."""
     if isinstance(step, Apply):
-        if not step.args or not isinstance(step.args[0], Path) or len(paths_of(step)) != 1:
+        if not step.args or not isinstance(step.args[0], Path):
+            return None
+        plain = PLAIN.issuperset(map(type, step.args[1:])) and PLAIN.issuperset(map(type, step.kwargs.values()))
+        if not plain and len(paths_of(step)) != 1:
             return None
         path = step.args[0].path
     elif isinstance(step, Set) and not paths_of(step)[1:] and not isinstance(step.value, Unit):
@@ -142,10 +153,11 @@ def _form(step: Step, imports: Imports) -> str:
         except GraphError:
             return f"{id(value)}"
 
-    item = _relative(step)
-    if isinstance(item, Set):
-        return f"{item.path}={shown(item.value)}"
-    return f"{item.target}({item.args[0].path},{shown(item.args[1:])},{shown(dict(item.kwargs))})"
+    name = _last(step)
+    if isinstance(step, Set):
+        return f"{name}={shown(step.value)}"
+    assert isinstance(step, Apply)  # the only others that have an owner
+    return f"{step.target}({name},{shown(step.args[1:])},{shown(dict(step.kwargs))})"
 
 
 def _units(graph: Graph) -> list[tuple[str, Unit]]:

@@ -9,12 +9,13 @@ from typing import Any
 
 from raynas.graph import Apply, Graph, Member, Set, Tensor, Unit
 from raynas.graph.graph import children
+from raynas.graph.texts import PLAIN
 from raynas.pytorch.codegen.forward import Forward
 from raynas.pytorch.codegen.likeness import likeness
 from raynas.pytorch.codegen.literals import Imports, literal
 from raynas.pytorch.codegen.members import Members, is_inline
 from raynas.pytorch.codegen.paths import written
-from raynas.pytorch.codegen.text import Block, Listed, Slot, Text, call, flat, laid_out, slots
+from raynas.pytorch.codegen.text import WIDTH, Block, Listed, Slot, Text, call, flat, laid_out, slots
 
 
 def to_source(graph: Graph) -> str:
@@ -165,11 +166,17 @@ class _Writer:
 
     def _written(self, made: _Class) -> str:
         draft = made.draft
-        order = count()
+        done = 0
 
         def filled(text: Text, indent: int) -> str:
-            fixed = _fixed(text, made.fill, order)
-            return laid_out(fixed, lambda slot: slot.text, indent, indent)
+            nonlocal done
+            order = count(done)
+            line = "" if isinstance(text, Block) else flat(text, lambda slot: made.fill[next(order)])
+            if not line or indent + len(line) > WIDTH:
+                order = count(done)
+                line = laid_out(_fixed(text, made.fill, order), lambda slot: slot.text, indent, indent)
+            done = next(order)
+            return line
 
         lines = [f"class {made.name}({draft.base}):"]
         init_lines = [filled(text, 8) for text in draft.init]
@@ -237,7 +244,10 @@ def _units(member: Member) -> list[Unit]:
         if isinstance(value, Unit):
             if not value.target.startswith((".", "operator.", "builtins.")):
                 found.append(value)
-            visit((value.args, dict(value.kwargs)))
+            if not PLAIN.issuperset(map(type, value.args)):
+                visit(value.args)
+            if not PLAIN.issuperset(map(type, value.kwargs.values())):
+                visit(dict(value.kwargs))
         elif isinstance(value, tuple | list):
             for item in value:
                 visit(item)
