@@ -17,6 +17,7 @@ HOOKS = (
     *("_state_dict_hooks", "_state_dict_pre_hooks", "_load_state_dict_pre_hooks", "_load_state_dict_post_hooks"),
 )
 PLAIN = (bool, int, float, str, type(None))
+WORDS = set(PLAIN)
 
 
 FRESH: dict[Any, nn.Module | None] = {}
@@ -76,6 +77,8 @@ class Changes:
         for name in [*theirs, *(name for name in ours if name not in theirs)]:
             if name.startswith("_") or name in (KEY, "training"):
                 continue
+            if name in ours and ours[name] is theirs.get(name, ours):
+                continue
             if name not in ours or name not in theirs or not equal(ours[name], theirs[name]):
                 if not plain(ours.get(name)):
                     if isinstance(ours.get(name), Callable) or name not in ours:  # type: ignore[arg-type]  # a class
@@ -101,8 +104,9 @@ class Changes:
     def made(self, call: Call) -> nn.Module | None:
         """A module as the call makes it, on the meta device; None where it cannot be made there."""
         key = f"{call.target.__module__}.{call.target.__qualname__}{call.args}{sorted(call.kwargs.items(), key=repr)}"
-        simple = not any(True for _ in leaves((call.args, dict(call.kwargs)))) and _is_plain(
-            (call.args, dict(call.kwargs))
+        values = (call.args, dict(call.kwargs))
+        simple = set(map(type, (*call.args, *call.kwargs.values()))) <= WORDS or (
+            not any(True for _ in leaves(values)) and _is_plain(values)
         )
         if not simple:
             return self._build(call)
