@@ -91,7 +91,7 @@ class _Walk:
             self.visit(graph.init, clause, scope)
         self.note(leaves(list(graph.attributes.values())), clause)
         for node in graph.nodes:
-            self.note(leaves([list(node.args), node.kwargs]), clause)
+            self.note(leaves((node.args, node.kwargs) if node.kwargs else node.args), clause)
 
     def note(self, found: Iterator[Leaf] | list[Leaf], clause: Clause) -> None:
         for leaf in found:

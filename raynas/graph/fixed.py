@@ -5,7 +5,12 @@ from __future__ import annotations
 from raynas.graph.graph import Graph, children
 from raynas.graph.kinds import PLACEHOLDER, ZEROS
 from raynas.graph.member import Member, Shared, Tensor, Unit
+from raynas.graph.node import Node
+from raynas.graph.texts import PLAIN
 from raynas.search_space.expression import Expression
+
+SURE = frozenset({*PLAIN, Node})
+"""Types of values in which no choice stands; an argument that is a step is looked at where it stands."""
 
 
 def is_fixed(graph: Graph) -> bool:
@@ -13,8 +18,9 @@ def is_fixed(graph: Graph) -> bool:
     known: bool | None = graph.notes.get("fixed")
     if known is None:
         inside = [*graph.members.values(), *graph.shared.values(), *([graph.init] if graph.init else [])]
-        values = [(node.args, node.kwargs) for node in graph.nodes] + [list(graph.attributes.values())]
-        known = graph.notes["fixed"] = all(map(_is_fixed, inside)) and not has_choice(values)
+        known = all(map(_is_fixed, inside)) and not has_choice(list(graph.attributes.values()))
+        known = known and not any(has_choice(node.args) or has_choice(node.kwargs) for node in graph.nodes)
+        graph.notes["fixed"] = known
     return known
 
 
@@ -23,7 +29,7 @@ def _is_fixed(member: Member) -> bool:
         return is_fixed(member)
     if isinstance(member, Unit):
         word = member.target in ZEROS or member.target == PLACEHOLDER
-        return not word and not has_choice((member.args, dict(member.kwargs)))
+        return not word and not has_choice(member.args) and not has_choice(dict(member.kwargs))
     if isinstance(member, Tensor):
         return not isinstance(member.value, Unit) or _is_fixed(member.value)
     return False  # what is shared is looked up by whoever holds it
@@ -34,9 +40,9 @@ def has_choice(value: object) -> bool:
     if isinstance(value, Expression):
         return True
     if isinstance(value, tuple | list | set | frozenset):
-        return any(map(has_choice, value))
+        return not SURE.issuperset(map(type, value)) and any(map(has_choice, value))
     if isinstance(value, dict):
-        return any(map(has_choice, value.values()))
+        return bool(value) and not SURE.issuperset(map(type, value.values())) and any(map(has_choice, value.values()))
     if isinstance(value, Unit):
         return has_choice((value.args, dict(value.kwargs)))
     if isinstance(value, slice):

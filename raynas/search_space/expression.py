@@ -63,6 +63,9 @@ LAZY: dict[str, Callable[..., Any]] = {
 """Those of them that, as in Python, leave arguments unevaluated; `value` gives an argument's value."""
 
 
+PLAIN = frozenset({int, float, bool, str, type(None)})
+
+
 class Expression:
     """`function(*args)`, where at least one argument is itself an expression."""
 
@@ -367,16 +370,24 @@ def token(candidate: Any) -> Value:
 
 def leaves(value: Any) -> Iterator[Leaf]:
     """The choices in `value`, looking into tuples, lists, dicts and slices."""
+    found: list[Leaf] = []
+    _gather(value, found)
+    return iter(found)
+
+
+def _gather(value: Any, found: list[Leaf]) -> None:
+    if type(value) in PLAIN:
+        return
     if isinstance(value, Expression):
-        yield from value.leaves()
+        found.extend(value.leaves())
     elif isinstance(value, tuple | list | set | frozenset):
         for item in value:
-            yield from leaves(item)
+            if type(item) not in PLAIN:
+                _gather(item, found)
     elif isinstance(value, dict):
-        for item in value.values():
-            yield from leaves(item)
+        _gather(tuple(value.values()), found)
     elif isinstance(value, slice):
-        yield from leaves((value.start, value.stop, value.step))
+        _gather((value.start, value.stop, value.step), found)
 
 
 def evaluate(value: Any, sample: Mapping[str, Value]) -> Any:
