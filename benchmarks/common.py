@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import logging
+import math
 import os
+import random
 import statistics
 import sys
 import tempfile
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,7 +26,7 @@ import torch  # noqa: E402  # the folder and the number of threads have to be se
 from torch import nn  # noqa: E402
 
 from raynas import Experiment, LayerChoice, ModelSpace, Result, ValueChoice  # noqa: E402
-from raynas.evaluator import FunctionalEvaluator  # noqa: E402
+from raynas.evaluator import Context, FunctionalEvaluator  # noqa: E402
 from raynas.trial import Trial  # noqa: E402
 
 torch.set_num_threads(1)
@@ -62,6 +65,13 @@ class Net(ModelSpace):
 
 def noop(model: nn.Module) -> Mapping[str, float]:
     return {"score": 0.5}
+
+
+def sleep(model: nn.Module, context: Context, seconds: float, sigma: float = 0.0) -> Mapping[str, float]:
+    rng = random.Random(context.seed)
+    begun = time.perf_counter()
+    time.sleep(seconds * (context.budget or 1.0) * math.exp(rng.gauss(0.0, sigma)))
+    return {"score": rng.random(), "slept": time.perf_counter() - begun}
 
 
 @contextmanager
