@@ -32,7 +32,7 @@ def joined(evaluating: fx.Graph, training: fx.Graph) -> fx.Graph:
     places = dict(zip(left, right, strict=False))
     if len(left) != len(right):
         raise Untraceable("takes other steps while it trains")
-    flag = next(node for node in training.nodes if node.op == "get_attr" and node.target == FLAG)
+    flag = next(node for node in training.nodes if _is_flag(node))
     for one, other in zip(left, right, strict=True):
         if (one.op, one.target) != (other.op, other.target) or one.meta.get("op") != other.meta.get("op"):
             raise Untraceable("takes other steps while it trains")
@@ -41,12 +41,15 @@ def joined(evaluating: fx.Graph, training: fx.Graph) -> fx.Graph:
 
 
 def _steps(graph: fx.Graph) -> list[fx.Node]:
-    """The nodes, but for what was read and is not used."""
-    return [node for node in graph.nodes if node.op != "get_attr" or node.users]
+    """The nodes, but for the flag, and for what was read and is not used."""
+    return [node for node in graph.nodes if node.op != "get_attr" or (node.users and not _is_flag(node))]
 
 
 def _join(one: fx.Node, other: fx.Node, places: dict[fx.Node, fx.Node], graph: fx.Graph, flag: fx.Node) -> None:
     def value(left: Any, right: Any) -> Any:
+        if _is_flag(left) and _is_flag(right):
+            return right
+        left, right = (False if _is_flag(left) else left), (True if _is_flag(right) else right)
         if isinstance(left, fx.Node) or isinstance(right, fx.Node):
             if not isinstance(left, fx.Node) or places.get(left) is not right:
                 raise Untraceable("takes other steps while it trains")
@@ -66,6 +69,10 @@ def _join(one: fx.Node, other: fx.Node, places: dict[fx.Node, fx.Node], graph: f
 
     other.args = tuple(map(value, one.args, other.args)) if len(one.args) == len(other.args) else _refuse()
     other.kwargs = value(dict(one.kwargs), dict(other.kwargs)) if list(one.kwargs) == list(other.kwargs) else _refuse()
+
+
+def _is_flag(value: Any) -> bool:
+    return isinstance(value, fx.Node) and value.op == "get_attr" and value.target == FLAG
 
 
 def _refuse() -> Any:

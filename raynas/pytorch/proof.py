@@ -14,6 +14,7 @@ from torch.nn.parameter import is_lazy
 from raynas.errors import TraceError
 from raynas.nn import InputChoice, LayerChoice, Repeat, Zero
 from raynas.nn.tape import Tape
+from raynas.pytorch.borrowed import borrowed
 from raynas.pytorch.changes import HOOKS, marks_of, plain
 from raynas.search_space.expression import defaults
 
@@ -138,12 +139,17 @@ def same_calls(root: nn.Module, generated: nn.Module, inputs: Sequence[Any] | Ma
 
     Both are left as they were, but for the generated model's weights, which become the original's.
     """
-    places = paths_of(root)
+    state = torch.get_rng_state()
     try:
-        original = copy.deepcopy(root)
-    except Exception:  # of modules that cannot be copied, like those with the older weight_norm
-        return None
-    _copy_hooks(root, original)
+        with borrowed(root) as original:
+            return _compared(original, generated, paths_of(root), inputs)
+    finally:
+        torch.set_rng_state(state)
+
+
+def _compared(
+    original: nn.Module, generated: nn.Module, places: dict[str, str], inputs: Sequence[Any] | Mapping[str, Any]
+) -> Difference | None:
     with torch.no_grad():
         for path, place in places.items():
             ours, theirs = original.get_submodule(path), generated.get_submodule(place)
@@ -152,31 +158,18 @@ def same_calls(root: nn.Module, generated: nn.Module, inputs: Sequence[Any] | Ma
                 for name, tensor in _own(ours, kind).items():
                     if name in its and not is_lazy(tensor) and not is_lazy(its[name]):
                         its[name].copy_(tensor)
-    state = torch.get_rng_state()
-    try:
-        for training in (True, False):
-            original.train(training)
-            generated.train(training)
-            for seed in SEEDS:
-                torch.manual_seed(seed)
+    for training in (True, False):
+        original.train(training)
+        generated.train(training)
+        for seed in SEEDS:
+            torch.manual_seed(seed)
+            start = torch.get_rng_state()
+            for _ in range(CALLS):
+                found = _same_call(original, generated, places, inputs, start)
+                if found is not None:
+                    return found
                 start = torch.get_rng_state()
-                for _ in range(CALLS):
-                    found = _same_call(original, generated, places, inputs, start)
-                    if found is not None:
-                        return found
-                    start = torch.get_rng_state()
-    finally:
-        torch.set_rng_state(state)
     return None
-
-
-def _copy_hooks(root: nn.Module, copied: nn.Module) -> None:
-    """Give a copy the hooks of the original's parameters, which a deep copy leaves out."""
-    for ours, theirs in zip(root.parameters(), copied.parameters(), strict=True):
-        for hook in (ours._backward_hooks or {}).values():
-            theirs.register_hook(hook)  # type: ignore[no-untyped-call]  # torch's own
-        for hook in (getattr(ours, "_post_accumulate_grad_hooks", None) or {}).values():
-            theirs.register_post_accumulate_grad_hook(hook)  # type: ignore[no-untyped-call]  # torch's own
 
 
 def _same_call(
@@ -186,8 +179,6 @@ def _same_call(
     try:
         first = _call(original, {original.get_submodule(path): path for path in places}, inputs)
     except Exception as error:
-        if any(vars(module).get(kind) for module in original.modules() for kind in HOOKS):
-            return None  # a hook may belong to the original, of which this is a copy
         mode = "train" if original.training else "eval"
         raise TraceError(
             f"{type(original).__name__} fails on the example inputs in {mode}() with {type(error).__name__}: "

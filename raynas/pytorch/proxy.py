@@ -37,6 +37,15 @@ MAYBE_NONE = ("grad", "grad_fn", "_base", "names")
 HERE = str(Path(__file__).parent)
 
 
+PYTHON = str(Path(dis.__file__).parent)
+PACKAGES = ("site-packages", "dist-packages")
+
+
+def is_pythons(file: str) -> bool:
+    """Whether a file of code is Python's own; packages that were installed may stand below it."""
+    return file.startswith("<frozen") or (file.startswith(PYTHON) and not any(part in file for part in PACKAGES))
+
+
 def is_inside(frame: FrameType) -> bool:
     """Whether code of torch or of this room asks."""
     return frame.f_code.co_filename.startswith((TORCH, HERE))

@@ -17,7 +17,7 @@ import numpy
 import torch
 from torch import nn
 
-from raynas.pytorch.proxy import TORCH
+from raynas.pytorch.proxy import TORCH, is_pythons
 from raynas.pytorch.state import ATOMS, is_foreign
 from raynas.pytorch.steps import Step, chain_end, compares, none_tests, steps_of
 
@@ -58,6 +58,9 @@ OTHERS = ("torch.", "pytorch_lightning.", "lightning.", "raynas.")
 WORLD = frozenset({"time", "datetime", "uuid", "secrets", "socket", "subprocess"})
 """Modules that answer otherwise at each call."""
 
+FUNCTIONS = (types.FunctionType, types.MethodType, functools.partial, functools._lru_cache_wrapper)
+"""What holds code of a user's that can be called."""
+
 MATCHES = ("MATCH_SEQUENCE", "MATCH_MAPPING", "MATCH_CLASS")
 CONTEXTS = (contextlib.nullcontext, torch.profiler.record_function, torch.autograd.profiler.record_function)
 """Contexts that change nothing of what is computed."""
@@ -66,7 +69,20 @@ SEEDS = (
     *(torch.manual_seed, torch.seed, torch.set_rng_state, torch.get_rng_state, torch.initial_seed),
     torch.random.fork_rng,
 )
+DEVICES = (torch.cuda.is_available, torch.cuda.device_count, torch.cuda.current_device, torch.backends.mps.is_available)
 SOURCES = (random.Random, numpy.random.Generator, numpy.random.RandomState, torch.Generator)
+
+
+CHANGING = frozenset(
+    {
+        *("append", "appendleft", "extend", "insert", "pop", "popleft", "popitem", "remove", "discard", "clear"),
+        *("add", "update", "setdefault", "sort", "reverse", "step"),
+    }
+)
+"""Methods that change a list, dict, set or meter."""
+
+CONSTRUCTION = ("__new__", "__init__", "__post_init__", "__call__", "__getattr__", "__getitem__", "__iter__", "__len__")
+"""What is called of a helper's class without its name."""
 
 
 @dataclass(frozen=True)
@@ -79,6 +95,7 @@ class Reading:
         words: the names of all attributes that the code mentions.
         asked: by code, the parameters that are compared with None.
         kinds: what else is compared with None: the result of a `call`, an `item`, an `attribute`.
+        changes: whether the code may change lists, dicts or attributes of objects.
     """
 
     why: str
@@ -86,6 +103,7 @@ class Reading:
     words: frozenset[str]
     asked: Mapping[types.CodeType, frozenset[str]]
     kinds: frozenset[str]
+    changes: bool
 
 
 @lru_cache(maxsize=4096)
@@ -118,6 +136,16 @@ def read_function(function: Any, cls: type, others: frozenset[type]) -> Reading:
     return reader.reading()
 
 
+def functions_in(value: Any) -> Iterator[Any]:
+    """The functions in a list, tuple or dict, or the value itself where it is one."""
+    if isinstance(value, FUNCTIONS):
+        yield value
+    elif isinstance(value, list | tuple | dict):
+        for item in value.values() if isinstance(value, dict) else value:
+            if isinstance(item, FUNCTIONS):
+                yield item
+
+
 def is_source(value: Any) -> bool:
     """Whether an object gives something else each time it is asked: an iterator, or a generator of random numbers."""
     return isinstance(value, SOURCES) or (hasattr(type(value), "__next__") and not isinstance(value, nn.Module))
@@ -133,12 +161,21 @@ class _Reader:
         self.asked: dict[types.CodeType, frozenset[str]] = {}
         self.kinds: set[str] = set()
         self.seen: set[Any] = set()
+        self.helpers: list[type] = []
+        self.changes = False
         for base in cls.__mro__:
             if not is_foreign(base):
                 self.place(base)
 
     def reading(self) -> Reading:
-        return Reading(self.why, tuple(self.places.values()), frozenset(self.words), self.asked, frozenset(self.kinds))
+        return Reading(
+            self.why,
+            tuple(self.places.values()),
+            frozenset(self.words),
+            self.asked,
+            frozenset(self.kinds),
+            self.changes or not CHANGING.isdisjoint(self.words),
+        )
 
     def find(self, why: str) -> None:
         self.why = self.why or why
@@ -151,6 +188,21 @@ class _Reader:
         own = [vars(base)[word] for base in self.cls.__mro__ if word in vars(base)]
         for found in [*own, *(self.table.get(word, ()) if everywhere else ())]:
             self.value(found, is_method=not isinstance(found, staticmethod))
+        for cls in tuple(self.helpers):
+            self._of_helper(cls, word)
+
+    def helper(self, cls: type) -> None:
+        """Read what a class does that the code uses: when it is called, and under the names that the code mentions."""
+        if cls in self.helpers or is_foreign(cls) or issubclass(cls, nn.Module):
+            return
+        self.helpers.append(cls)
+        for word in (*CONSTRUCTION, *self.words):
+            self._of_helper(cls, word)
+
+    def _of_helper(self, cls: type, word: str) -> None:
+        for base in cls.__mro__:
+            if word in vars(base) and not is_foreign(base):
+                self.value(vars(base)[word], is_method=not isinstance(vars(base)[word], staticmethod))
 
     def value(self, found: Any, is_method: bool = False) -> None:
         """Read a function, in whatever it is wrapped."""
@@ -182,7 +234,7 @@ class _Reader:
             if code.co_filename.endswith(("_contextlib.py", "autocast_mode.py", "contextlib.py")):
                 self.find(f"{place_of(getattr(inner, '__code__', code))}: runs under a context of its decorator")
             self.value(inner, is_method)
-        if code.co_filename.startswith(TORCH) or is_foreign(function):
+        if code.co_filename.startswith(TORCH) or is_pythons(code.co_filename) or is_foreign(function):
             return
         if function.__closure__ or function.__defaults__ or vars(function):
             self.place(function)
@@ -212,6 +264,9 @@ class _Reader:
         is_method: bool,
     ) -> str:
         op, word = steps[position].op, steps[position].value
+        self.changes = self.changes or op in ("STORE_SUBSCR", "DELETE_SUBSCR", "STORE_ATTR", "DELETE_ATTR")
+        if op == "IMPORT_NAME" and str(word).partition(".")[0] in WORLD:
+            return f"asks {word} while it runs"
         if op in ("STORE_GLOBAL", "DELETE_GLOBAL"):
             return f"sets the global variable '{word}'"
         if op in MATCHES:
@@ -243,6 +298,8 @@ class _Reader:
             return BLIND[name]
         if any(found is seed for seed in SEEDS):
             return f"calls torch.{name}()"
+        if any(found is ask for ask in DEVICES):
+            return f"asks for devices through {name}(), and another machine has others"
         if isinstance(found, (types.ModuleType, *ATOMS)):
             return ""
         owner = getattr(found, "__self__", None)
@@ -254,11 +311,14 @@ class _Reader:
             return "asks the environment"
         if getattr(found, "__module__", None) in WORLD or getattr(type(owner), "__module__", None) in WORLD:
             return f"asks {getattr(found, '__module__', None) or 'the world'} while it runs"
-        if isinstance(found, types.FunctionType | types.MethodType | functools.partial | functools._lru_cache_wrapper):
+        if isinstance(found, FUNCTIONS):
             self.value(found)
         elif isinstance(found, list | dict | set | type) or not is_foreign(type(found)):
             if not (isinstance(found, type) and is_foreign(found)) and not isinstance(found, nn.Module):
                 self.place(found, get)
+                for item in functions_in(found):
+                    self.value(item)
+                self.helper(found if isinstance(found, type) else type(found))
         elif isinstance(found, numpy.ndarray | bytearray) or type(found).__module__ == "collections":
             self.place(found, get)
         return ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import types
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
@@ -44,13 +44,23 @@ class Watch:
     Args:
         module: whose forward is about to be traced.
         places: functions that give the objects that its code reaches.
+        below: whether the modules below it are watched, too.
     """
 
-    def __init__(self, module: nn.Module, places: tuple[Callable[[], Any], ...]) -> None:
+    def __init__(self, module: nn.Module, places: tuple[Callable[[], Any], ...], below: bool = False) -> None:
         self.module = module
         self.places = places
         self.own = {name: value for name, value in module.__dict__.items() if name not in TORCHS}
         self.before = self._now()
+        inner = list(module.named_modules())[1:] if below else ()
+        self.below = {path: Watch(child, ()) for path, child in inner if not is_foreign(type(child))}
+
+    def changed_below(self) -> str:
+        """What was changed in a module below, in words; empty where nothing was."""
+        for path, watch in self.below.items():
+            if watch.changed():
+                return f"changes what '{path}' keeps"
+        return ""
 
     def _now(self) -> list[Any]:
         return [copied(value) for value in [*self.own.values(), *(place() for place in self.places)]]
@@ -80,6 +90,19 @@ class Watch:
         now.update(self.own)
         for item in self.before:
             put_back(item)
+        for watch in self.below.values():
+            watch.undo()
+
+
+def shared(modules: Mapping[str, nn.Module]) -> dict[int, list[tuple[str, str]]]:
+    """Lists, dicts and objects that several modules keep: by object, where each of them keeps it, and as what."""
+    found: dict[int, list[tuple[str, str]]] = {}
+    for path, module in modules.items():
+        for name, value in module.__dict__.items():
+            if name in TORCHS or isinstance(value, (*ATOMS, tuple, torch.Tensor)) or _parts(value) is None:
+                continue
+            found.setdefault(id(value), []).append((path, name))
+    return {item: places for item, places in found.items() if len(places) > 1}
 
 
 def copied(value: Any, depth: int = 0) -> Any:

@@ -12,6 +12,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import lru_cache, partial
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -21,14 +22,15 @@ from torch import fx, nn
 
 from raynas.errors import RaynasError, TraceError
 from raynas.nn import InputChoice, LayerChoice, Repeat, is_basic_unit
+from raynas.nn.basic_unit import CONTAINERS
 from raynas.nn.recording import construction, leaf_of
 from raynas.pytorch import nones
 from raynas.pytorch.branches import FLAG, Forks, joined
 from raynas.pytorch.changes import HOOKS
 from raynas.pytorch.patches import patched
-from raynas.pytorch.proxy import TORCH, Traced, Untraceable, is_traced
-from raynas.pytorch.reading import Reading, classes_in, is_source, overridden, read, read_function
-from raynas.pytorch.state import TORCHS, Watch, copied
+from raynas.pytorch.proxy import TORCH, Traced, Untraceable, is_pythons, is_traced
+from raynas.pytorch.reading import Reading, classes_in, functions_in, is_source, overridden, read, read_function
+from raynas.pytorch.state import TORCHS, Watch, copied, shared
 from raynas.pytorch.steps import asserted
 from raynas.pytorch.units import Whole
 from raynas.search_space import Expression, Leaf
@@ -51,7 +53,7 @@ class Body:
 
 
 class Elsewhere(Exception):
-    """Random numbers were drawn outside traced functions, in a module that is not known yet."""
+    """Random numbers were drawn outside traced functions, or one module changed another: which, is not known yet."""
 
 
 class Tracer(fx.Tracer):
@@ -90,6 +92,7 @@ class Tracer(fx.Tracer):
         self.others: frozenset[type] = frozenset()
         self._ways: dict[nn.Module, bool] = {}
         self._result: Any = None
+        self._tensors: dict[int, list[tuple[str, int]]] = {}
         self._needed: dict[fx.Node, list[tuple[nn.Module, ...]]] = {}
         self._doubts: list[tuple[nn.Module, fx.Node, str]] = []
         self._modes = _modes()
@@ -117,7 +120,32 @@ class Tracer(fx.Tracer):
             if all(module in stack for stack in self._needed.get(node, ())):
                 why = located(f"{nones.TELL}: '{name}'", module)
                 raise Untraceable(why, located=True) if module is root else Whole(module, why)
+        self._refuse_shared(root)
         self.bodies[root] = Body(graph, [n.target for n in graph.nodes if n.op == "placeholder"], None)
+
+    def _refuse_shared(self, root: nn.Module) -> None:
+        """Keep whole what is around a module that is kept whole and may change a list or object that others keep, too.
+
+        Each would have one of its own otherwise.
+        """
+        modules = dict(root.named_modules())
+        inside = {part: path for path, module in modules.items() if module in self.opaque for part in module.modules()}
+        if not inside:
+            return
+        for places in shared(modules).values():
+            for path, name in places:
+                whole = inside.get(modules[path])
+                others = [other for other, _ in places if whole is None or not f"{other}.".startswith(f"{whole}.")]
+                reading = self._reading(modules[path])
+                if whole is None or not others or not (reading.changes and name in reading.words):
+                    continue
+                common = commonpath([whole, *others])
+                around = modules[common]
+                while not _can_be_whole(around):
+                    common = common.rpartition(".")[0]
+                    around = modules[common]
+                why = located(f"changes self.{name}, which '{others[0] or 'the model'}' keeps, too", modules[path])
+                raise Untraceable(why, located=True) if around is root else Whole(around, why)
 
     def _traced(self, root: nn.Module) -> fx.Graph:
         self.stack = [root]
@@ -170,8 +198,9 @@ class Tracer(fx.Tracer):
                 continue
             if is_source(value):
                 return located(f"uses the {type(value).__name__} self.{name}", module)
-            if isinstance(value, FUNCTIONS) and (why := self._read_own(value, module).why):
-                return why
+            for function in functions_in(value):
+                if why := self._read_own(function, module).why:
+                    return why
         return self._read_own(forward_of(module), module).why if "forward" in module.__dict__ else ""
 
     def _reading(self, module: nn.Module) -> Reading:
@@ -186,8 +215,10 @@ class Tracer(fx.Tracer):
         reading = self._reading(module)
         found = list(reading.places)
         for name, value in module.__dict__.items():
-            if name in reading.words and name not in TORCHS and isinstance(value, FUNCTIONS):
-                found += self._read_own(value, module).places
+            if name in reading.words and name not in TORCHS:
+                found += [
+                    place for function in functions_in(value) for place in self._read_own(function, module).places
+                ]
         return tuple(found)
 
     def create_args_for_root(
@@ -302,7 +333,7 @@ class Tracer(fx.Tracer):
 
     def _below(self, module: nn.Module) -> dict[int, str]:
         if module not in self.below:
-            self.below[module] = paths_below(module)
+            self.below[module] = paths_below(module, self._tensors)
         return self.below[module]
 
     def to_bool(self, obj: fx.Proxy) -> bool:
@@ -463,7 +494,7 @@ class Tracer(fx.Tracer):
         """Refuse a forward that draws random numbers or changes containers outside torch's tensors; undo both."""
         watches = self._each or m is self.stack[0]
         outside = _outside() if watches else None
-        watch, raised = Watch(m, self._places(m)), Untraceable.raised
+        watch, raised = Watch(m, self._places(m), below=watches), Untraceable.raised
         try:
             yield
             if Untraceable.raised is not raised and Untraceable.raised is not None:
@@ -472,6 +503,10 @@ class Tracer(fx.Tracer):
                 if not self._each:
                     raise Elsewhere
                 raise Untraceable("draws random numbers outside a traced function")
+            if below := watch.changed_below():
+                if not self._each:
+                    raise Elsewhere
+                raise Untraceable(below)
             why = watch.changed()
             if why:
                 raise Untraceable(why)
@@ -508,25 +543,36 @@ def _chained(repeat: Repeat, x: Any) -> Any:
     return x
 
 
-def paths_below(module: nn.Module) -> dict[int, str]:
-    """Path by object of all modules, parameters, buffers and tensor attributes below a module."""
+def paths_below(module: nn.Module, known: dict[int, list[tuple[str, int]]] | None = None) -> dict[int, str]:
+    """Path by object of all modules, parameters, buffers and tensor attributes below a module.
+
+    Args:
+        module: the module.
+        known: takes names and ids of each module's own tensors, and gives them at the next call.
+    """
     found: dict[int, str] = {}
+    tensors: dict[int, list[tuple[str, int]]] = {} if known is None else known
 
     def visit(child: nn.Module, path: str) -> None:
         found[id(child)] = path
         prefix = f"{path}." if path else ""
-        for own in (child._parameters, child._buffers):
-            for name, tensor in own.items():
-                if tensor is not None:
-                    found.setdefault(id(tensor), prefix + name)
-        for name, value in child.__dict__.items():
-            if type(value) not in NO_TENSORS and name not in TORCHS and isinstance(value, torch.Tensor):
-                found.setdefault(id(value), prefix + name)
+        if id(child) not in tensors:
+            tensors[id(child)] = _own_tensors(child)
+        for name, tensor in tensors[id(child)]:
+            found.setdefault(tensor, prefix + name)
         for name, inner in child._modules.items():
             if inner is not None and id(inner) not in found:
                 visit(inner, prefix + name)
 
     visit(module, "")
+    return found
+
+
+def _own_tensors(module: nn.Module) -> list[tuple[str, int]]:
+    found = [(n, id(t)) for own in (module._parameters, module._buffers) for n, t in own.items() if t is not None]
+    for name, value in module.__dict__.items():
+        if type(value) not in NO_TENSORS and name not in TORCHS and isinstance(value, torch.Tensor):
+            found.append((name, id(value)))
     return found
 
 
@@ -562,10 +608,21 @@ def reason(error: BaseException, module: nn.Module) -> str:
     trace = error.__traceback__
     while trace is not None:
         code = trace.tb_frame.f_code
-        if not code.co_filename.startswith(OURS):
+        if _is_users(code.co_filename):
             where = f"{code.co_filename}:{trace.tb_lineno}"
         trace = trace.tb_next
     return f"{where}: {what}" if where else what
+
+
+def commonpath(paths: list[str]) -> str:
+    """The path of the module around several."""
+    parts = [path.split(".") if path else [] for path in paths]
+    same = [level[0] for level in takewhile(lambda level: len(set(level)) == 1, zip(*parts, strict=False))]
+    return ".".join(same)
+
+
+def _can_be_whole(module: nn.Module) -> bool:
+    return type(module) not in CONTAINERS and not isinstance(module, LayerChoice | Repeat)
 
 
 def located(why: str, module: nn.Module) -> str:
@@ -574,11 +631,15 @@ def located(why: str, module: nn.Module) -> str:
     return why if ".py:" in why or not where else f"{where}: {why}"
 
 
+def _is_users(file: str) -> bool:
+    return not file.startswith((TORCH, RAYNAS)) and not is_pythons(file)
+
+
 def line_of(module: nn.Module) -> str:
     """Where a module's forward is defined; empty where that is not known."""
     forward: Any = getattr(forward_of(module), "__func__", forward_of(module))
     code = getattr(getattr(forward, "__wrapped__", forward), "__code__", None)
-    return "" if code is None or code.co_filename.startswith(OURS) else f"{code.co_filename}:{code.co_firstlineno}"
+    return "" if code is None or not _is_users(code.co_filename) else f"{code.co_filename}:{code.co_firstlineno}"
 
 
 ASKED: tuple[Callable[[], Any], ...] = (
@@ -605,11 +666,7 @@ def _restore(state: tuple[Any, ...]) -> None:
     torch.set_rng_state(torch.frombuffer(bytearray(state[3]), dtype=torch.uint8))
 
 
-OURS = (TORCH, str(Path(__file__).parents[1]), str(Path(inspect.__file__).parent))
-"""Where no line of a user's stands."""
-
-FUNCTIONS = (types.FunctionType, types.MethodType, partial, type(lru_cache(len)))
-"""What a module may keep to call it in its forward."""
+RAYNAS = str(Path(__file__).parents[1])
 
 
 def forward_of(module: nn.Module) -> Callable[..., Any]:

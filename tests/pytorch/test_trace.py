@@ -5,12 +5,14 @@ from __future__ import annotations
 import builtins
 import warnings
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+import raynas
 from raynas import LayerChoice, ModelSpace, ValueChoice
 from raynas.errors import Notice, TraceError
 from raynas.pytorch import load_module, to_source, trace
@@ -175,3 +177,66 @@ def test_weights_that_no_call_explains_are_told_of(weights: Path, how: str) -> N
     generated.load_state_dict(original.state_dict(), strict=True)
     assert torch.equal(original.eval()(torch.ones(2, 40)), generated.eval()(torch.ones(2, 40)))
     assert [p.requires_grad for p in original.parameters()] == [p.requires_grad for p in generated.parameters()]
+
+
+class KeepsAll(nn.Module):
+    """Changes whatever a forward can change."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.linear = nn.Linear(4, 4)
+        self.norm = nn.BatchNorm1d(4)
+        self.register_buffer("mean", torch.zeros(4))
+        self.seen: list[int] = []
+        self.last: Tensor | None = None
+        self.plain = torch.zeros(4)
+        self.linear.bias.requires_grad_(False)
+        self.norm.eval()
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.mean = self.mean * 0.9 + x.detach().mean(0)
+        self.seen.append(len(self.seen))
+        self.plain.add_(1)
+        self.last = x
+        self.linear.requires_grad_(True)
+        return self.norm(self.linear(x)) + self.mean + self.plain
+
+
+def test_a_proof_leaves_a_model_as_it_was() -> None:
+    with raynas.recording():
+        model = KeepsAll()
+    model.linear.weight.grad = torch.ones(4, 4)
+    mean = model.mean
+    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    with pytest.warns(Notice):
+        trace(model, example_inputs=(X,))
+    assert all(torch.equal(before[name], tensor) for name, tensor in model.state_dict().items())
+    assert model.mean is mean and model.seen == [] and model.last is None and not model.plain.any()
+    assert not model.linear.bias.requires_grad and torch.equal(model.linear.weight.grad, torch.ones(4, 4))
+    assert model.training and model.linear.training and not model.norm.training
+
+
+@pytest.mark.parametrize(
+    ("forward", "why"),
+    [
+        (
+            lambda self, x, mask=None: self.op(x) if mask is None else self.op(x) * mask,
+            "decides by its argument 'mask'",
+        ),
+        (lambda self, *xs: sum(self.op(x) for x in xs), "takes any number of arguments as 'xs'"),
+        (lambda self, x, **named: self.op(x) * named.get("scale", 2), "takes any number of arguments as 'named'"),
+        (lambda self, x, flag=True: self.op(x) if flag else x, "decides by its argument 'flag'"),
+        (lambda self, x, mask: self.op(x) if mask is None else x, "decides by whether a value is None.*'mask'"),
+    ],
+)
+def test_a_space_that_stands_for_several_kinds_of_calls_asks_for_example_inputs(forward: Any, why: str) -> None:
+    class Space(ModelSpace):
+        def __init__(self) -> None:
+            super().__init__()
+            self.op = LayerChoice([nn.Linear(4, 4), nn.Identity()], label="op")
+
+    Space.forward = forward  # type: ignore[method-assign]  # one of several
+    with pytest.raises(TraceError, match=why):
+        trace(Space())
+    inputs = (X, None) if "mask" in why and "argument" not in why else (X,)
+    assert set(trace(Space(), example_inputs=inputs).search_space.default()) <= {"op"}

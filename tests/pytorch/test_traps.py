@@ -20,13 +20,14 @@ from torch import Tensor, nn
 from raynas.errors import Notice
 from raynas.pytorch import load_module, to_source, trace
 from tests.pytorch.check import copied, same, same_members, tensors
-from tests.pytorch.zoo import hidden, models, questions, state, ways
+from tests.pytorch.zoo import hidden, models, questions, state, surroundings, ways
 from tests.pytorch.zoo.case import Case
 
-CASES = [case for room in (state, questions, hidden, ways, models) for case in room.zoo.cases]
+CASES = [case for room in (state, questions, hidden, ways, models, surroundings) for case in room.zoo.cases]
 SLOW = [pytest.param(case, id=case.name, marks=pytest.mark.slow) for case in CASES if not case.kwargs]
 
 NAMES = """
+Generic Iadd ListOfModules ModuleInClosure RShift TrainAnd TrainOr Walrus
 Rotary MoE MoESparse Getter UseGetter FPN Window Enc MaskedAttn Recurrent VQ VAE Gumbel Multinomial Norms SE InplaceRes
 CoordConv Affine Config Registry Weights Hyper Lengths Siren StaticM Reduce ZipDict WhileC
 AndT AssertAnd AssertFails Attn AttnBlock BNEval Drop1 DropBN NotT ScaleT StrT
@@ -79,9 +80,9 @@ def comes_back(case: Case, options: Any) -> None:
 
 def fresh(case: Case) -> Any:
     """The factory; where models keep state outside themselves, as in a process that has just begun."""
-    if case.factory.__module__ != state.__name__:
+    if case.factory.__module__ not in (state.__name__, surroundings.__name__):
         return case.factory
-    return getattr(importlib.reload(sys.modules[state.__name__]), case.name)
+    return getattr(importlib.reload(sys.modules[case.factory.__module__]), case.name)
 
 
 def calls(model: nn.Module, case: Case) -> Iterator[dict[str, Any]]:
