@@ -24,9 +24,9 @@ from raynas.nn.basic_unit import CONTAINERS
 from raynas.nn.recording import construction
 from raynas.nn.tape import WEIGHTS, Event, Load, Tape, tensors_in
 from raynas.pytorch.names import name_of, resolve
+from raynas.pytorch.places import paths_below
 from raynas.pytorch.state import TORCHS
 from raynas.pytorch.tensors import creation
-from raynas.pytorch.tracer import paths_below
 from raynas.pytorch.units import Whole, unit_of
 
 OPERATORS = {

@@ -20,8 +20,10 @@ from raynas.pytorch.fitting import check_candidates
 from raynas.pytorch.load import load_module
 from raynas.pytorch.members import Builder, can_hold, tape_of
 from raynas.pytorch.names import name_of
+from raynas.pytorch.passing import alike
 from raynas.pytorch.proof import Difference, build_alike, same_calls, same_members
-from raynas.pytorch.tracer import Tracer, alike, choices_of, located, reason, refuse_choices, signature_of
+from raynas.pytorch.reasons import choices_of, located, reason, refuse_choices, signature_of
+from raynas.pytorch.tracer import Tracer
 from raynas.pytorch.units import Whole, unit_of
 from raynas.pytorch.workshop import Workshop
 from raynas.search_space import Leaf

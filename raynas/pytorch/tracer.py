@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-import copy
 import dataclasses
-import inspect
-import random
 import sys
 import types
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import lru_cache, partial
-from itertools import takewhile
-from pathlib import Path
 from typing import Any
 
 import numpy
@@ -22,19 +16,21 @@ from torch import fx, nn
 
 from raynas.errors import RaynasError, TraceError
 from raynas.nn import InputChoice, LayerChoice, Repeat, is_basic_unit
-from raynas.nn.basic_unit import CONTAINERS
-from raynas.nn.recording import construction, leaf_of
+from raynas.nn.recording import leaf_of
 from raynas.pytorch import nones
 from raynas.pytorch.branches import FLAG, Forks, joined
 from raynas.pytorch.changes import HOOKS
+from raynas.pytorch.outside import generators, modes, restore
+from raynas.pytorch.passing import alike, is_known, mapped, names_of, projected, proxies_in
 from raynas.pytorch.patches import patched
-from raynas.pytorch.proxy import TORCH, Traced, Untraceable, is_pythons, is_traced
+from raynas.pytorch.places import paths_below
+from raynas.pytorch.proxy import Traced, Untraceable, is_traced
 from raynas.pytorch.reading import Reading, classes_in, functions_in, is_source, overridden, read, read_function
+from raynas.pytorch.reasons import can_be_whole, commonpath, forward_of, located, reason, refuse_choices, signature_of
 from raynas.pytorch.state import TORCHS, Watch, copied, shared
 from raynas.pytorch.steps import asserted
 from raynas.pytorch.units import Whole
-from raynas.search_space import Expression, Leaf
-from raynas.search_space.expression import leaves
+from raynas.search_space import Expression
 
 
 @dataclasses.dataclass
@@ -95,7 +91,7 @@ class Tracer(fx.Tracer):
         self._tensors: dict[int, list[tuple[str, int]]] = {}
         self._needed: dict[fx.Node, list[tuple[nn.Module, ...]]] = {}
         self._doubts: list[tuple[nn.Module, fx.Node, str]] = []
-        self._modes = _modes()
+        self._modes = modes()
         self._cache: dict[tuple[fx.Graph, str], fx.Proxy] = {}
         self._strict = False
         self._each = False
@@ -141,7 +137,7 @@ class Tracer(fx.Tracer):
                     continue
                 common = commonpath([whole, *others])
                 around = modules[common]
-                while not _can_be_whole(around):
+                while not can_be_whole(around):
                     common = common.rpartition(".")[0]
                     around = modules[common]
                 why = located(f"changes self.{name}, which '{others[0] or 'the model'}' keeps, too", modules[path])
@@ -179,7 +175,7 @@ class Tracer(fx.Tracer):
         finally:
             self._ways.pop(m, None)
         evaluating, training_body = ways
-        forms = [repr(_mapped(body.result, lambda _: None)) for body in ways]
+        forms = [repr(mapped(body.result, lambda _: None)) for body in ways]
         if forms[0] != forms[1]:
             raise Untraceable("returns other values while it trains")
         training_body.graph = joined(evaluating.graph, training_body.graph)
@@ -269,7 +265,7 @@ class Tracer(fx.Tracer):
     def create_node(
         self, kind: str, target: Any, args: Any, kwargs: Any, name: Any = None, type_expr: Any = None
     ) -> Any:
-        if _modes() != self._modes:
+        if modes() != self._modes:
             raise Untraceable("computes under a gradient mode, autocast or a default dtype of its own")
         made = super().create_node(kind, target, args, kwargs, name, type_expr)
         if kind in ("call_function", "call_method"):
@@ -291,7 +287,7 @@ class Tracer(fx.Tracer):
             return a.item()
         if type(a) is OrderedDict:
             return self.create_proxy("call_function", OrderedDict, ([(key, item) for key, item in a.items()],), {}).node
-        if isinstance(a, list | dict | set | tuple) and not _is_known(type(a)):
+        if isinstance(a, list | dict | set | tuple) and not is_known(type(a)):
             raise Untraceable(f"returns or passes a {type(a).__name__}")
         if isinstance(a, Expression) or (isinstance(a, type) and not issubclass(a, nn.Module)):
             return a
@@ -380,12 +376,12 @@ class Tracer(fx.Tracer):
             return unit
         if body is not self.bodies[m]:
             return forward(*args, **kwargs)  # called in another way than before: its steps become the caller's own
-        passed = list(_proxies((args, kwargs)))
+        passed = list(proxies_in((args, kwargs)))
         call = self._call("graph", path, tuple(passed), {})
-        results = [proxy.node for proxy in _proxies(body.result)]
+        results = [proxy.node for proxy in proxies_in(body.result)]
         call.node.meta[nones.MAYBE] = is_traced(body.result) and bool(nones.may_be_none(body.result.node))
         call.node.meta[nones.ITEMS] = any(nones.may_be_none(node) or nones.has_nones(node) for node in results)
-        return _projected(call, body.result)
+        return projected(call, body.result)
 
     def _call(self, op: str, path: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> fx.Proxy:
         proxy = self.create_proxy("call_module", path, args, kwargs)
@@ -447,7 +443,7 @@ class Tracer(fx.Tracer):
         """`m`'s forward in a graph of its own."""
         outer, self.graph = self.graph, fx.Graph(tracer_cls=type(self))
         self.stack.append(m)
-        names = iter(_names(m, args, kwargs))
+        names = iter(names_of(m, args, kwargs))
         inputs: list[str] = []
 
         def enter(proxy: Any) -> Any:
@@ -459,7 +455,7 @@ class Tracer(fx.Tracer):
             return inner
 
         try:
-            inner_args, inner_kwargs = _mapped((args, kwargs), enter)
+            inner_args, inner_kwargs = mapped((args, kwargs), enter)
             given = [item for item in (*inner_args, *inner_kwargs.values()) if not is_traced(item)]
             before = copied(given)
             with nones.guarded(self._asked(m), self._doubt):
@@ -493,13 +489,13 @@ class Tracer(fx.Tracer):
     def _watched(self, m: nn.Module) -> Iterator[None]:
         """Refuse a forward that draws random numbers or changes containers outside torch's tensors; undo both."""
         watches = self._each or m is self.stack[0]
-        outside = _outside() if watches else None
+        before = generators() if watches else None
         watch, raised = Watch(m, self._places(m), below=watches), Untraceable.raised
         try:
             yield
             if Untraceable.raised is not raised and Untraceable.raised is not None:
                 raise Untraceable(f"catches an exception: {Untraceable.raised}")
-            if outside is not None and _outside() != outside:
+            if before is not None and generators() != before:
                 if not self._each:
                     raise Elsewhere
                 raise Untraceable("draws random numbers outside a traced function")
@@ -512,8 +508,8 @@ class Tracer(fx.Tracer):
                 raise Untraceable(why)
         finally:
             Untraceable.raised = raised
-            if outside is not None:
-                _restore(outside)
+            if before is not None:
+                restore(before)
             watch.undo()
 
 
@@ -543,149 +539,8 @@ def _chained(repeat: Repeat, x: Any) -> Any:
     return x
 
 
-def paths_below(module: nn.Module, known: dict[int, list[tuple[str, int]]] | None = None) -> dict[int, str]:
-    """Path by object of all modules, parameters, buffers and tensor attributes below a module.
-
-    Args:
-        module: the module.
-        known: takes names and ids of each module's own tensors, and gives them at the next call.
-    """
-    found: dict[int, str] = {}
-    tensors: dict[int, list[tuple[str, int]]] = {} if known is None else known
-
-    def visit(child: nn.Module, path: str) -> None:
-        found[id(child)] = path
-        prefix = f"{path}." if path else ""
-        if id(child) not in tensors:
-            tensors[id(child)] = _own_tensors(child)
-        for name, tensor in tensors[id(child)]:
-            found.setdefault(tensor, prefix + name)
-        for name, inner in child._modules.items():
-            if inner is not None and id(inner) not in found:
-                visit(inner, prefix + name)
-
-    visit(module, "")
-    return found
-
-
-def _own_tensors(module: nn.Module) -> list[tuple[str, int]]:
-    found = [(n, id(t)) for own in (module._parameters, module._buffers) for n, t in own.items() if t is not None]
-    for name, value in module.__dict__.items():
-        if type(value) not in NO_TENSORS and name not in TORCHS and isinstance(value, torch.Tensor):
-            found.append((name, id(value)))
-    return found
-
-
-NO_TENSORS = frozenset({bool, int, float, str, tuple, list, dict, type(None)})
-
-
-def choices_of(module: nn.Module) -> list[Leaf]:
-    """The choice that a module itself is."""
-    if isinstance(module, LayerChoice | InputChoice):
-        return list(module.pick.leaves())
-    return list(module.depth.leaves()) if isinstance(module, Repeat) else []
-
-
-def refuse_choices(module: nn.Module, why: str) -> None:
-    """`TraceError` where a module that must be kept whole holds choices."""
-    for path, child in module.named_modules():
-        call = construction(child) if child is not module else None
-        inside = choices_of(child) or list(leaves((call.args, dict(call.kwargs))) if call is not None else ())
-        if inside:
-            raise TraceError(
-                f"{type(module).__name__} cannot be opened ({why}), but the choice '{inside[0].label}' stands "
-                f"inside it, at '{path}': rewrite that line, or move the choice out"
-            )
-
-
-def reason(error: BaseException, module: nn.Module) -> str:
-    """What went wrong and where, in one line."""
-    what = str(error).partition("\n")[0] if isinstance(error, Untraceable) else f"{type(error).__name__}: {error}"
-    what = what.partition("\n")[0]
-    if isinstance(error, Untraceable) and error.located:
-        return what
-    where = line_of(module)
-    trace = error.__traceback__
-    while trace is not None:
-        code = trace.tb_frame.f_code
-        if _is_users(code.co_filename):
-            where = f"{code.co_filename}:{trace.tb_lineno}"
-        trace = trace.tb_next
-    return f"{where}: {what}" if where else what
-
-
-def commonpath(paths: list[str]) -> str:
-    """The path of the module around several."""
-    parts = [path.split(".") if path else [] for path in paths]
-    same = [level[0] for level in takewhile(lambda level: len(set(level)) == 1, zip(*parts, strict=False))]
-    return ".".join(same)
-
-
-def _can_be_whole(module: nn.Module) -> bool:
-    return type(module) not in CONTAINERS and not isinstance(module, LayerChoice | Repeat)
-
-
-def located(why: str, module: nn.Module) -> str:
-    """A reason with the line that it is about: that of the module's forward, where it names none."""
-    where = line_of(module)
-    return why if ".py:" in why or not where else f"{where}: {why}"
-
-
-def _is_users(file: str) -> bool:
-    return not file.startswith((TORCH, RAYNAS)) and not is_pythons(file)
-
-
-def line_of(module: nn.Module) -> str:
-    """Where a module's forward is defined; empty where that is not known."""
-    forward: Any = getattr(forward_of(module), "__func__", forward_of(module))
-    code = getattr(getattr(forward, "__wrapped__", forward), "__code__", None)
-    return "" if code is None or not _is_users(code.co_filename) else f"{code.co_filename}:{code.co_firstlineno}"
-
-
-ASKED: tuple[Callable[[], Any], ...] = (
-    *(torch.is_grad_enabled, torch.is_inference_mode_enabled, torch.get_default_dtype),
-    *(partial(torch.is_autocast_enabled, device) for device in ("cpu", "cuda")),
-)
-"""As torch defines them: while a forward is traced, users may not ask."""
-
-
-def _modes() -> tuple[Any, ...]:
-    return tuple(ask() for ask in ASKED)
-
-
-def _outside() -> tuple[Any, ...]:
-    state = numpy.random.get_state()  # the generator that numpy.random's functions share
-    return random.getstate(), state[1].tobytes(), state[2], torch.get_rng_state().numpy().tobytes()  # type: ignore[index]  # a tuple by default
-
-
-def _restore(state: tuple[Any, ...]) -> None:
-    if _outside() == state:
-        return
-    random.setstate(state[0])
-    numpy.random.set_state(("MT19937", numpy.frombuffer(state[1], dtype=numpy.uint32), state[2], 0, 0.0))
-    torch.set_rng_state(torch.frombuffer(bytearray(state[3]), dtype=torch.uint8))
-
-
-RAYNAS = str(Path(__file__).parents[1])
-
-
-def forward_of(module: nn.Module) -> Callable[..., Any]:
-    """What a call of a module runs, bound to it."""
-    return module.forward
-
-
-def signature_of(module: nn.Module) -> inspect.Signature:
-    """What a call of a module takes."""
-    return inspect.signature(forward_of(module))
-
-
 def _own(module: nn.Module) -> list[Any]:
     return [value for name, value in module.__dict__.items() if name not in TORCHS]
-
-
-def _is_known(cls: type) -> bool:
-    """Whether a container is of a kind that comes back as it is."""
-    return cls in (list, dict, set, tuple, torch.Size) or hasattr(cls, "_fields") or cls.__module__.startswith("torch.")
 
 
 def _hooked(module: nn.Module) -> str:
@@ -693,94 +548,3 @@ def _hooked(module: nn.Module) -> str:
         if module.__dict__.get(kind):
             return f"has {kind.strip('_').replace('_', ' ')}"
     return "has parametrizations" if "parametrizations" in module._modules else ""
-
-
-def alike(left: fx.Graph, right: fx.Graph) -> bool:
-    """Whether two graphs compute the same; inputs that nobody uses do not count."""
-
-    def form(graph: fx.Graph) -> list[Any]:
-        nodes = [node for node in graph.nodes if node.op != "placeholder" or node.users]
-        places = {node: position for position, node in enumerate(nodes)}
-
-        def shape(value: Any) -> str:
-            return repr(fx.node.map_aggregate(value, lambda a: ("node", places[a]) if isinstance(a, fx.Node) else a))
-
-        return [(n.op, n.target, shape(n.args), shape(n.kwargs)) for n in nodes]
-
-    return form(left) == form(right)
-
-
-@lru_cache(maxsize=1024)
-def _signature(function: Callable[..., Any]) -> inspect.Signature:
-    return inspect.signature(function)
-
-
-def _names(m: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[str]:
-    """A name for each proxy in a call's arguments: that of the parameter it is passed for."""
-    try:
-        bound = _signature(type(m).forward).bind(m, *args, **kwargs).arguments
-    except (TypeError, ValueError):
-        bound = dict(enumerate((m, *args, *kwargs.values())))  # type: ignore[arg-type]  # names by position
-    names: list[str] = []
-    for parameter, value in list(bound.items())[1:]:
-        flat = [None for _ in _proxies(value)]
-        wanted = str(parameter) if str(parameter).isidentifier() else f"x{parameter}"
-        names += [wanted] if len(flat) == 1 else [f"{wanted}_{i}" for i in range(len(flat))]
-    return names
-
-
-def _proxies(value: Any) -> Iterator[Any]:
-    found: list[Any] = []
-
-    def note(proxy: Any) -> Any:
-        found.append(proxy)
-        return proxy
-
-    _mapped(value, note)
-    yield from found
-
-
-def _mapped(value: Any, of: Callable[[Any], Any]) -> Any:
-    """`value` with each proxy in it replaced; containers of every kind that torch.fx can return are kept."""
-    if is_traced(value):
-        return of(value)
-    if isinstance(value, tuple):
-        items = [_mapped(item, of) for item in value]
-        return type(value)(*items) if hasattr(value, "_fields") else tuple(items)
-    if type(value) is list:
-        return [_mapped(item, of) for item in value]
-    if type(value) in (dict, OrderedDict):
-        return type(value)((key, _mapped(item, of)) for key, item in value.items())
-    if isinstance(value, slice):
-        return slice(*(_mapped(item, of) for item in (value.start, value.stop, value.step)))
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        made = copy.copy(value)
-        for item in dataclasses.fields(value):
-            object.__setattr__(made, item.name, _mapped(getattr(value, item.name), of))
-        return made
-    return value
-
-
-def _projected(call: fx.Proxy, result: Any) -> Any:
-    """What calling an opened module gives: the container that its forward returned, with values read from the call."""
-
-    def at(value: Any, here: Callable[[], Any]) -> Any:
-        if is_traced(value):
-            return here()
-        if isinstance(value, tuple):
-            items = [at(item, lambda i=i: here()[i]) for i, item in enumerate(value)]  # type: ignore[misc]  # bound now
-            return type(value)(*items) if hasattr(value, "_fields") else tuple(items)
-        if type(value) is list:
-            return [at(item, lambda i=i: here()[i]) for i, item in enumerate(value)]  # type: ignore[misc]  # bound now
-        if type(value) in (dict, OrderedDict):
-            return type(value)((key, at(item, lambda key=key: here()[key])) for key, item in value.items())  # type: ignore[misc]  # bound now
-        if dataclasses.is_dataclass(value) and not isinstance(value, type):
-            made = copy.copy(value)
-            for item in dataclasses.fields(value):
-                name = item.name
-                inner = at(getattr(value, name), lambda name=name: getattr(here(), name))  # type: ignore[misc]  # bound now
-                object.__setattr__(made, name, inner)
-            return made
-        return value
-
-    return at(result, lambda: call)

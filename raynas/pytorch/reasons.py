@@ -1,0 +1,96 @@
+"""Reasons: why a module is kept whole, and at which line."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from itertools import takewhile
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from raynas.errors import TraceError
+from raynas.nn import InputChoice, LayerChoice, Repeat
+from raynas.nn.basic_unit import CONTAINERS
+from raynas.nn.recording import construction
+from raynas.pytorch.proxy import TORCH, Untraceable, is_pythons
+from raynas.search_space import Leaf
+from raynas.search_space.expression import leaves
+
+
+def choices_of(module: nn.Module) -> list[Leaf]:
+    """The choice that a module itself is."""
+    if isinstance(module, LayerChoice | InputChoice):
+        return list(module.pick.leaves())
+    return list(module.depth.leaves()) if isinstance(module, Repeat) else []
+
+
+def refuse_choices(module: nn.Module, why: str) -> None:
+    """`TraceError` where a module that must be kept whole holds choices."""
+    for path, child in module.named_modules():
+        call = construction(child) if child is not module else None
+        inside = choices_of(child) or list(leaves((call.args, dict(call.kwargs))) if call is not None else ())
+        if inside:
+            raise TraceError(
+                f"{type(module).__name__} cannot be opened ({why}), but the choice '{inside[0].label}' stands "
+                f"inside it, at '{path}': rewrite that line, or move the choice out"
+            )
+
+
+def reason(error: BaseException, module: nn.Module) -> str:
+    """What went wrong and where, in one line."""
+    what = str(error).partition("\n")[0] if isinstance(error, Untraceable) else f"{type(error).__name__}: {error}"
+    what = what.partition("\n")[0]
+    if isinstance(error, Untraceable) and error.located:
+        return what
+    where = line_of(module)
+    trace = error.__traceback__
+    while trace is not None:
+        code = trace.tb_frame.f_code
+        if is_users(code.co_filename):
+            where = f"{code.co_filename}:{trace.tb_lineno}"
+        trace = trace.tb_next
+    return f"{where}: {what}" if where else what
+
+
+def commonpath(paths: list[str]) -> str:
+    """The path of the module around several."""
+    parts = [path.split(".") if path else [] for path in paths]
+    same = [level[0] for level in takewhile(lambda level: len(set(level)) == 1, zip(*parts, strict=False))]
+    return ".".join(same)
+
+
+def can_be_whole(module: nn.Module) -> bool:
+    """Whether a module has a constructor call of its own that makes it again with all that it holds."""
+    return type(module) not in CONTAINERS and not isinstance(module, LayerChoice | Repeat)
+
+
+def located(why: str, module: nn.Module) -> str:
+    """A reason with the line that it is about: that of the module's forward, where it names none."""
+    where = line_of(module)
+    return why if ".py:" in why or not where else f"{where}: {why}"
+
+
+def is_users(file: str) -> bool:
+    return not file.startswith((TORCH, RAYNAS)) and not is_pythons(file)
+
+
+def line_of(module: nn.Module) -> str:
+    """Where a module's forward is defined; empty where that is not known."""
+    forward: Any = getattr(forward_of(module), "__func__", forward_of(module))
+    code = getattr(getattr(forward, "__wrapped__", forward), "__code__", None)
+    return "" if code is None or not is_users(code.co_filename) else f"{code.co_filename}:{code.co_firstlineno}"
+
+
+RAYNAS = str(Path(__file__).parents[1])
+
+
+def forward_of(module: nn.Module) -> Callable[..., Any]:
+    """What a call of a module runs, bound to it."""
+    return module.forward
+
+
+def signature_of(module: nn.Module) -> inspect.Signature:
+    """What a call of a module takes."""
+    return inspect.signature(forward_of(module))
