@@ -106,6 +106,12 @@ class Witness:
         self._ended: dict[int, Trial] = {}
         self._kills = 0
 
+    @staticmethod
+    def trials(folder: Path) -> list[Trial]:
+        """All trials of the run in a folder, as they stand."""
+        with Store.open(folder / "run" / "search.db", readonly=True) as store:
+            return store.trials()
+
     def look(self) -> None:
         """Remember what has ended; before each kill."""
         with Store.open(self._store, readonly=True, name="run") as store:
@@ -226,7 +232,8 @@ def driver(
     finally:
         for left in marked(mark):
             kill(left)
-        process.communicate()
+        if process.stdout is not None and not process.stdout.closed:
+            process.communicate()
 
 
 def nothing_is_left(mark: str, seconds: float = 60.0) -> None:
