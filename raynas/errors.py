@@ -15,7 +15,8 @@
     ├── ResourceError         resources that no node can give
     ├── StoreError            a run that cannot be opened or written
     │   ├── RunMismatchError  a run that was begun with another definition
-    │   └── StaleEpochError   a writer that has been replaced by a newer one
+    │   ├── StaleEpochError   a writer that has been replaced by a newer one
+    │   └── UnwritableError   a run's files cannot be written, so that it cannot go on
     ├── EvaluationError       an evaluator that returned no usable metrics
     │   └── NonFiniteError    a metric that is nan or infinite: the training diverged
     ├── TransitionError       an event that a trial's state does not allow
@@ -86,6 +87,10 @@ class RunMismatchError(StoreError):
 
 class StaleEpochError(StoreError):
     """A newer writer has taken over this run; this one must stop."""
+
+
+class UnwritableError(StoreError):
+    """A run's files cannot be written, as on a disk that is full; no trial is to blame, and the run cannot go on."""
 
 
 class EvaluationError(RaynasError):

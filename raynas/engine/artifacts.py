@@ -9,7 +9,7 @@ from typing import Any
 
 import fsspec
 
-from raynas.errors import StoreError
+from raynas.errors import StoreError, UnwritableError
 
 
 def _place(uri: str, path: str) -> tuple[Any, str]:
@@ -29,7 +29,7 @@ def write(uri: str, path: str, data: bytes | memoryview) -> None:
         fs.pipe_file(half, data)
         fs.mv(half, target)
     except OSError as error:
-        raise StoreError(
+        raise UnwritableError(
             f"'{path}' cannot be written to {uri} ({error}): is there room, and may one write there?"
         ) from error
 

@@ -16,7 +16,7 @@ from raynas.engine.checkpoint import FileCheckpoint, left_by
 from raynas.engine.engine import Job, Workplace
 from raynas.engine.output import Output
 from raynas.engine.weights import save_weights
-from raynas.errors import ConfigError, EvaluationError, NonFiniteError, TrialStopped
+from raynas.errors import ConfigError, EvaluationError, NonFiniteError, TrialStopped, UnwritableError
 from raynas.evaluator import Context, Evaluator, checked
 from raynas.pytorch import load_module
 from raynas.trial import Cause, Failed, Finished, Reported, Stopped
@@ -49,6 +49,11 @@ def work(
         try:
             torch.set_num_threads(place.threads)
             return _attempt(job, place, report, device, begun)
+        except UnwritableError as error:
+            seconds = time.perf_counter() - begun
+            return Failed(
+                job.trial, time.time(), job.attempt, Cause.EXCEPTION, str(error), seconds=seconds, blameless=True
+            )
         except (Exception, SystemExit) as error:
             tail = output.tail()
             # What came back cannot be used: the message says all, and the traceback would show raynas's own lines.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter, deque
 from collections.abc import Callable, Collection, Iterable, Sequence
 
-from raynas.errors import PluginError, RaynasError
+from raynas.errors import PluginError, RaynasError, UnwritableError
 from raynas.search.decisions import Ask, Cancel, Commit, Decision, Drop, End, Ending, EndKind, Submit, Verdict
 from raynas.search.failures import FirstFailures, no_objective
 from raynas.search.planned import Planned
@@ -180,6 +180,9 @@ class SearchState:
                 self._advance(Failed(trial.number, now, trial.attempts, Cause.EXCEPTION, message))
                 if not len(self.ledger.freeze().completed):
                     self._fail(error)
+            case Failed(blameless=True):
+                self._requeue(trial.number, now, None)
+                self._fail(UnwritableError(event.message))
             case Failed(cause=cause):
                 if cause is Cause.NODE_LOST or (cause is Cause.WORKER_DIED and trial.cause is not Cause.WORKER_DIED):
                     self._requeue(trial.number, now, cause)

@@ -97,6 +97,7 @@ class Failed(Event):
         cause: the kind of failure.
         message: one line, for people: the exception's type and text.
         detail: the traceback and the last lines of output.
+        blameless: whether it is the run that cannot go on, as on a full disk: the trial is to be repeated.
     """
 
     attempt: int
@@ -104,6 +105,7 @@ class Failed(Event):
     message: str
     detail: str = ""
     seconds: float = 0.0
+    blameless: bool = False
 
 
 @dataclass(frozen=True)

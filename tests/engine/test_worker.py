@@ -132,3 +132,19 @@ def test_a_state_that_is_no_tensor_cannot_be_kept(tmp_path: Path) -> None:
     )
     failed = run(draw, tmp_path, source=source, keep=Keep("w", "torch"))
     assert isinstance(failed, Failed) and "_extra_state" in failed.message and "keep_weights=0" in failed.message
+
+
+def save_a_state(model: nn.Module, context: Any) -> Mapping[str, float]:
+    context.checkpoint.save({"step": 1})
+    return {"score": 1.0}
+
+
+@pytest.mark.parametrize("what", ["weights", "states"])
+def test_where_files_cannot_be_written_the_trial_is_not_to_blame(what: str, tmp_path: Path) -> None:
+    (tmp_path / what).write_text("in the way of a folder")
+    keep = Keep("weights/0.safetensors", "score")
+    failed = run(save_a_state, tmp_path, keep=keep, checkpoint="states/0.pt")
+    assert isinstance(failed, Failed) and failed.blameless
+    assert failed.message.startswith(f"'{what}/0.") and f"cannot be written to {tmp_path}" in failed.message
+    (tmp_path / what).unlink()
+    assert isinstance(run(save_a_state, tmp_path, keep=keep, checkpoint="states/0.pt"), Finished)

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from raynas.errors import ConfigError, PluginError, SearchError
+from raynas.errors import ConfigError, PluginError, SearchError, UnwritableError
 from raynas.search.decisions import Ask, Cancel, Commit, Decision, Drop, End, EndKind, Submit, Verdict
 from raynas.search.planned import Planned
 from raynas.search.rules import Rules
@@ -231,6 +231,20 @@ def test_other_failures_are_not_repeated(cause: Cause) -> None:
     w.start(0)
     w.fail(0, cause)
     assert w.stored[0].state is TrialState.FAILED and not w.jobs
+
+
+def test_where_files_cannot_be_written_the_search_ends_and_no_trial_is_to_blame() -> None:
+    w = world(slots=2)
+    w.plan("a")
+    w.plan("b")
+    w.start(0)
+    w.start(1)
+    w.take([Failed(0, w.now, 1, Cause.EXCEPTION, "'weights/0' cannot be written: no room", blameless=True)])
+    ending = w.state.ending
+    assert ending is not None and ending.kind is EndKind.FAILED and isinstance(ending.error, UnwritableError)
+    assert [w.stored[number].state for number in (0, 1)] == [TrialState.QUEUED] * 2
+    assert [(w.stored[number].cause, w.stored[number].message) for number in (0, 1)] == [(None, "")] * 2
+    assert 1 in w.cancelled
 
 
 def test_late_and_repeated_events_are_ignored_and_a_late_report_stops_its_worker() -> None:
