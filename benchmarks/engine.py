@@ -10,6 +10,7 @@ start. `--flat N` makes one long search instead, and compares its deciles; resid
 from __future__ import annotations
 
 import argparse
+import os
 import statistics
 import threading
 import time
@@ -17,6 +18,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy
 from common import Net, folder, load, ray_with, row, searched, trained
 
 from raynas.engine import ExecutionEngine, Resources, Workplace
@@ -136,12 +138,13 @@ def compare(repeats: int, trials: int) -> None:
 
 def flat(trials: int) -> None:
     """One long search: is it as fast at its end, and what does it keep?"""
-    memory: list[tuple[int, int, int]] = []
+    seen: list[tuple[float, float, int, int]] = []
     over = threading.Event()
 
     def watch() -> None:
-        while not over.wait(2.0):
-            memory.append((resident("ray::Host"), resident("ray::raynas.trial"), resident("plasma")))
+        while not over.wait(1.0):
+            (spent, size), (_, worker) = largest("ray::Host"), largest("ray::raynas.trial")
+            seen.append((time.time(), spent, size, worker))
 
     threading.Thread(target=watch, daemon=True).start()
     with ray_with(2), folder() as place:
@@ -150,24 +153,37 @@ def flat(trials: int) -> None:
         size = (Path(place) / "run" / "search.db").stat().st_size
     over.set()
     tenth = len(done) // 10
-    deciles = [pace(done[start : start + tenth]) for start in range(0, 10 * tenth, tenth)]
-    print(f"{load()}\nms per trial by deciles: " + " ".join(f"{each:.2f}" for each in deciles))
-    print(f"last over first: {deciles[-1] / deciles[0]:.2f}; {size / len(done):.0f} bytes a trial in the store")
-    for at in range(0, len(memory), max(1, len(memory) // 10)):
-        print("resident MB: actor {:.0f}, largest worker {:.0f}".format(*(each / 1024 for each in memory[at][:2])))
+    parts = [done[start : start + tenth] for start in range(0, 10 * tenth, tenth)]
+    print(load())
+    for name, deciles in (
+        ("ms per trial, by the clock", [pace(part) for part in parts]),
+        ("ms of the actor's CPU time", [cpu(part, seen) for part in parts]),
+    ):
+        print(f"{name}, by deciles: {' '.join(f'{each:.2f}' for each in deciles)}; {deciles[-1] / deciles[0]:.2f}")
+    print(f"{size / len(done):.0f} bytes a trial in the store, sources included")
+    for at in range(len(seen) // 20, len(seen), max(1, len(seen) // 10)):
+        print("resident MB: actor {:.0f}, largest worker {:.0f}".format(*(each / 1024 for each in seen[at][2:])))
 
 
-def resident(name: str) -> int:
-    """Kilobytes of the largest process with this name."""
-    largest = 0
-    for status in Path("/proc").glob("[0-9]*/status"):
+def cpu(part: list[Trial], seen: list[tuple[float, float, int, int]]) -> float:
+    """Milliseconds of CPU time that the actor spent on each of these trials."""
+    times, spent = [each[0] for each in seen if each[1]], [each[1] for each in seen if each[1]]
+    first, last = (numpy.interp(trial.ended or 0.0, times, spent) for trial in (part[0], part[-1]))
+    return float(1000 * (last - first) / (len(part) - 1))
+
+
+def largest(name: str) -> tuple[float, int]:
+    """CPU seconds and resident kilobytes of the largest process with this name."""
+    found = (0.0, 0)
+    for process in Path("/proc").glob("[0-9]*"):
         try:
-            if name in (status.parent / "cmdline").read_text():
-                lines = dict(line.split(":", 1) for line in status.read_text().splitlines() if ":" in line)
-                largest = max(largest, int(lines.get("VmRSS", "0").split()[0]))
+            if name in (process / "cmdline").read_text():
+                fields = (process / "stat").read_text().rpartition(")")[2].split()
+                spent = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+                found = max(found, (spent, int(fields[21]) * os.sysconf("SC_PAGE_SIZE") // 1024))
         except OSError:
             continue
-    return largest
+    return found
 
 
 def main() -> None:

@@ -140,6 +140,38 @@ def test_the_strategy_sees_only_what_is_stored(store: Store) -> None:
     assert [len(history) for history in strategy.asked] == [0, 1, 2, 3, 4]
 
 
+@pytest.mark.parametrize("threaded", [False, True])
+def test_what_has_ended_is_stored_before_the_strategy_sees_it_with_many_workers_too(
+    store: Store, threaded: bool
+) -> None:
+    seen: list[int] = []
+
+    class Looking(InOrder):
+        def ask(self, space: SearchSpace, history: History, rng: Random) -> Sample:
+            known = {trial.number: trial for trial in store.trials()}
+            assert all(known[trial.number] == trial for trial in history.ended)
+            assert all(trial.number in known or trial.state is TrialState.QUEUED for trial in history.open)
+            assert len(history) == len(seen), "each proposal is seen by the next"
+            seen.append(len(history.ended))
+            return super().ask(space, history, rng)
+
+    loop(store, Handmade(at_once, slots=8), Looking(), threaded=threaded, max_trials=40).run()
+    assert len(seen) == 40 and seen == sorted(seen)
+
+
+def test_a_report_does_not_wait_for_proposals(store: Store) -> None:
+    class Ringing(Handmade):
+        def alarm(self, ring: Callable[[], None]) -> None:
+            self.ring = ring
+
+    def work(job: Job, engine: Handmade) -> list[Event]:
+        engine.ring()  # type: ignore[attr-defined]  # a Ringing one
+        return at_once(job, engine)
+
+    ending = loop(store, Ringing(work, slots=4), InOrder(pause=0.001), threaded=True, max_trials=100).run()
+    assert ending.kind is EndKind.ENOUGH and len(store.trials()) == 100, "no proposal was lost"
+
+
 def test_a_worker_hears_its_verdict_after_its_report_is_stored(store: Store) -> None:
     seen: list[int] = []
 

@@ -13,6 +13,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from raynas import History, Stopper, Trial
 from raynas.engine.memory import held
 from raynas.evaluator import Context
 
@@ -85,3 +86,16 @@ def leak(model: nn.Module, context: Context, megabytes: int = 1) -> Mapping[str,
     before = held() / 2**20
     LEAKED.append(b"x" * (megabytes * 2**20))
     return {"pid": os.getpid(), "before": before}
+
+
+def report_twice(model: nn.Module, context: Context) -> Mapping[str, float]:
+    for step in range(2):
+        context.report({"score": float(step)}, step)
+    return {"score": 1.0}
+
+
+class StopSeventh(Stopper):
+    """Ends every seventh trial with its first report."""
+
+    def should_stop(self, trial: Trial, history: History) -> bool:
+        return trial.number % 7 == 0
