@@ -19,7 +19,9 @@ from torch import Tensor, fx, nn
 from raynas import LayerChoice, ModelSpace, ValueChoice
 from raynas.graph import GraphSpace
 from raynas.pytorch import load_module, to_source, trace
-from raynas.pytorch.trace import Inputs, built, name_labels, opened
+from raynas.pytorch.calling import Inputs
+from raynas.pytorch.labels import name_labels
+from raynas.pytorch.trace import built, opened
 from tests.pytorch.vision.densenet import DenseNet
 from tests.pytorch.vision.mobile import EfficientNet, MobileNetV3, RegNet
 from tests.pytorch.vision.resnet import BasicBlock, Bottleneck, ResNet

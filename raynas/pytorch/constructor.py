@@ -7,7 +7,7 @@ those that such operations needed, and those that took random numbers, so that a
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,8 +22,9 @@ from raynas.graph.member import Let, Local, Step
 from raynas.nn import InputChoice, LayerChoice, Repeat, is_basic_unit
 from raynas.nn.basic_unit import CONTAINERS
 from raynas.nn.recording import construction
-from raynas.nn.tape import WEIGHTS, Event, Load, Tape, tensors_in
-from raynas.pytorch.names import name_of, resolve
+from raynas.nn.tape import WEIGHTS, Event, Tape, tensors_in
+from raynas.pytorch.files import Files, same_tensors
+from raynas.pytorch.names import name_of
 from raynas.pytorch.places import paths_below
 from raynas.pytorch.state import TORCHS
 from raynas.pytorch.tensors import creation
@@ -120,7 +121,7 @@ class Constructors:
             self._owned.setdefault(id(tensor), (tensor, module))
             self._storages.setdefault(_storage(tensor), []).append(tensor)
         self._first: dict[int, Tensor] = {}
-        self._files = _Files()
+        self._files = Files()
         self._chooses = any(isinstance(module, LayerChoice | InputChoice | Repeat) for module in self._live)
         if tape is not None and not self._chooses:
             self._chooses = any(has_choice((call.args, dict(call.kwargs))) for call in tape.constructions)
@@ -328,7 +329,7 @@ class Constructors:
                 return Unit(f".{WEIGHTS}", (target, state), passed)
         for load in self.tape.loads:
             for keys, tensors in self._files.of(load):
-                if _same_tensors(weights, tensors):
+                if same_tensors(weights, tensors):
                     value = Unit(load.function, (load.file,))
                     for key in keys:
                         value = Unit("operator.getitem", (value, key))
@@ -500,42 +501,6 @@ class Constructors:
 
     def _put(self, home: nn.Module, timed: Timed) -> None:
         self.steps.setdefault(home, []).append(timed)
-
-
-class _Files:
-    """The state dicts in files, read once each."""
-
-    def __init__(self) -> None:
-        self._read: dict[Load, list[tuple[tuple[str, ...], Mapping[str, Any]]]] = {}
-
-    def of(self, load: Load) -> list[tuple[tuple[str, ...], Mapping[str, Any]]]:
-        """The dicts of tensors in a file, each with the keys under which it stands there."""
-        if load not in self._read:
-            try:
-                self._read[load] = list(_state_dicts(resolve(load.function)(load.file), ())) if load.file else []
-            except Exception:  # whatever reading raises: the file is gone, or needs other arguments
-                self._read[load] = []
-        return self._read[load]
-
-
-def _state_dicts(value: Any, keys: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Mapping[str, Any]]]:
-    if not isinstance(value, Mapping):
-        return
-    if value and all(isinstance(item, Tensor) for item in value.values()):
-        yield keys, value
-    for key, item in value.items():
-        if isinstance(key, str):
-            yield from _state_dicts(item, (*keys, key))
-
-
-def _same_tensors(left: Any, right: Mapping[str, Any]) -> bool:
-    if not isinstance(left, Mapping) or left.keys() != right.keys():
-        return False
-    return all(isinstance(left[key], Tensor) and _same_values(left[key], right[key]) for key in right)
-
-
-def _same_values(left: Tensor, right: Tensor) -> bool:
-    return left.shape == right.shape and left.dtype == right.dtype and torch.equal(left.cpu(), right.cpu())
 
 
 def _has_local(value: Any) -> bool:

@@ -34,6 +34,7 @@ from raynas.pytorch.changes import Changed, Changes, equal, marking, plain
 from raynas.pytorch.constructor import Constructors, draws
 from raynas.pytorch.fx_graph import nodes_of
 from raynas.pytorch.names import name_of
+from raynas.pytorch.sharing import can_hold, copies, shared_modules, ties
 from raynas.pytorch.tensors import creation
 from raynas.pytorch.tracer import Tracer
 from raynas.pytorch.units import Whole, unit_of
@@ -54,10 +55,10 @@ class Builder:
         self.root = root
         self.tracer = tracer
         self.changes = Changes()
-        self.shared = _shared(root, tracer)
-        self.ties = _ties(root, tracer, self.shared)
+        self.shared = shared_modules(root, tracer)
+        self.ties = ties(root, tracer, self.shared)
         self.constructors = Constructors(root, set(tracer.opaque), tape_of(root), tracer.below, self.inherited)
-        self.copies, self.firsts = _copies(root)
+        self.copies, self.firsts = copies(root)
         self.below: dict[nn.Module, list[Step]] = {}
         self.written: set[int] = set()
         self.compared: set[nn.Module] = set()
@@ -333,11 +334,6 @@ def tape_of(root: nn.Module) -> Tape | None:
     return None
 
 
-def can_hold(module: nn.Module) -> bool:
-    """Whether an opened module has a constructor of its own in which steps can stand."""
-    return type(module) not in CONTAINERS and not isinstance(module, LayerChoice | Repeat)
-
-
 def _topmost(root: nn.Module, holds: Callable[[nn.Module], bool]) -> set[nn.Module]:
     """The outermost modules of which something holds."""
     if holds(root):
@@ -361,107 +357,3 @@ def _attributes(module: nn.Module, members: Mapping[str, Member]) -> dict[str, A
         and name.isidentifier()
         and (plain(value) or isinstance(value, Expression))
     }
-
-
-def _copies(root: nn.Module) -> tuple[dict[nn.Module, list[tuple[str, str]]], set[nn.Module]]:
-    """Deep copies: by the opened module around both, the path of the copy and that of the original; and all originals.
-
-    Where the original was not kept, the first of its copies stands for it.
-    """
-    found: dict[nn.Module, list[tuple[str, str]]] = {}
-    originals: dict[int, tuple[str, nn.Module]] = {}
-    done: set[str] = set()
-    for path, module in root.named_modules():
-        call = construction(module)
-        if call is None or any(path.startswith(f"{above}.") for above in done):
-            continue
-        if id(call) not in originals:
-            originals[id(call)] = (path, module)
-            continue
-        source, _ = originals[id(call)]
-        done.add(path)
-        if not any(draws(part) for part in module.modules() if is_basic_unit(type(part))):
-            continue
-        home, cut = root, 0
-        common = _common(path, source)
-        while common and not can_hold(root.get_submodule(common)):
-            common = common.rpartition(".")[0]
-        home, cut = root.get_submodule(common), len(common) + 1 if common else 0
-        if not any(isinstance(m, LayerChoice | Repeat) for m in _between(root, path)):
-            found.setdefault(home, []).append((path[cut:], source[cut:]))
-    return found, {module for _, module in originals.values()}
-
-
-def _between(root: nn.Module, path: str) -> list[nn.Module]:
-    parts = path.split(".")
-    return [root.get_submodule(".".join(parts[:cut])) for cut in range(1, len(parts))]
-
-
-def _shared(root: nn.Module, tracer: Tracer) -> dict[nn.Module, tuple[str, nn.Module]]:
-    """Modules that stand in several places: a name for each, and the innermost opened module around all places."""
-    places: dict[nn.Module, list[tuple[nn.Module, ...]]] = {}
-    names: dict[nn.Module, str] = {}
-
-    def walk(module: nn.Module, above: tuple[nn.Module, ...]) -> None:
-        for name, child in module._modules.items():
-            if child is None:
-                continue
-            places.setdefault(child, []).append((*above, module))
-            names.setdefault(child, name if name.isidentifier() else f"shared_{name}")
-            if len(places[child]) == 1 and child not in tracer.opaque and not is_basic_unit(type(child)):
-                walk(child, (*above, module))
-
-    walk(root, ())
-    found: dict[nn.Module, tuple[str, nn.Module]] = {}
-    taken: set[tuple[nn.Module, str]] = set()
-    for child, chains in places.items():
-        if len(chains) < 2:
-            continue
-        home = root
-        for level in zip(*chains, strict=False):
-            if len({id(module) for module in level}) > 1:
-                break
-            if type(level[0]) not in CONTAINERS and not isinstance(level[0], LayerChoice | Repeat):
-                home = level[0]
-        name = names[child]
-        while (home, name) in taken:
-            name = f"{name}_"
-        taken.add((home, name))
-        found[child] = (name, home)
-    return found
-
-
-def _ties(root: nn.Module, tracer: Tracer, shared: Mapping[nn.Module, Any]) -> dict[nn.Module, list[Step]]:
-    """Parameters that two modules hold: an assignment after both are made, in the module around both."""
-    owners: dict[int, list[str]] = {}
-    inside = tuple(f"{whole}." for whole in _whole_paths(root, tracer))
-    for path, module in root.named_modules():
-        if path.startswith(inside):
-            continue
-        tensors = module.named_parameters() if module in tracer.opaque else module.named_parameters(recurse=False)
-        for name, tensor in tensors:
-            owners.setdefault(id(tensor), []).append(f"{path}.{name}".lstrip("."))
-    steps: dict[nn.Module, list[Step]] = {}
-    for first, *others in owners.values():
-        for other in others:
-            common = _common(first, other)
-            home = root.get_submodule(common)
-            while type(home) in CONTAINERS or isinstance(home, LayerChoice | Repeat):
-                common = common.rpartition(".")[0]
-                home = root.get_submodule(common)
-            cut = len(common) + 1 if common else 0
-            steps.setdefault(home, []).append(Set(other[cut:], Path(first[cut:])))
-    return steps
-
-
-def _whole_paths(root: nn.Module, tracer: Tracer) -> list[str]:
-    return [path for path, module in root.named_modules() if module in tracer.opaque]
-
-
-def _common(left: str, right: str) -> str:
-    parts = []
-    for one, other in zip(left.split(".")[:-1], right.split(".")[:-1], strict=False):
-        if one != other:
-            break
-        parts.append(one)
-    return ".".join(parts)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields, is_dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -16,6 +16,7 @@ from raynas.nn import InputChoice, LayerChoice, Repeat, Zero
 from raynas.nn.tape import Tape
 from raynas.pytorch.borrowed import borrowed
 from raynas.pytorch.changes import HOOKS, marks_of, plain
+from raynas.pytorch.compare import alike, close, equal, plain_equal, tensors
 from raynas.search_space.expression import defaults
 
 SEEDS = (0, 1)
@@ -107,7 +108,7 @@ def same_members(root: nn.Module, generated: nn.Module, values: bool) -> Differe
                     return Difference(path, f"'{name}' gets another shape or dtype")
                 if tensor.requires_grad != other.requires_grad:
                     return Difference(path, f"'{name}' gets another requires_grad")
-                if values and late is None and not _equal(tensor, other):
+                if values and late is None and not equal(tensor, other):
                     late = Difference(path, f"the fresh values of '{name}' differ", only_values=True)
         if ours.training != theirs.training:
             return Difference(path, "it is in another mode")
@@ -115,7 +116,7 @@ def same_members(root: nn.Module, generated: nn.Module, values: bool) -> Differe
             for name, value in vars(ours).items():
                 if name.startswith("_") or not plain(value):
                     continue
-                if name not in vars(theirs) or not _plain_equal(value, vars(theirs)[name]):
+                if name not in vars(theirs) or not plain_equal(value, vars(theirs)[name]):
                     return Difference(path, f"its attribute '{name}' differs")
     return late
 
@@ -131,7 +132,7 @@ def _marks(ours: Tensor, theirs: Tensor) -> str:
         if len(getattr(ours, kind, None) or ()) != len(getattr(theirs, kind, None) or ()):
             return kind.strip("_").replace("_", " ")
     mine, its = marks_of(ours), marks_of(theirs)
-    return next((f"the attribute '{name}'" for name in mine if not _plain_equal(mine[name], its.get(name))), "")
+    return next((f"the attribute '{name}'" for name in mine if not plain_equal(mine[name], its.get(name))), "")
 
 
 def same_calls(root: nn.Module, generated: nn.Module, inputs: Sequence[Any] | Mapping[str, Any]) -> Difference | None:
@@ -199,12 +200,12 @@ def _same_call(
         if not others:
             continue  # its steps became its caller's, or it is never called there
         twin = others.pop(0)
-        if not _close(list(_tensors(note.result)), list(_tensors(twin.result))):
-            entered = _close(note.inputs, twin.inputs)
+        if not close(list(tensors(note.result)), list(tensors(twin.result))):
+            entered = close(note.inputs, twin.inputs)
             return Difference(
                 note.path if entered else note.path.rpartition(".")[0], "it computes something else", called=True
             )
-    if not _alike(first.result, second.result):
+    if not alike(first.result, second.result):
         return Difference("", "it returns something else", called=True)
     if not torch.equal(drawn, torch.get_rng_state()):
         return Difference("", "it draws other random numbers", called=True)
@@ -212,11 +213,11 @@ def _same_call(
         ours, theirs = original.get_submodule(path), generated.get_submodule(place)
         its = _own(theirs, "parameters")
         for name, parameter in _own(ours, "parameters").items():
-            if name in its and not _close([parameter.grad], [its[name].grad]):
+            if name in its and not close([parameter.grad], [its[name].grad]):
                 return Difference(path, f"the gradient of '{name}' differs", called=True)
         its = _own(theirs, "buffers")
         for name, tensor in _own(ours, "buffers").items():
-            if name in its and not _close([tensor], [its[name]]):
+            if name in its and not close([tensor], [its[name]]):
                 return Difference(path, f"the buffer '{name}' differs", called=True)
     return None
 
@@ -240,7 +241,7 @@ def _call(model: nn.Module, paths: dict[nn.Module, str], inputs: Any) -> _Run:
     entered: list[list[Tensor | None]] = []
 
     def enter(module: nn.Module, args: Any, kwargs: Any) -> None:
-        entered.append([tensor.detach().clone() for tensor in _tensors((args, kwargs))])
+        entered.append([tensor.detach().clone() for tensor in tensors((args, kwargs))])
 
     def leave(module: nn.Module, args: Any, kwargs: Any, result: Any) -> None:
         notes.append(_Note(paths[module], entered.pop(), _detached(result)))
@@ -255,9 +256,7 @@ def _call(model: nn.Module, paths: dict[nn.Module, str], inputs: Any) -> _Run:
         given = copy.deepcopy(inputs)
         model.zero_grad()
         result = model(**given) if isinstance(given, Mapping) else model(*given)
-        total = [
-            tensor.float().sum() for tensor in _tensors(result) if tensor.requires_grad and not tensor.is_complex()
-        ]
+        total = [tensor.float().sum() for tensor in tensors(result) if tensor.requires_grad and not tensor.is_complex()]
         if total:
             sum(total[1:], total[0]).backward()  # type: ignore[no-untyped-call]  # torch's own
         return _Run(notes, result)
@@ -267,59 +266,4 @@ def _call(model: nn.Module, paths: dict[nn.Module, str], inputs: Any) -> _Run:
 
 
 def _detached(value: Any) -> list[Tensor]:
-    return [tensor.detach().clone() for tensor in _tensors(value)]
-
-
-def _tensors(value: Any) -> Iterator[Tensor]:
-    if isinstance(value, Tensor):
-        yield value
-    elif isinstance(value, tuple | list):
-        for item in value:
-            yield from _tensors(item)
-    elif isinstance(value, Mapping):
-        for item in value.values():
-            yield from _tensors(item)
-    elif is_dataclass(value) and not isinstance(value, type):
-        for item in fields(value):
-            yield from _tensors(getattr(value, item.name))
-
-
-def _close(left: Sequence[Tensor | None], right: Sequence[Tensor | None]) -> bool:
-    return len(left) == len(right) and all(map(_near, left, right))
-
-
-def _near(one: Tensor | None, other: Tensor | None) -> bool:
-    if one is None or other is None:
-        return one is other
-    if one.shape != other.shape or one.dtype != other.dtype:
-        return False
-    if one.layout != torch.strided:
-        one, other = one.to_dense(), other.to_dense()
-    return torch.allclose(one, other, rtol=1e-4, atol=1e-5, equal_nan=True)
-
-
-def _alike(left: Any, right: Any) -> bool:
-    """Whether two results are equal, containers and all."""
-    if type(left) is not type(right):
-        return False
-    if isinstance(left, Tensor):
-        return _close([left], [right])
-    if isinstance(left, tuple | list):
-        return len(left) == len(right) and all(map(_alike, left, right))
-    if isinstance(left, Mapping):
-        return list(left) == list(right) and all(_alike(left[key], right[key]) for key in left)
-    if is_dataclass(left):
-        return all(_alike(getattr(left, item.name), getattr(right, item.name)) for item in fields(left))
-    return bool(left == right)
-
-
-def _equal(left: Tensor, right: Tensor) -> bool:
-    if left.is_meta or right.is_meta:
-        return True
-    if left.layout != torch.strided:
-        left, right = left.to_dense(), right.to_dense()
-    return torch.equal(left, right) or bool(((left == right) | ((left != left) & (right != right))).all())
-
-
-def _plain_equal(left: Any, right: Any) -> bool:
-    return type(left) is type(right) and (bool(left == right) or repr(left) == repr(right))
+    return [tensor.detach().clone() for tensor in tensors(value)]

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 from torch import nn
@@ -15,20 +13,20 @@ from raynas.graph.verify import verify
 from raynas.nn import LayerChoice, ModelSpace, Placeholder, Repeat, is_basic_unit, recording
 from raynas.nn.recording import construction
 from raynas.nn.tape import Tape
+from raynas.pytorch.calling import Inputs
 from raynas.pytorch.codegen import to_source
 from raynas.pytorch.fitting import check_candidates
+from raynas.pytorch.labels import has_choices, name_labels
 from raynas.pytorch.load import load_module
-from raynas.pytorch.members import Builder, can_hold, tape_of
+from raynas.pytorch.members import Builder, tape_of
 from raynas.pytorch.names import name_of
-from raynas.pytorch.passing import alike
 from raynas.pytorch.proof import Difference, build_alike, same_calls, same_members
-from raynas.pytorch.reasons import choices_of, located, reason, refuse_choices, signature_of
+from raynas.pytorch.reasons import located, reason, refuse_choices
+from raynas.pytorch.sharing import can_hold
 from raynas.pytorch.tracer import Tracer
 from raynas.pytorch.units import Whole, unit_of
 from raynas.pytorch.workshop import Workshop
-from raynas.search_space import Leaf
-from raynas.search_space.expression import leaves
-from raynas.serializer import Call, call_of, parameter
+from raynas.serializer import call_of
 
 
 def trace(
@@ -200,89 +198,6 @@ def opened(
         whole[module] = why
 
 
-@dataclass
-class Inputs:
-    """The root's inputs.
-
-    Attributes:
-        names: those that a call passes; None: those without a default.
-        optional: those that a call may pass as well.
-        fixed: those whose default decides what is computed.
-        absent: those for which a call passes None.
-    """
-
-    names: list[str] | None
-    optional: set[str]
-    fixed: list[str] = field(default_factory=list)
-    absent: set[str] = field(default_factory=set)
-
-    @classmethod
-    def given(cls, root: nn.Module, example_inputs: Sequence[Any] | None) -> Inputs:
-        """The inputs as an example passes them.
-
-        Raises:
-            TraceError: the model cannot be called like this.
-        """
-        if example_inputs is None:
-            return cls.of(root, None)
-        signature = signature_of(root)
-        try:
-            bound = signature.bind(*example_inputs).arguments
-        except TypeError as error:
-            raise TraceError(
-                f"{type(root).__name__} cannot be called with {len(example_inputs)} example inputs ({error}): "
-                "pass those of one call, in order"
-            ) from None
-        names: list[str] = []
-        for name, value in bound.items():
-            several = signature.parameters[name].kind is inspect.Parameter.VAR_POSITIONAL
-            names += [f"{name}_{i}" for i in range(len(value))] if several else [name]
-        made = cls.of(root, names)
-        made.absent = {name for name, value in bound.items() if value is None}
-        return made
-
-    @classmethod
-    def of(cls, root: nn.Module, names: list[str] | None) -> Inputs:
-        parameters = signature_of(root).parameters.values()
-        defaults = {p.name for p in parameters if p.default is not p.empty and p.name not in (names or ())}
-        return cls(names, {p.name for p in parameters if p.name in defaults and p.default is not None})
-
-    def fix(self) -> None:
-        """Leave the optional inputs at their defaults."""
-        self.fixed += sorted(self.optional)
-        self.optional = set()
-
-    def doubt(self, root: nn.Module, tracer: Tracer) -> str:
-        """Why the graph does not stand for every call; empty where it does."""
-        if self.names is not None:
-            return ""
-        parameters = list(signature_of(root).parameters.values())
-        for item in parameters:
-            if item.kind in (item.VAR_POSITIONAL, item.VAR_KEYWORD):
-                return f"takes any number of arguments as '{item.name}': pass example_inputs to trace one kind of call"
-        if self.fixed:
-            return f"decides by its argument '{self.fixed[0]}': pass example_inputs to trace one kind of call"
-        absent = {p.name for p in parameters if p.default is None}
-        if not absent:
-            return ""
-        other = Tracer(tracer.opaque, None, self.optional | absent)
-        try:
-            other.run(root)
-            same = alike(tracer.bodies[root].graph, other.bodies[root].graph)
-        except Exception:  # whatever a forward raises when it is passed what it was not made for
-            same = False
-        if not same:
-            return f"decides by its argument '{min(absent)}': pass example_inputs to trace one kind of call"
-        tracer.bodies[root] = other.bodies[root]
-        tracer.bodies.update(other.bodies)
-        return ""
-
-
-def has_choices(root: nn.Module) -> bool:
-    """Whether anything in a model is left to choose."""
-    return bool(_choices(root))
-
-
 def _whole(root: nn.Module, why: str) -> Graph:
     """The graph of a model that cannot be opened at all: its class, and its constructor call."""
     call = construction(root) or call_of(root)
@@ -294,38 +209,3 @@ def _whole(root: nn.Module, why: str) -> Graph:
         raise TraceError(
             f"{type(root).__name__} can neither be opened ({why}) nor written as source: {error}"
         ) from None
-
-
-def name_labels(root: nn.Module) -> None:
-    """Name every unlabelled choice after where it stands first: `stem.kernel_size`, `blocks.0.op`."""
-    taken = {leaf.label for leaf, _ in _choices(root)}
-    for leaf, wanted in _choices(root):
-        if leaf.label is None:
-            label, count = wanted or "model", 2
-            while label in taken:
-                label, count = f"{wanted}_{count}", count + 1
-            leaf.label = label
-            taken.add(label)
-
-
-def _holds_choice(call: Call) -> bool:
-    """Whether a choice stands among a call's arguments."""
-    return any(True for _ in leaves([call.args, dict(call.kwargs)]))
-
-
-def _choices(root: nn.Module) -> list[tuple[Leaf, str]]:
-    found: list[tuple[Leaf, str]] = []
-    for path, module in root.named_modules():
-        own = choices_of(module)
-        if own:
-            found += [(leaf, path) for leaf in own]
-            continue
-        if (call := construction(module)) is not None and _holds_choice(call):
-            named = {parameter(call.target, i): arg for i, arg in enumerate(call.args)} | dict(call.kwargs)
-            for name, arg in named.items():
-                if not isinstance(arg, nn.Module):
-                    found += [(leaf, f"{path}.{name}".lstrip(".")) for leaf in leaves(arg)]
-        for name, value in vars(module).items():
-            if not name.startswith("_"):
-                found += [(leaf, f"{path}.{name}".lstrip(".")) for leaf in leaves(value)]
-    return found
