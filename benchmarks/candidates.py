@@ -3,9 +3,9 @@
     python benchmarks/candidates.py
 
 Medians over candidates drawn at random, in milliseconds of this process's own CPU time; «again» draws a candidate that
-differs from one seen before in one choice, as evolution does. The last table hashes the cells of NAS-Bench-101 by
-raynas's fingerprint and, interleaved with it, by iterated neighbour hashing with MD5 in plain Python, as the
-benchmark's paper describes it, on the same graphs.
+differs from one seen before in one choice, as evolution does; «cold» has forgotten all units that it has measured. The
+last table hashes the cells of NAS-Bench-101 by raynas's fingerprint and, interleaved with it, by iterated neighbour
+hashing with MD5 in plain Python, as the benchmark's paper describes it, on the same graphs.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ import torch  # noqa: E402  # the folder of examples has to be found first
 from examples.spaces.nas_bench_201 import OPERATIONS, NasBench201  # noqa: E402
 from raynas import ModelSpace, NasBench201Cell, profile, to_source, trace  # noqa: E402
 from raynas.graph import Graph, GraphSpace, Unit, simplify  # noqa: E402
+from raynas.pytorch.profiling.measure import forget  # noqa: E402
 
 
 class CellAlone(ModelSpace):
@@ -66,6 +67,9 @@ def stages(space: GraphSpace, candidates: int, inputs: tuple[torch.Tensor, ...])
         row["all four"] = sum(row.values())
         row["source"], _ = timed(lambda g=simple: to_source(g))
         row["profile"], _ = timed(lambda g=simple: profile(g, inputs))
+        if number % 10 < 2:
+            forget()
+            row["profile, cold"], _ = timed(lambda g=simple: profile(g, inputs))
         if number >= 20:
             for name, value in row.items():
                 found.setdefault(f"{name}{' again' if again else ''}", []).append(value)
@@ -74,18 +78,22 @@ def stages(space: GraphSpace, candidates: int, inputs: tuple[torch.Tensor, ...])
 
 def show(name: str, found: dict[str, list[float]]) -> None:
     print(f"\n{name}\n{'':14}{'median':>10}{'min':>10}{'max':>10}   median again")
-    for stage in ("sample", "freeze", "simplify", "fingerprint", "all four", "source", "profile"):
+    for stage in ("sample", "freeze", "simplify", "fingerprint", "all four", "source", "profile", "profile, cold"):
         row = found[stage]
         again = statistics.median(found[f"{stage} again"])
         print(f"{stage:14}{statistics.median(row):10.3f}{min(row):10.3f}{max(row):10.3f}{again:15.3f}")
 
 
 KINDS = ("conv1", "conv3", "pool")
-UNITS: dict[str, Callable[[], Unit]] = {
-    "conv1": lambda: Unit("torch.nn.Conv2d", (4, 4, 1)),
-    "conv3": lambda: Unit("torch.nn.Conv2d", (4, 4, 3), {"padding": 1}),
-    "pool": lambda: Unit("torch.nn.MaxPool2d", (3,), {"stride": 1, "padding": 1}),
-}
+UNITS: list[dict[str, Unit]] = [
+    {
+        "conv1": Unit("torch.nn.Conv2d", (4, 4, 1)),
+        "conv3": Unit("torch.nn.Conv2d", (4, 4, 3), {"padding": 1}),
+        "pool": Unit("torch.nn.MaxPool2d", (3,), {"stride": 1, "padding": 1}),
+    }
+    for _ in range(6)
+]
+"""By vertex: as in a space, one unit of each kind stands there in all candidates."""
 
 
 def cells(vertices: int) -> list[tuple[list[tuple[int, int]], tuple[str, ...]]]:
@@ -108,7 +116,7 @@ def graph_of(edges: list[tuple[int, int]], kinds: tuple[str, ...]) -> Graph:
         for other in others:
             value = graph.add("function", "operator.add", (value, other), name=f"sum{len(graph.nodes)}")
         if vertex <= len(kinds):
-            graph.members[f"v{vertex}"] = UNITS[kinds[vertex - 1]]()
+            graph.members[f"v{vertex}"] = UNITS[vertex][kinds[vertex - 1]]
             value = graph.add("module", f"v{vertex}", (value,), name=f"v{vertex}")
         values.append(value)
     graph.add("output", "output", (values[-1],))
@@ -166,7 +174,7 @@ def nas_bench_101(most: int) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--candidates", type=int, default=60)
-    parser.add_argument("--vertices", type=int, default=5, help="6 takes minutes: 128,509 labelled cells")
+    parser.add_argument("--vertices", type=int, default=6, help="6 takes a minute: 128,509 labelled cells")
     given = parser.parse_args()
     torch.set_num_threads(1)
     print(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}")
