@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, cast
 
 from raynas.errors import GraphError
-from raynas.graph.kinds import PLACEHOLDER
+from raynas.graph.finding import CALLS, described, is_what, looked_up, names_of, op_of
 from raynas.graph.member import Choice, Member, Pick, Repeated, Shared, Unit
 from raynas.graph.node import Node, Op, nodes_in, shown
-from raynas.serializer import qualified_name
 
 if TYPE_CHECKING:
     from raynas.graph.graph import Graph
-
-WORDS: Mapping[str, type] = {"LayerChoice": Choice, "InputChoice": Pick, "Repeat": Repeated}
-CALLS = ("module", "graph", "choice")
-PUBLIC = ("torch", "torch.nn.functional", "operator", "math", "builtins")
-"""Where functions are looked up first: under the names people write."""
 
 
 class Editing:
@@ -50,11 +43,11 @@ class Editing:
             for node in graph.nodes:
                 if op is not None and node.op != op:
                     continue
-                if target is not None and node.target not in _names(target):
+                if target is not None and node.target not in names_of(target):
                     continue
                 if label is not None or type is not None:
                     member = self._called(graph, node)
-                    if member is None or not _is(member, label, type):
+                    if member is None or not is_what(member, label, type):
                         continue
                 node.graph = graph
                 found.append(node)
@@ -106,15 +99,15 @@ class Editing:
         if module is not None:
             count = len(list(nodes_in((args, dict(kwargs or {})))))
             name = self._added(graph, name, module, count)
-        member, _ = _looked_up(graph, name)
-        made = f" ({_described(member)})" if module is not None else ""
-        return self._new(_op(member), name, args, kwargs, name.rpartition(".")[2], f"called '{name}'{made}")
+        member, _ = looked_up(graph, name)
+        made = f" ({described(member)})" if module is not None else ""
+        return self._new(op_of(member), name, args, kwargs, name.rpartition(".")[2], f"called '{name}'{made}")
 
     def call_function(
         self, target: Callable[..., Any] | str, args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None
     ) -> Node:
         """A node that calls a function, given as such or by its qualified name."""
-        name = target if isinstance(target, str) else _names(target)[0]
+        name = target if isinstance(target, str) else names_of(target)[0]
         return self._new("function", name, args, kwargs, name.rpartition(".")[2], f"called {name}")
 
     def call_method(self, name: str, args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None) -> Node:
@@ -180,8 +173,8 @@ class Editing:
             if all(path == name or not path.startswith(f"{name}.") for path in paths_of(step))
             and all(is_there(graph, path) for path in paths_of(step))
         ]
-        node.op = _op(member)
-        self._note(graph, f"replaced {_described(was)} '{name}' by {_described(member)}")
+        node.op = op_of(member)
+        self._note(graph, f"replaced {described(was)} '{name}' by {described(member)}")
         return node
 
     def insert_on_edge(self, source: Node, user: Node, name: str, module: Any) -> Node:
@@ -260,7 +253,7 @@ class Editing:
     def _called(self, graph: Graph, node: Node) -> Member | None:
         if node.op not in CALLS:
             return None
-        member, names = _looked_up(graph, node.target)
+        member, names = looked_up(graph, node.target)
         while isinstance(member, Shared):
             member = names.get(member.name) or self._graph.shared[member.name]
         return member
@@ -271,21 +264,6 @@ class Editing:
                 changed.notes.clear()
         where = "" if graph is (self._outermost or self._graph) else f" in '{graph.name}'"
         self.history.append(f"{what}{where}")
-
-
-def _looked_up(graph: Graph, path: str) -> tuple[Member, Mapping[str, Member]]:
-    from raynas.graph.graph import children
-
-    member: Member = graph
-    shared: dict[str, Member] = dict(graph.shared)
-    for part in path.split("."):
-        inside = children(member)
-        if part not in inside:
-            raise GraphError(f"graph '{graph.name}' has no member '{path}': add it with call_module(…, module=…)")
-        member = inside[part]
-        while isinstance(member, Shared) and member.name in shared:
-            member = shared[member.name]
-    return member, shared
 
 
 def _prune(graph: Graph, node: Node) -> None:
@@ -299,49 +277,3 @@ def _prune(graph: Graph, node: Node) -> None:
         return
     del graph.members[name]
     graph.setup = [step for step in graph.setup if all(is_there(graph, path) for path in paths_of(step))]
-
-
-def _is(member: Member, label: str | None, kind: Any) -> bool:
-    if label is not None and label not in _labels(member):
-        return False
-    if kind is None:
-        return True
-    names = _names(kind)
-    if isinstance(member, Unit):
-        return member.target in names
-    name = names[0].rpartition(".")[2]
-    if name in WORDS and names[0].startswith("raynas."):
-        return isinstance(member, WORDS[name])
-    return getattr(member, "name", None) == name and not isinstance(member, Shared)
-
-
-def _labels(member: Member) -> list[str | None]:
-    if isinstance(member, Choice | Pick):
-        return [leaf.label for leaf in member.pick.leaves()]
-    if isinstance(member, Repeated):
-        return [leaf.label for leaf in member.depth.leaves()]
-    if isinstance(member, Unit) and member.target == PLACEHOLDER:
-        return [member.args[0] if member.args else member.kwargs.get("label")]
-    return []
-
-
-def _op(member: Member) -> Op:
-    """The op of a node that calls a member."""
-    if isinstance(member, Choice | Pick | Repeated):
-        return "choice"
-    return "module" if isinstance(member, Unit) else "graph"
-
-
-def _described(member: Member) -> str:
-    return member.target if isinstance(member, Unit) else getattr(member, "name", type(member).__name__)
-
-
-def _names(target: Any) -> list[str]:
-    """The names under which a class or function may stand in a graph; a text stands for itself."""
-    if isinstance(target, str):
-        return [target]
-    name = getattr(target, "__name__", "")
-    public = [f"{home}.{name}" for home in PUBLIC if getattr(sys.modules.get(home), name, None) is target]
-    if getattr(target, "__module__", "").startswith("torch.nn.modules."):
-        public.append(f"torch.nn.{name}")
-    return public or [qualified_name(target)]

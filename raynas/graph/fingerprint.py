@@ -12,10 +12,10 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from functools import lru_cache
+from collections.abc import Sequence
 from itertools import pairwise
 
+from raynas.graph.colours import FACTOR, MASK, SUMMAND, from_below, number_of, refined
 from raynas.graph.flat import flatten
 from raynas.graph.graph import Graph
 from raynas.graph.step import Flat, Step
@@ -26,9 +26,6 @@ TRIES = 200
 
 VERSION = "1"
 """Stands in every fingerprint; another canonical form gets another."""
-
-MASK = (1 << 64) - 1
-FACTOR, SUMMAND = 0x9E3779B97F4A7C15, 0x632BE59BD9B4E019
 
 
 def fingerprint(graph: Graph) -> str:
@@ -43,7 +40,7 @@ def canonical(flat: Flat) -> str:
     if form is not None:
         return form
     flat = Flat(tuple(reached(flat.steps)), flat.links)
-    colours = _from_below(flat.steps, [_number(step.label) for step in flat.steps])
+    colours = from_below(flat.steps, [number_of(step.label) for step in flat.steps])
     if not _ambiguous(flat, colours):
         return _form(flat, _walk(_ordered(flat.steps, colours))[0])
     return _Search(flat).form()
@@ -54,7 +51,7 @@ def _plain_form(flat: Flat) -> str | None:
     colours: list[int] = []
     ordered: list[Sequence[int]] = []
     for label, operands, free, _, _ in flat.steps:
-        colour = _number(label)
+        colour = number_of(label)
         terms: Sequence[int] = operands
         if len(operands) > 1 and free:
             terms = sorted(operands, key=colours.__getitem__)
@@ -64,7 +61,7 @@ def _plain_form(flat: Flat) -> str | None:
             if free and value == last:
                 return None
             last = value
-            colour = ((colour ^ value) * FACTOR + SUMMAND) & MASK  # as in `_mixed`
+            colour = ((colour ^ value) * FACTOR + SUMMAND) & MASK  # as in `mixed`
             colour ^= colour >> 29
         colours.append(colour)
         ordered.append(terms)
@@ -83,7 +80,7 @@ class _Search:
 
     def refined(self, marks: Sequence[int]) -> list[int]:
         self.tries += 1
-        return _refined(self.flat.steps, marks)
+        return refined(self.flat.steps, marks)
 
     def marked(self, colours: list[int], chosen: int) -> list[int]:
         return self.refined([*colours[:chosen], colours[chosen] ^ MASK, *colours[chosen + 1 :]])
@@ -121,19 +118,6 @@ class _Search:
             if not alike:
                 return _form(self.flat, order)
             colours = self.marked(colours, alike[0])
-
-
-@lru_cache(maxsize=1 << 16)
-def _number(label: str) -> int:
-    return int.from_bytes(hashlib.blake2b(label.encode(), digest_size=8).digest(), "big")
-
-
-def _mixed(start: int, values: Iterable[int]) -> int:
-    """One number of several, in which their order counts; the same in every process."""
-    for value in values:
-        start = ((start ^ value) * FACTOR + SUMMAND) & MASK
-        start ^= start >> 29
-    return start
 
 
 def _ambiguous(flat: Flat, colours: Sequence[int]) -> bool:
@@ -183,60 +167,6 @@ def _twins(steps: Sequence[Step], colours: Sequence[int], alone: Sequence[bool],
         else:
             pairs += zip(a.operands, b.operands, strict=True)
     return True
-
-
-def _refined(steps: Sequence[Step], marks: Sequence[int]) -> list[int]:
-    """Colours that say how a step looks from all sides: what it computes, who uses it and what it shares."""
-    colours = [_mixed(_number(step.label), (mark,)) for step, mark in zip(steps, marks, strict=True)]
-    places: dict[int, list[int]] = {}
-    for position, step in enumerate(steps):
-        if step.owner is not None:
-            places.setdefault(step.owner, []).append(position)
-    several = [found for found in places.values() if len(found) > 1]
-    count = 0
-    while len(set(colours)) > count:
-        count = len(set(colours))
-        colours = _from_above(steps, _from_below(steps, colours))
-        shared = [0] * len(steps)
-        for found in several:
-            whole = _mixed(1, sorted([colours[position] for position in found]))
-            for position in found:
-                shared[position] = whole
-        pairs = zip(colours, shared, strict=True)
-        mixed = [((colour ^ whole) * FACTOR + SUMMAND) & MASK for colour, whole in pairs]
-        colours = [value ^ (value >> 29) for value in mixed]  # as in `_mixed`
-    return colours
-
-
-def _from_below(steps: Sequence[Step], colours: Sequence[int]) -> list[int]:
-    """Colours that also say what the operands' colours are."""
-    found: list[int] = []
-    for (_, operands, free, _, _), colour in zip(steps, colours, strict=True):
-        below = [found[operand] for operand in operands]
-        if free:
-            below.sort()
-        for value in below:  # as in `_mixed`
-            colour = ((colour ^ value) * FACTOR + SUMMAND) & MASK
-            colour ^= colour >> 29
-        found.append(colour)
-    return found
-
-
-def _from_above(steps: Sequence[Step], colours: Sequence[int]) -> list[int]:
-    """Colours that also say what the users' colours are, and where in their arguments they have it."""
-    users: list[list[int]] = [[] for _ in steps]
-    found = list(colours)
-    for position in range(len(steps) - 1, -1, -1):
-        colour = colours[position]
-        for value in sorted(users[position]):  # as in `_mixed`
-            colour = ((colour ^ value) * FACTOR + SUMMAND) & MASK
-            colour ^= colour >> 29
-        found[position] = colour
-        _, operands, free, _, _ = steps[position]
-        for place, operand in enumerate(operands):
-            value = ((colour ^ (0 if free else place + 1)) * FACTOR + SUMMAND) & MASK
-            users[operand].append(value ^ (value >> 29))
-    return found
 
 
 def _ordered(steps: Sequence[Step], colours: Sequence[int]) -> list[Sequence[int]]:
