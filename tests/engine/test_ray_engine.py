@@ -99,6 +99,20 @@ class TestRayEngine(EngineContract):
         assert len(processes) == 4, ends
         assert max(map(processes.count, processes)) <= 2
 
+    def test_a_worker_that_waits_for_a_verdict_keeps_its_place(self, tmp_path: Path) -> None:
+        order: list[Event] = []
+
+        def hear(event: Event) -> None:
+            order.append(event)
+            if isinstance(event, Reported):
+                time.sleep(0.5)  # long enough for another worker to begin the next job, if it were let
+
+        with opened(self.host, Workplace(str(tmp_path)), Resources(num_cpus=2)) as engine:
+            events = collect(engine, [job(ray_jobs.report_from, trial) for trial in range(4)], hear=hear)
+        ends = [happened[-1] for happened in events.values()]
+        assert len({end.metrics["pid"] for end in ends if isinstance(end, Finished)}) == 1
+        assert [type(event) for event in order] == [Started, Reported, Finished] * 4
+
     def test_jobs_run_side_by_side_where_there_is_room(self, tmp_path: Path) -> None:
         (tmp_path / "met").mkdir()
         jobs = [job(ray_jobs.meet, trial, folder=str(tmp_path / "met"), others=2) for trial in range(2)]
