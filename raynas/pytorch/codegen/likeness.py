@@ -7,7 +7,7 @@ from typing import Any
 
 from raynas.graph import Graph, Member, Node, Shared, Tensor, Unit
 from raynas.graph.texts import text_of
-from raynas.pytorch.codegen.members import is_inline
+from raynas.pytorch.codegen.inline import is_inline
 
 
 def likeness(graph: Graph, draft: Callable[[Graph], Hashable]) -> Hashable | None:

@@ -8,33 +8,18 @@ from typing import Any
 
 from raynas.errors import GraphError
 from raynas.graph import Apply, Copy, Graph, Let, Local, Make, Member, Path, Set, Shared, Step, Tensor, Unit
-from raynas.graph.graph import children, find
+from raynas.graph.graph import find
 from raynas.graph.setup import is_there, paths_of
 from raynas.graph.verify import identifier
 from raynas.pytorch.codegen.arithmetic import INFIX, PREFIX, arithmetic
+from raynas.pytorch.codegen.guards import calls_in, guarded, needs_guard
+from raynas.pytorch.codegen.inline import is_inline, mentioned
 from raynas.pytorch.codegen.literals import Imports, constructor, literal, quoted
 from raynas.pytorch.codegen.loops import Loop, rolled
 from raynas.pytorch.codegen.paths import written
 from raynas.pytorch.codegen.text import Block, Listed, Slot, Text, call
 
 NUMBER = re.compile(r"_[0-9]+$")
-
-GUARDED = ("torch.nn.init.", "torch.nn.utils.")
-"""What computes without gradients by itself."""
-
-FREE = (
-    ".requires_grad_",
-    ".load_state_dict",
-    ".eval",
-    ".train",
-    ".double",
-    ".float",
-    ".half",
-    ".bfloat16",
-    ".to",
-    ".type",
-)
-"""Methods of modules and parameters that compute nothing."""
 
 
 class Members:
@@ -99,7 +84,7 @@ class Members:
                     self.parts[step.name] = name
             else:
                 lines += self._step(step)
-        return _guarded(lines, self.imports)
+        return guarded(lines, self.imports)
 
     def _unused(self, wanted: str) -> str:
         """A variable that the constructor does not use yet."""
@@ -217,10 +202,10 @@ class Members:
             return [(written(self.graph, step.path, self.local), " = ", self._value(step.value, "value"))]
         if isinstance(step, Let):
             line: Text = (self.variables[step.name], " = ", self._value(step.value, "value"))
-            return [Block("with torch.no_grad():", (line,))] if _needs_guard(step) else [line]
+            return [Block("with torch.no_grad():", (line,))] if needs_guard(step) else [line]
         if isinstance(step, Apply):
             text = self._call(Unit(step.target, step.args, step.kwargs))
-            return [Block("with torch.no_grad():", (text,))] if _needs_guard(step) else [text]
+            return [Block("with torch.no_grad():", (text,))] if needs_guard(step) else [text]
         return []
 
     def _value(self, value: Any, hint: str) -> Text:
@@ -230,7 +215,7 @@ class Members:
             return self.variables[value.name]
         if isinstance(value, Unit):
             return self._call(value)
-        if isinstance(value, tuple | list) and any(True for _ in _calls(value)):
+        if isinstance(value, tuple | list) and any(True for _ in calls_in(value)):
             items = tuple(self._value(item, hint) for item in value)
             close = "]" if isinstance(value, list) else ",)" if len(items) == 1 else ")"
             return Listed("[" if isinstance(value, list) else "(", items, close)
@@ -269,76 +254,13 @@ class Members:
                         if step.target.startswith(".")
                         else call(self.imports.name(step.target), [head, *rest])
                     )
-                    line: Text = Block("with torch.no_grad():", (text,)) if _needs_guard(step) else text
+                    line: Text = Block("with torch.no_grad():", (text,)) if needs_guard(step) else text
                     if first.path in branch.optional:
                         line = Block(f"if module.{first.path} is not None:", (line,))
                     lines.append(line)
             word = "elif" if position else "if"
-            branches.append(Block(f"{word} isinstance(module, {kinds}):", tuple(_guarded(lines, self.imports))))
+            branches.append(Block(f"{word} isinstance(module, {kinds}):", tuple(guarded(lines, self.imports))))
         return Block("for module in self.modules():", tuple(branches))
-
-
-def _needs_guard(step: Apply | Let) -> bool:
-    """Whether a statement would be recorded for gradients: it computes with parameters."""
-    if isinstance(step, Let):
-        return bool(_calls(step.value.args))
-    if step.target.startswith(GUARDED) or step.target in FREE:
-        return False
-    return any(not isinstance(item, Unit) or _calls(item.args) for item in _calls(step.args))
-
-
-def _calls(value: Any) -> list[Any]:
-    if isinstance(value, Path | Local | Unit):
-        return [value]
-    if isinstance(value, tuple | list):
-        return [found for item in value for found in _calls(item)]
-    return []
-
-
-def _guarded(lines: list[Text], imports: Imports) -> list[Text]:
-    """Neighbouring blocks with the same head as one."""
-    merged: list[Text] = []
-    for line in lines:
-        last = merged[-1] if merged else None
-        if isinstance(line, Block) and line.head == "with torch.no_grad():":
-            imports.word("torch")
-            if isinstance(last, Block) and last.head == line.head:
-                merged[-1] = Block(line.head, (*last.lines, *line.lines))
-                continue
-        merged.append(line)
-    return merged
-
-
-def is_inline(graph: Graph) -> bool:
-    """Whether a graph is written as an expression, such as `nn.Sequential(…)`, rather than as a class."""
-    if graph.shared or graph.setup or graph.init is not None or graph.attributes:
-        return False
-    if graph.base in ("torch.nn.ParameterList", "torch.nn.ParameterDict"):
-        return not graph.nodes and all(isinstance(member, Tensor) for member in graph.members.values())
-    if any(isinstance(member, Tensor) for member in graph.members.values()):
-        return False
-    if graph.base == "torch.nn.Sequential":
-        return not graph.nodes or graph.is_sequential
-    return graph.base in ("torch.nn.ModuleList", "torch.nn.ModuleDict") and not graph.nodes
-
-
-def mentioned(member: Member) -> list[str]:
-    """The shared members that a member mentions and does not hold, at any depth, each once, in order."""
-    if isinstance(member, Unit):
-        return []
-    if isinstance(member, Shared):
-        return [member.name]
-    inside = list(children(member).values())
-    own: Mapping[str, Member] = {}
-    if isinstance(member, Graph):
-        own = member.shared
-        inside += own.values()
-    found: dict[str, None] = {}
-    for child in inside:
-        for name in mentioned(child):
-            if name not in own:
-                found[name] = None
-    return list(found)
 
 
 def _assigned(name: str, text: Text) -> Text:

@@ -11,9 +11,10 @@ from raynas.graph import Apply, Graph, Member, Set, Tensor, Unit
 from raynas.graph.graph import children
 from raynas.graph.texts import PLAIN
 from raynas.pytorch.codegen.forward import Forward
+from raynas.pytorch.codegen.inline import is_inline
 from raynas.pytorch.codegen.likeness import likeness
 from raynas.pytorch.codegen.literals import Imports, literal
-from raynas.pytorch.codegen.members import Members, is_inline
+from raynas.pytorch.codegen.members import Members
 from raynas.pytorch.codegen.paths import written
 from raynas.pytorch.codegen.text import WIDTH, Block, Listed, Slot, Text, call, flat, laid_out, slots
 
