@@ -91,11 +91,11 @@ def test_a_server_that_is_restarted_costs_nothing(tmp_path: Path, chance: Random
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 2 MB."""
+    """A file system of 12 MB: SQLite lets a WAL grow to 4."""
     libc = ctypes.CDLL(None, use_errno=True)
     folder = tmp_path / "disk"
     folder.mkdir()
-    if not hasattr(libc, "mount") or libc.mount(b"tmpfs", bytes(folder), b"tmpfs", 0, b"size=2m"):
+    if not hasattr(libc, "mount") or libc.mount(b"tmpfs", bytes(folder), b"tmpfs", 0, b"size=12m"):
         pytest.skip("this user may not mount a small disk")
     yield folder
     libc.umount2(bytes(folder), 2)
@@ -115,7 +115,7 @@ def test_a_full_disk_ends_the_search_and_loses_nothing(
         if progress.done >= when and not filler.exists():
             with filler.open("wb", buffering=0) as file, pytest.raises(OSError, match="No space left"):
                 while True:
-                    file.write(bytes(1024))
+                    file.write(bytes(4096))
 
     settings = {"storage_path": small_disk, "engine": engine, "resources": ALL, "max_trials": 60}
     quick = {"seconds": 0.02}
