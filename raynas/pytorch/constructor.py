@@ -20,12 +20,12 @@ from raynas.graph import Apply, Path, Set, Unit
 from raynas.graph.fixed import has_choice
 from raynas.graph.member import Let, Local, Step
 from raynas.nn import InputChoice, LayerChoice, Repeat, is_basic_unit
-from raynas.nn.basic_unit import CONTAINERS
 from raynas.nn.recording import construction
 from raynas.nn.tape import WEIGHTS, Event, Tape, tensors_in
 from raynas.pytorch.files import Files, same_tensors
 from raynas.pytorch.names import name_of
 from raynas.pytorch.places import paths_below
+from raynas.pytorch.reasons import can_be_whole
 from raynas.pytorch.state import TORCHS
 from raynas.pytorch.tensors import creation
 from raynas.pytorch.units import Whole, unit_of
@@ -120,12 +120,15 @@ class Constructors:
         for module, tensor in _tensors(root):
             self._owned.setdefault(id(tensor), (tensor, module))
             self._storages.setdefault(_storage(tensor), []).append(tensor)
+        self._dropped: set[int] = set()
         self._first: dict[int, Tensor] = {}
         self._files = Files()
         self._chooses = any(isinstance(module, LayerChoice | InputChoice | Repeat) for module in self._live)
         if tape is not None and not self._chooses:
             self._chooses = any(has_choice((call.args, dict(call.kwargs))) for call in tape.constructions)
         if tape is not None:
+            gone = (module for module in tape.modules if module not in self._live and _draws_itself(module))
+            self._dropped = {_storage(tensor) for module in gone for tensor in module.parameters()}
             for tensor, before in tape.moved:
                 self._first.setdefault(id(tensor), before)
                 if id(tensor) in self._owned:
@@ -139,6 +142,16 @@ class Constructors:
     def value(self, tensor: Tensor) -> tuple[Any, int | None] | None:
         """The expression that created an opened module's tensor, and when, where that counts; None: not recorded."""
         return self.values.get(id(tensor))
+
+    def unwritable(self, tensor: Tensor) -> tuple[list[nn.Module], str]:
+        """Why a tensor that no recorded call created cannot be written as its value, and the modules that it concerns.
+
+        Its value would be that of one seed, or what it shares memory with would no longer change with it.
+        """
+        if _storage(tensor) in self._dropped:
+            return [], "was made by a layer that the model does not keep"
+        others = [other for other in self._storages.get(_storage(tensor), ()) if other is not tensor]
+        return [self.owner(other) for other in others], "shares memory with another tensor" if others else ""
 
     def below(self, module: nn.Module) -> dict[int, str]:
         """Paths of all that stands below a module, by object."""
@@ -361,7 +374,7 @@ class Constructors:
             self._homes[index] = home
         drew = self._draws(event)
         if not unit_owned and (home is module or type(module) in (nn.ParameterList, nn.ParameterDict)):
-            self.values[id(tensor)] = value, index if drew or _has_local(value) else None
+            self.values[id(tensor)] = value, index if drew or _needs_others(value) else None
             return
         path = self.below(home).get(id(tensor))
         if path is None:
@@ -441,7 +454,7 @@ class Constructors:
                     made = self._unit(event, home, known)
                 return made if position is None else Unit("operator.getitem", (made, position))
             literal = creation(value.detach())
-            if literal is None:
+            if literal is None or _storage(value) in self._dropped:
                 raise Untold("it uses a tensor that nobody recorded")
             return literal
         if isinstance(value, nn.Module):
@@ -464,7 +477,7 @@ class Constructors:
         """The innermost opened module in whose constructor something happened and that holds all that it needs."""
         wanted = [id(owner) for owner in self._owners(event)] if event is not None else []
         for module in reversed(scopes):
-            if module not in self._live or not _can_hold(module):
+            if module not in self._live or not can_be_whole(module):
                 continue
             if all(item in self.below(module) for item in wanted):
                 return module
@@ -503,14 +516,11 @@ class Constructors:
         self.steps.setdefault(home, []).append(timed)
 
 
-def _has_local(value: Any) -> bool:
+def _needs_others(value: Any) -> bool:
+    """Whether an expression uses a variable, or what the module holds: then that has to be made before it."""
     if isinstance(value, Unit):
-        return _has_local((*value.args, *value.kwargs.values()))
-    return isinstance(value, Local) or (isinstance(value, tuple | list) and any(map(_has_local, value)))
-
-
-def _can_hold(module: nn.Module) -> bool:
-    return type(module) not in CONTAINERS and not isinstance(module, LayerChoice | Repeat)
+        return _needs_others((*value.args, *value.kwargs.values()))
+    return isinstance(value, Local | Path) or (isinstance(value, tuple | list) and any(map(_needs_others, value)))
 
 
 def _draws_itself(module: nn.Module) -> bool:

@@ -34,7 +34,8 @@ from raynas.pytorch.changes import Changed, Changes, equal, marking, plain
 from raynas.pytorch.constructor import Constructors, draws
 from raynas.pytorch.fx_graph import nodes_of
 from raynas.pytorch.names import name_of
-from raynas.pytorch.sharing import can_hold, copies, shared_modules, ties
+from raynas.pytorch.reasons import can_be_whole, commonpath
+from raynas.pytorch.sharing import copies, shared_modules, ties
 from raynas.pytorch.tensors import creation
 from raynas.pytorch.tracer import Tracer
 from raynas.pytorch.units import Whole, unit_of
@@ -73,7 +74,7 @@ class Builder:
     def graph(self, module: nn.Module) -> Graph:
         """An opened module, or one that is never called: its members, steps and constructor."""
         body = self.tracer.bodies.get(module)
-        holds = can_hold(module) or module is self.root
+        holds = can_be_whole(module) or module is self.root
         copied = (
             self.constructors.tape is not None and module in self.constructors.tape.copied and module not in self.firsts
         )
@@ -306,6 +307,14 @@ class Builder:
                 break
         return around
 
+    def around(self, modules: list[nn.Module]) -> nn.Module:
+        """The smallest module around several that can be kept whole."""
+        places = {module: path for path, module in self.root.named_modules()}
+        common = commonpath([places[module] for module in modules])
+        while not can_be_whole(self.root.get_submodule(common)):
+            common = common.rpartition(".")[0]
+        return self.root.get_submodule(common)
+
     def tensor(self, module: nn.Module, name: str, tensor: torch.Tensor, kind: Any) -> Tensor:
         persistent = name not in module._non_persistent_buffers_set
         known = self.constructors.value(tensor)
@@ -316,6 +325,9 @@ class Builder:
             return Tensor(Unit("torch.empty", (tuple(tensor.shape),), kwargs), kind, tensor.requires_grad, persistent)
         self.written.add(id(tensor))
         value = known[0] if known is not None else creation(tensor.detach())
+        owners, why = self.constructors.unwritable(tensor) if known is None else ([], "")
+        if why:
+            raise Whole(self.around([module, *owners]), f"its {kind} '{name}' {why}")
         if value is None:
             raise Whole(module, f"owns the {kind} '{name}', whose value is too large to write out")
         return Tensor(value, kind, tensor.requires_grad, persistent)

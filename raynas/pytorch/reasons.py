@@ -48,7 +48,7 @@ def reason(error: BaseException, module: nn.Module) -> str:
     trace = error.__traceback__
     while trace is not None:
         code = trace.tb_frame.f_code
-        if is_users(code.co_filename):
+        if _is_users(code.co_filename):
             where = f"{code.co_filename}:{trace.tb_lineno}"
         trace = trace.tb_next
     return f"{where}: {what}" if where else what
@@ -66,21 +66,26 @@ def can_be_whole(module: nn.Module) -> bool:
     return type(module) not in CONTAINERS and not isinstance(module, LayerChoice | Repeat)
 
 
-def located(why: str, module: nn.Module) -> str:
-    """A reason with the line that it is about: that of the module's forward, where it names none."""
-    where = line_of(module)
+def located(why: str, module: nn.Module, constructor: bool = False) -> str:
+    """A reason with the line that it is about: that of the module's forward or constructor, where it names none."""
+    init: Any = type(module).__init__
+    where = _line(getattr(init, "__wrapped__", init)) if constructor else line_of(module)
     return why if ".py:" in why or not where else f"{where}: {why}"
 
 
-def is_users(file: str) -> bool:
+def _is_users(file: str) -> bool:
     return not file.startswith((TORCH, RAYNAS)) and not is_pythons(file)
 
 
 def line_of(module: nn.Module) -> str:
     """Where a module's forward is defined; empty where that is not known."""
     forward: Any = getattr(forward_of(module), "__func__", forward_of(module))
-    code = getattr(getattr(forward, "__wrapped__", forward), "__code__", None)
-    return "" if code is None or not is_users(code.co_filename) else f"{code.co_filename}:{code.co_firstlineno}"
+    return _line(getattr(forward, "__wrapped__", forward))
+
+
+def _line(function: Any) -> str:
+    code = getattr(function, "__code__", None)
+    return "" if code is None or not _is_users(code.co_filename) else f"{code.co_filename}:{code.co_firstlineno}"
 
 
 RAYNAS = str(Path(__file__).parents[1])

@@ -16,12 +16,8 @@ from raynas.nn import LayerChoice, Repeat, is_basic_unit
 from raynas.nn.basic_unit import CONTAINERS
 from raynas.nn.recording import construction
 from raynas.pytorch.constructor import draws
+from raynas.pytorch.reasons import can_be_whole
 from raynas.pytorch.tracer import Tracer
-
-
-def can_hold(module: nn.Module) -> bool:
-    """Whether an opened module has a constructor of its own in which steps can stand."""
-    return type(module) not in CONTAINERS and not isinstance(module, LayerChoice | Repeat)
 
 
 def copies(root: nn.Module) -> tuple[dict[nn.Module, list[tuple[str, str]]], set[nn.Module]]:
@@ -45,7 +41,7 @@ def copies(root: nn.Module) -> tuple[dict[nn.Module, list[tuple[str, str]]], set
             continue
         home, cut = root, 0
         common = _common_path(path, source)
-        while common and not can_hold(root.get_submodule(common)):
+        while common and not can_be_whole(root.get_submodule(common)):
             common = common.rpartition(".")[0]
         home, cut = root.get_submodule(common), len(common) + 1 if common else 0
         if not any(isinstance(m, LayerChoice | Repeat) for m in _between(root, path)):

@@ -21,8 +21,7 @@ from raynas.pytorch.load import load_module
 from raynas.pytorch.members import Builder, tape_of
 from raynas.pytorch.names import name_of
 from raynas.pytorch.proof import Difference, build_alike, same_calls, same_members
-from raynas.pytorch.reasons import located, reason, refuse_choices
-from raynas.pytorch.sharing import can_hold
+from raynas.pytorch.reasons import can_be_whole, located, reason, refuse_choices
 from raynas.pytorch.tracer import Tracer
 from raynas.pytorch.units import Whole, unit_of
 from raynas.pytorch.workshop import Workshop
@@ -110,7 +109,7 @@ def _proven(
                 raise TraceError(f"{where} would not come back as it was ({found.why}), and it cannot be kept whole")
             notice(f"{_named(root, found.path)} starts with other weights than the original: {found.why}")
             return space, opaque
-        whole = {**opaque, module: found.why}
+        whole = {**opaque, module: located(found.why, module, constructor=not found.called)}
 
 
 def _named(root: nn.Module, path: str) -> str:
@@ -142,7 +141,7 @@ def _around(root: nn.Module, module: nn.Module, opaque: Collection[nn.Module]) -
         chain.append(root.get_submodule(".".join(parts[:cut])))
     kept = [position for position, item in enumerate(chain) if item in opaque]
     for item in reversed(chain[: kept[0]] if kept else chain):
-        if can_hold(item) and not is_basic_unit(type(item)) and (construction(item) or call_of(item)) is not None:
+        if can_be_whole(item) and not is_basic_unit(type(item)) and (construction(item) or call_of(item)) is not None:
             return item
     return None
 
