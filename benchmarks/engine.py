@@ -19,12 +19,18 @@ from pathlib import Path
 from typing import Any
 
 import numpy
-from common import Net, folder, load, ray_with, row, searched, trained
+from common import Net, folder, load, noop, ray_with, row, searched, torch, trained
 
+from examples.spaces.nas_bench_201 import NasBench201
+from raynas import Experiment
 from raynas.engine import ExecutionEngine, Resources, Workplace
 from raynas.engine.ray_engine import RayEngine, RaySession
+from raynas.evaluator import FunctionalEvaluator
+from raynas.experiment.assembly import designs_of
 from raynas.experiment.hosted import HostedSearch
-from raynas.trial import Trial
+from raynas.plugins import make
+from raynas.search import Planner
+from raynas.trial import Ledger, Proposed, Trial, begin
 
 FLIGHT = 16
 
@@ -165,6 +171,32 @@ def flat(trials: int) -> None:
         print("resident MB: actor {:.0f}, largest worker {:.0f}".format(*(each / 1024 for each in seen[at][2:])))
 
 
+def planner(candidates: int) -> None:
+    """What a candidate costs the planner, and how many workers that can keep busy."""
+    cell: dict[str, Any] = {"constraints": {"params": "<=10M", "flops": "<=1G"}}
+    print(
+        f"{load()}\n{'ms of the planner per candidate':40}{'median':>10}{'min':>10}{'max':>10}  workers, trials of 1 s"
+    )
+    for name, space, example, changes in (
+        ("30 nodes", Net(), None, {}),
+        ("NAS-Bench-201's network, constraints", NasBench201(), torch.zeros(1, 3, 32, 32), cell),
+    ):
+        with folder() as place:
+            evaluator = FunctionalEvaluator(noop, example_inputs=example)
+            experiment = Experiment(space, evaluator, "random", objective="score", storage_path=place, **changes)
+            pickles: dict[str, Any] = {}
+            designs = designs_of(experiment.definition(pickles), pickles)
+        plan, ledger, spent = Planner(make("random", {}), designs, 0), Ledger({"score": "max"}), []
+        for number in range(candidates):
+            begun = time.process_time()
+            planned = plan.plan(number, ledger.freeze())
+            spent.append(1000 * (time.process_time() - begun))
+            assert planned.sample is not None and planned.key is not None, planned
+            ledger.put(begin(Proposed(number, 0.0, planned.sample, planned.key)))
+        later = spent[len(spent) // 5 :]
+        print(f"{name:40}{row(later)}{1000 / statistics.median(later):12.0f}")
+
+
 def cpu(part: list[Trial], seen: list[tuple[float, float, int, int]]) -> float:
     """Milliseconds of CPU time that the actor spent on each of these trials."""
     times, spent = [each[0] for each in seen if each[1]], [each[1] for each in seen if each[1]]
@@ -190,9 +222,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--trials", type=int, default=1000)
+    parser.add_argument("--planner", type=int, help="plan so many candidates instead")
     parser.add_argument("--flat", type=int, help="one search of so many trials")
     given = parser.parse_args()
-    if given.flat:
+    if given.planner:
+        planner(given.planner)
+    elif given.flat:
         flat(given.flat)
     else:
         compare(given.repeats, given.trials)
