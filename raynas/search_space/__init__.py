@@ -13,9 +13,8 @@
 """
 
 from raynas.search_space.domain import Categorical, Condition, Domain, Value
-from raynas.search_space.expression import Expression
+from raynas.search_space.expression import DomainLeaf, Expression, Leaf
 from raynas.search_space.kinds import domain_from_json
-from raynas.search_space.leaf import DomainLeaf, Leaf
 from raynas.search_space.numeric import IntUniform, Uniform
 from raynas.search_space.sample import Sample
 from raynas.search_space.space import SearchSpace

@@ -12,9 +12,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from raynas.errors import SerializationError
-from raynas.search_space.expression import Expression
+from raynas.search_space.expression import DomainLeaf, Expression, Leaf
 from raynas.search_space.kinds import domain_from_json
-from raynas.search_space.leaf import DomainLeaf, Leaf
 from raynas.serializer.buffers import Bytes, array_from, tensor_of, unpickled
 from raynas.serializer.call import Call
 from raynas.serializer.names import allowed

@@ -9,8 +9,7 @@ from typing import Any
 
 from raynas.errors import SerializationError, notice
 from raynas.search_space.domain import Value, exact
-from raynas.search_space.expression import FUNCTIONS, Expression
-from raynas.search_space.leaf import Leaf
+from raynas.search_space.expression import FUNCTIONS, Expression, Leaf
 from raynas.serializer.buffers import Bytes
 from raynas.serializer.call import Call, call_of
 from raynas.serializer.decoder import Decoder

@@ -18,8 +18,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from raynas.errors import SerializationError
-from raynas.search_space.expression import Expression
-from raynas.search_space.leaf import DomainLeaf, Leaf
+from raynas.search_space.expression import DomainLeaf, Expression, Leaf
 from raynas.serializer.buffers import INLINE, array_of, is_plain_array, is_plain_tensor, pickled, put
 from raynas.serializer.call import Call, call_of
 from raynas.serializer.names import parameter, qualified_name

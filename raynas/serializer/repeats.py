@@ -6,8 +6,7 @@ import dataclasses
 from typing import Any
 
 from raynas.errors import SerializationError
-from raynas.search_space.expression import Expression
-from raynas.search_space.leaf import Leaf
+from raynas.search_space.expression import Expression, Leaf
 from raynas.serializer.buffers import is_plain_array, is_plain_tensor
 from raynas.serializer.call import Call, call_of
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from raynas.errors import Notice
-from raynas.search_space.leaf import Leaf
+from raynas.search_space.expression import Leaf
 from raynas.serializer import Reader, dumps, resolve, serialize, trusted_modules
 
 MADE: list[Any] = []

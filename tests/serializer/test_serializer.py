@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from raynas.errors import Notice, SampleError, SerializationError
-from raynas.search_space.leaf import Leaf
+from raynas.search_space.expression import Leaf
 from raynas.serializer import (
     call_of,
     choices,

@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as st_numpy
 
 from raynas.errors import Notice, SerializationError
-from raynas.search_space.leaf import Leaf
+from raynas.search_space.expression import Leaf
 from raynas.serializer import choices, dumps, loads, name_choices, resolve, serialize_cls, trusted_modules
 
 
