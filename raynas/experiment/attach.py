@@ -5,9 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 
 from raynas.errors import SearchError
-from raynas.experiment.follow import PAUSE, OnProgress, follow, reached
+from raynas.experiment.follow import PAUSE, OnProgress, Remote, follow, reached
 from raynas.experiment.place import Place
 from raynas.experiment.start import Start, going_on
 from raynas.search import Ending, EndKind
@@ -21,6 +22,9 @@ BEGINNING = 120.0
 
 SILENCE = 30.0
 """Seconds without an answer after which another's search is gone."""
+
+MOMENT = 3.0
+"""The same, for one that has not been heard of yet."""
 
 
 def watch_another(
@@ -40,23 +44,39 @@ def watch_another(
     Raises:
         KeyboardInterrupt: the watching was ended; the search goes on.
     """
+    told: Start | None = None
+    answered = time.monotonic()
     while (start := _begun(place)) is not None:
         with reached(start, verbose) as remote:
-            if remote is None:
-                return None
-            try:
-                remote.call("watch", 0, timeout=ANSWER)
-            except (TimeoutError, SearchError):
-                return None
-            found(start)
-            with suppress(SearchError):  # it is gone, or Ray has gone with its end on the way to us
-                return follow(remote, on_progress, False, SILENCE, lambda at=start: at.may_live)  # type: ignore[misc]
+            if remote is not None and _answers(remote):
+                if told != start:
+                    found(start)
+                told = start
+                with suppress(SearchError):
+                    return follow(remote, on_progress, False, SILENCE, partial(_may_live, start))
+                answered = time.monotonic()
         ending = _as_stored(place)
-        if ending is not None:
+        if ending is not None:  # it was on the way to us when Ray went
             return ending
-        if _now(place) == start:
+        # While its process lives, that one makes the actor again after an accident.
+        patience = SILENCE if told == start else MOMENT
+        gone = start.own or not start.may_live or time.monotonic() - answered >= patience
+        if gone and _now(place) == start:
             return None
+        time.sleep(PAUSE)
     return None
+
+
+def _may_live(start: Start) -> bool:
+    return start.may_live
+
+
+def _answers(remote: Remote) -> bool:
+    try:
+        remote.call("watch", 0, timeout=ANSWER)
+    except (TimeoutError, SearchError):
+        return False
+    return True
 
 
 def _begun(place: Place) -> Start | None:
