@@ -62,6 +62,9 @@ else:
             """The default, where a model runs and makes the choice on the way."""
             return Leaf(*args, **kwargs).default() if is_running() else super().__new__(cls)
 
+        def __init__(self, candidates: Sequence[Any], label: str | None = None) -> None:
+            super().__init__(candidates, label)  # not inherited, so that Python's errors name this class
+
         @staticmethod
         def uniform(low: float, high: float, label: str | None = None) -> Any:
             """Any float from `low` to `high`; the default is `low`."""

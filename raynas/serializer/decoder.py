@@ -124,11 +124,11 @@ class Decoder:
             case "$PurePosixPath" | "$PureWindowsPath":
                 return PURE[tag](inner)
             case "$datetime":
-                return datetime.datetime.fromisoformat(inner)
+                return _folded(datetime.datetime, inner)
             case "$date":
                 return datetime.date.fromisoformat(inner)
             case "$time":
-                return datetime.time.fromisoformat(inner)
+                return _folded(datetime.time, inner)
             case "$timedelta":
                 return datetime.timedelta(*inner)
             case "$dtype" | "$memory_format" | "$layout":
@@ -201,3 +201,8 @@ class Decoder:
         for key, item in state.items():
             object.__setattr__(made, key, self(item))
         return made
+
+
+def _folded(kind: Any, inner: Any) -> Any:
+    """A time of day, which may be the second one of that name where clocks were put back."""
+    return kind.fromisoformat(inner) if isinstance(inner, str) else kind.fromisoformat(inner[0]).replace(fold=inner[1])

@@ -136,7 +136,8 @@ class Encoder:
         if kind in (datetime.datetime, datetime.date, datetime.time):
             zone = getattr(value, "tzinfo", None)
             fixed = zone is None or isinstance(zone, datetime.timezone)
-            return {f"${kind.__name__}": value.isoformat()} if fixed else None
+            text, fold = value.isoformat(), getattr(value, "fold", 0)
+            return {f"${kind.__name__}": [text, fold] if fold else text} if fixed else None
         if kind is datetime.timedelta:
             return {"$timedelta": [value.days, value.seconds, value.microseconds]}
         if kind.__module__ == "torch" and kind.__name__ in ("dtype", "device", "memory_format", "layout"):

@@ -6,7 +6,7 @@ import dataclasses
 from typing import Any
 
 from raynas.errors import SerializationError
-from raynas.search_space.expression import Expression, Leaf
+from raynas.search_space.expression import DomainLeaf, Expression, Leaf
 from raynas.serializer.buffers import is_plain_array, is_plain_tensor
 from raynas.serializer.call import Call, call_of
 
@@ -53,7 +53,7 @@ def _parts(item: Any) -> tuple[list[Any], int]:
         inner = [*item.keys(), *item.values()] if kind is dict else list(item)
         return inner, 2 if kind in (list, dict, set) else 1
     if isinstance(item, Expression):
-        return list(item.candidates) if type(item) is Leaf else [], 1
+        return list(item.candidates) if isinstance(item, Leaf) and not isinstance(item, DomainLeaf) else [], 1
     if isinstance(item, type):
         return [], 0
     call = item if isinstance(item, Call) else call_of(item)

@@ -65,7 +65,9 @@ def test_the_best_is_exported_with_its_weights(raynas: Raynas, finished: Path, r
     said = raynas("export", finished, "-o", "best.py", "--weights", "best.safetensors")
     assert said.status == 0
     where = "in best.py, class Model; its trained weights are in best.safetensors"
-    assert said.out == f"trial {result.best.number} is {where}\n"
+    lines = said.out.splitlines()
+    assert lines[0] == f"trial {result.best.number} is {where}"
+    assert lines[1:] == ["train_best.py trains it again, with what the search chose"]
     code = (
         "import sys; sys.modules['raynas'] = None\n"
         "import best, torch; from safetensors.torch import load_file\n"

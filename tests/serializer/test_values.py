@@ -20,6 +20,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as st_numpy
 
+from raynas import ValueChoice
 from raynas.errors import Notice, SerializationError
 from raynas.search_space.expression import Leaf
 from raynas.serializer import choices, dumps, loads, name_choices, resolve, serialize_cls, trusted_modules
@@ -272,3 +273,18 @@ def test_what_is_shared_with_a_candidate_that_is_not_chosen_stays() -> None:
 def test_the_notice_about_a_heavy_document_says_what_to_do() -> None:
     with pytest.warns(Notice, match=r"named\.table takes 1,\d{3},\d{3} bytes.*one array.*recipe"):
         dumps(Box(named={"table": [float(i) / 7 for i in range(60_000)]}), {})
+
+
+def test_what_stands_in_candidates_and_elsewhere_stays_one() -> None:
+    weights = [1.0, 2.0]
+    box = Box(ValueChoice([(1, weights), (2, weights)], label="which"), weights)
+    text = dumps(box)
+    for token in choices(box)[0].tokens:
+        made = loads(resolve(text, {"which": token}), trust=trusted_modules(text))
+        assert made.items[0][1] == made.items[1] == weights
+
+
+def test_a_typing_error_names_the_users_class() -> None:
+    for wrong, name in ((lambda: Box().missing, "Box"), (lambda: ValueChoice([1, 2], lable="x"), "ValueChoice")):
+        with pytest.raises((TypeError, AttributeError), match=name):
+            wrong()
