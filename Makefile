@@ -42,4 +42,4 @@ docs: install  ## run the examples in the docstrings
 
 clean:  ## remove what the other words made
 	rm -rf $(VENV) dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
-	rm -rf runs/demo best.py best.safetensors
+	rm -rf runs/demo best.py train_best.py best.safetensors
