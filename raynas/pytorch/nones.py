@@ -133,12 +133,13 @@ def guarded(asked: Mapping[types.CodeType, frozenset[str]], doubt: Callable[[fx.
         yield
         return
     outer = sys.getprofile()
+    names = {id(code): parameters for code, parameters in asked.items()}  # a code's own hash reads all of it
 
     def see(frame: types.FrameType, event: str, _: Any) -> None:
-        if event != "call" or frame.f_code not in asked:
+        if event != "call" or id(frame.f_code) not in names:
             return
         values = frame.f_locals
-        for name in asked[frame.f_code]:
+        for name in names[id(frame.f_code)]:
             value = values.get(name)
             if is_traced(value) and value is not None and may_be_none(value.node):
                 doubt(value.node, name)
