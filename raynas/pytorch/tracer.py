@@ -369,6 +369,11 @@ class Tracer(fx.Tracer):
             return choice
         body = self._visit(m, forward, args, kwargs)
         if body is None:
+            given = (*args, *kwargs.values())
+            if any(type(value) in (list, dict, set) for value in given) and self._reading(m).changes:
+                raise Untraceable(
+                    f"passes a list or dict to a {type(m).__name__}, which is kept whole and may change it"
+                )
             unit = self._call("module", path, args, kwargs)
             if type(m).__module__.startswith("torch.nn."):
                 self._need(unit.node)

@@ -20,25 +20,26 @@ from torch import Tensor, nn
 from raynas.errors import Notice
 from raynas.pytorch import load_module, to_source, trace
 from tests.pytorch.check import copied, same, same_members, tensors
-from tests.pytorch.zoo import hidden, initial, models, questions, state, surroundings, ways
+from tests.pytorch.zoo import between, hidden, initial, models, questions, state, surroundings, ways
 from tests.pytorch.zoo.case import Case
 
-CASES = [case for room in (state, questions, hidden, ways, models, surroundings, initial) for case in room.zoo.cases]
+CASES = [
+    case for room in (state, questions, hidden, ways, models, surroundings, initial, between) for case in room.zoo.cases
+]
 SLOW = [pytest.param(case, id=case.name, marks=pytest.mark.slow) for case in CASES if not case.kwargs]
 
 NAMES = """
-BigLiteral BufferAlias ChannelsLast Cum FactoryEdits FromParam Groups KaimingA LoopTable NoneChild Orth RandomPy Replace
-Scale ToDouble
-Generic Iadd ListOfModules ModuleInClosure RShift TrainAnd TrainOr Walrus
-Rotary MoE MoESparse Getter UseGetter FPN Window Enc MaskedAttn Recurrent VQ VAE Gumbel Multinomial Norms SE InplaceRes
-CoordConv Affine Config Registry Weights Hyper Lengths Siren StaticM Reduce ZipDict WhileC
-AndT AssertAnd AssertFails Attn AttnBlock BNEval Drop1 DropBN NotT ScaleT StrT
-AssertShape BoolMaskIdx CeilShape Checkpoint ComplexParam CopiesInit CopyListIndex DataAttr Diamond
-DictOverwrite DictOverwrite2 Einsum EnumSelf Forwards GenFn GradInForward InputInPlace InstanceForward
-InstanceForwardInner ItemCase KwOnly LazyLayers LeafKeeps ListPop MadeInForward ModuleDictKey NpScalars
-NumDefault OutArg ParamAttr ParamDict Partial PatchedForward2 QuantStubs RetainGrad ReturnsDC ReturnsNT
-ReturnsOrdered ReturnsSize SetIter ShapeThenUnsqueeze SharedDiffMode SplitSizes SqrtShape TempList
-TensorOfShape TorchSize0 UnusedOpt ViewsInPlace
+Affine AndT AssertAnd AssertFails AssertShape Attn AttnBlock BNEval BigLiteral BoolMaskIdx BufferAlias CallsOpt
+CeilShape ChannelsLast Checkpoint ComplexParam Config CoordConv CopiesInit CopyListIndex Cum DataAttr Diamond
+DictOverwrite DictOverwrite2 Drop1 DropBN Einsum EmptyOut Enc EnumSelf FPN FactoryEdits Forwards FromParam GenFn
+Generic Getter GradInForward GradX Groups Gumbel Hyper Iadd InnerInplace InplaceRes InputInPlace InstanceForward
+InstanceForwardInner ItemCase KaimingA KwOnly LazyLayers LeafKeeps Lengths ListOfModules ListPop LoopTable
+MadeInForward MaskedAttn MoE MoESparse ModuleDictKey ModuleInClosure Multinomial NestedFns NoOut NoneChild Norms NotT
+NpScalars NumDefault Orth OutArg ParamAttr ParamDict Partial PassThrough PatchedForward2 QuantStubs RShift RandomPy
+ReadsAfterModule Recurrent Reduce Registry Replace RetainGrad ReturnsDC ReturnsNT ReturnsNoneInner ReturnsOrdered
+ReturnsSelfAttr ReturnsSize Rotary SE Scale ScaleT SetIter ShapeThenUnsqueeze SharedDiffMode Siren Slices SplitSizes
+SqrtShape StaticM StrOut StrT TempList TensorOfShape ToDouble TorchSize0 TrainAnd TrainOr TupleUnpack UnusedOpt
+UseGetter VAE VQ ViewsInPlace Walrus Weights WhileC Window ZipDict
 """
 OPEN = frozenset(NAMES.split())
 """Those that are opened, and must stay so."""

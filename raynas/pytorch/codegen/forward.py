@@ -7,7 +7,8 @@ from collections.abc import Callable
 from typing import Any
 
 from raynas.errors import GraphError
-from raynas.graph import Graph, Node
+from raynas.graph import Graph, Node, Unit
+from raynas.graph.graph import find
 from raynas.graph.node import nodes_in
 from raynas.graph.verify import identifier
 from raynas.pytorch.codegen.arithmetic import INFIX, PREFIX
@@ -104,7 +105,7 @@ class Forward:
                 continue
             if node.op == "attribute" or (node.op == "function" and node.target in READS and not _steps(node)):
                 between = nodes[position + 1 : place[id(user)] + 1]
-                if node.op == "attribute" or not any(_changes(other, node) for other in between):
+                if node.op == "attribute" or not any(self._changes(other, node) for other in between):
                     found.add(id(node))
             elif node.op == "function" and node.target.removeprefix("operator.") in {**INFIX, **PREFIX}:
                 between = nodes[position + 1 : place[id(user)]]
@@ -118,6 +119,24 @@ class Forward:
             if id(node) in nested:
                 for earlier in self.inputs[id(node)]:
                     self.last[id(earlier)] = max(self.last[id(earlier)], self.last[id(node)])
+
+    def _changes(self, node: Node, read: Node) -> bool:
+        """Whether a node may change what an earlier one read: not its value where that is a view of a tensor."""
+        if node.op == "method":
+            return (node.target.endswith("_") and not node.target.endswith("__")) or node.target in CHANGES
+        if node.op == "function":
+            return node.target == "operator.setitem" or (_in_place(node) and not _is_view(read)) or "out" in node.kwargs
+        if node.op not in ("module", "graph", "choice"):
+            return False
+        return not _is_view(read) or (_source(read) in list(node.inputs()) and not self._is_layer(node.target))
+
+    def _is_layer(self, path: str) -> bool:
+        """Whether a member is a layer of torch, which changes no tensor's form."""
+        try:
+            member, _ = find(self.graph, path, self.graph.shared)
+        except GraphError:
+            return False
+        return isinstance(member, Unit) and member.target.startswith("torch.nn.")
 
     def _name(self, node: Node, position: int) -> str:
         """The variable of an argument that ends here, where there is one; else a name of its own."""
@@ -219,13 +238,12 @@ def _steps(node: Node) -> bool:
     return len(node.args) < 2 or isinstance(node.args[1], Node) or next(nodes_in(node.args[1]), None) is not None
 
 
-def _changes(node: Node, read: Node) -> bool:
-    """Whether a node may change what an earlier one read: not its value where that is a view of a tensor."""
-    if node.op == "method":
-        return (node.target.endswith("_") and not node.target.endswith("__")) or node.target in CHANGES
-    if node.op == "function":
-        return node.target == "operator.setitem" or (_in_place(node) and not _is_view(read)) or "out" in node.kwargs
-    return node.op in ("module", "graph", "choice") and not _is_view(read)
+def _source(read: Node) -> Any:
+    """What a node reads from, or reads of what it reads from."""
+    source = read.args[0]
+    while isinstance(source, Node) and source.op == "function" and source.target in READS:
+        source = source.args[0]
+    return source
 
 
 def _is_view(read: Node) -> bool:
