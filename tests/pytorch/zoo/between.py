@@ -1,6 +1,6 @@
 """Between modules: what they pass, return, and change of what they were passed."""
 
-# ruff: noqa: B007, RUF059
+# ruff: noqa: B007, E741, RUF059
 # Written as people write, which is what is tested.
 from __future__ import annotations
 
