@@ -228,7 +228,7 @@ def test_after_kill_9_of_the_driver_it_goes_on_and_nothing_is_lost(tmp_path: Pat
     before = {t.number: t for t in experiment(tmp_path).result().trials if t.state.ended}
     assert len(before) >= 4
     settings: dict[str, Any] = {"resources": ONE_WORKER, "max_trials": 40}
-    result = experiment(tmp_path, tiny.judge_and_tell, {"log": str(log)}, **settings).run()
+    result = experiment(tmp_path, tiny.judge_and_tell, {"log": str(log), "seconds": 0.05}, **settings).run()
     whole = experiment(
         tmp_path / "whole", tiny.judge_and_tell, {"log": str(tmp_path / "other")}, engine="local", **settings
     ).run()
