@@ -4,7 +4,7 @@
 
 raynas searches at random, so that neither side depends on who ends first. Ray Tune then does what raynas trained, from
 the same source texts, in its own best way: the class API with reused actors, without loggers and checkpoints. Seconds
-by the clock, Ray's start included.
+by the clock, Ray's start included; what this process imports is imported before.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import Any
 
 from common import ROOT, folder, load, ray_with, row, trained
 
+import raynas.evaluator.lightning  # noqa: F401  # here, so that neither side pays for it
 from raynas import Experiment, serializer
 from raynas.config import read, settings
 from raynas.config.making import make
