@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import traceback
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from raynas.engine import ExecutionEngine, Resources, Workplace
 from raynas.engine.travel import extend_path, unpack
@@ -115,7 +115,7 @@ class HostedSearch:
 
         self._resources = resources
         self._declare(self._wanted or 0)
-        self.engine = RayEngine(place, resources)
+        self.engine = RayEngine(place, resources, note=self._note)
         return self.engine
 
     def _declare(self, trials: int) -> None:
@@ -132,6 +132,10 @@ class HostedSearch:
 
     def _stepped(self, loop: Loop) -> None:
         self._tell(loop.progress(), None)
+
+    def _note(self, text: str) -> None:
+        with self._lock:
+            self._news = replace(self._news, notes=(*self._news.notes, text))
 
     def _tell(self, progress: Progress | None, ending: Ending | None) -> None:
         with self._lock:

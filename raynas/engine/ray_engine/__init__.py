@@ -4,6 +4,7 @@
 - `host`, `remote`: that actor, and its handle.
 - `engine`: `RayEngine`, which lives in the hosted object and submits tasks.
 - `task`: what runs in a worker.
+- `nodes`, `probe`: which nodes have what a trial needs.
 """
 
 from raynas.engine.ray_engine.engine import RayEngine

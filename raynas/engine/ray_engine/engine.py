@@ -17,6 +17,7 @@ import ray
 from raynas.engine.engine import Deliver, ExecutionEngine, Job, Workplace
 from raynas.engine.ray_engine.batch import Batch, Held
 from raynas.engine.ray_engine.errors import failed
+from raynas.engine.ray_engine.nodes import Nodes, only
 from raynas.engine.ray_engine.pace import Pace
 from raynas.engine.ray_engine.stowed import Stowed
 from raynas.engine.ray_engine.task import Crate, packed, told, train
@@ -68,6 +69,7 @@ class RayEngine(ExecutionEngine):
         trials_per_worker: how many tasks a worker does before a new one takes its place, while nothing is known of how
             long they take.
         batches: whether short jobs may share a task.
+        note: is told what people should know, in a line.
     """
 
     def __init__(
@@ -77,6 +79,7 @@ class RayEngine(ExecutionEngine):
         name: str = "engine",
         trials_per_worker: int = TRIALS_PER_WORKER,
         batches: bool = True,
+        note: Callable[[str], None] = lambda _: None,
     ) -> None:
         sys.setswitchinterval(SWITCH)  # the actor has this process for itself
         # Ray warns of waiting in an actor with an event loop; here threads of the engine's own wait.
@@ -85,6 +88,8 @@ class RayEngine(ExecutionEngine):
         self._crate = [ray.put(Crate(Stowed.of(place), ray.get_runtime_context().current_actor, name))]
         self._pace = Pace(batches)
         self._calls = trials_per_worker
+        self._nodes = Nodes(place, resources, SEVERAL_GPUS if resources.num_gpus else None, note)
+        self._usable = self._nodes.usable()
         self._alone, self._together = self._functions()
         self._held: dict[int, Held] = {}
         self._backlog: deque[Held] = deque()
@@ -97,9 +102,20 @@ class RayEngine(ExecutionEngine):
 
     def slots(self) -> int:
         if time.monotonic() - self._looked >= REFRESH:
-            self._slots = sum(self._resources.fits(offer) for offer in offers())
+            self._slots = sum(self._resources.fits(offer) for offer in self._nodes.look())
             self._looked = time.monotonic()
+            self._go_to(self._nodes.usable())
         return self._slots
+
+    def _go_to(self, nodes: frozenset[str]) -> None:
+        """Send jobs to these nodes from now on; those that wait for one that is gone are sent again."""
+        gone = self._usable - nodes
+        if nodes != self._usable:
+            self._usable = nodes
+            self._alone, self._together = self._functions()
+        for batch in list(self._batches) if gone else ():
+            if not any(held.started for held in batch.left.values()):
+                self._end(batch)
 
     def capacity(self) -> int:
         slots = self.slots()
@@ -170,6 +186,7 @@ class RayEngine(ExecutionEngine):
             "retry_exceptions": False,
             "runtime_env": SEVERAL_GPUS if self._resources.num_gpus else None,
             "num_returns": "streaming",
+            "label_selector": only(self._usable),
         }
         # A single job needs not wait: when its worker dies, there is no other that it can have been in.
         return function.options(**options), function.options(**options, _generator_backpressure_num_objects=1)
