@@ -6,16 +6,18 @@ import subprocess
 import sys
 import sysconfig
 import venv
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+from standing import standing
 
 ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "examples" / "custom_strategy"
 
 
-def run(folder: Path, *command: str, path: str = "") -> str:
-    environment = {**os.environ, "PYTHONPATH": path, "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
+def run(folder: Path, *command: str, path: str = "", variables: Mapping[str, str] = os.environ) -> str:
+    environment = {**variables, "PYTHONPATH": path, "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=240)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
@@ -66,3 +68,17 @@ def test_a_search_with_it_runs(environment: Path, tmp_path: Path) -> None:
     script.write_text((EXAMPLE / "try_it.py").read_text())
     told = run(tmp_path, str(environment / "bin" / "python"), str(script))
     assert re.search(r"^\d+\.0 of \d+ trials$", told.splitlines()[-1])
+
+
+@pytest.mark.slow
+def test_a_search_with_it_runs_in_a_ray_job(environment: Path, tmp_path: Path) -> None:
+    project = tmp_path / "project"
+    project.mkdir()
+    (project / "try_it.py").write_text((EXAMPLE / "try_it.py").read_text())
+    python = str(environment / "bin" / "python")
+    with standing(python=python) as cluster:
+        submit = (python, "-m", "ray.scripts.scripts", "job", "submit", "--address", cluster.dashboard)
+        line = (python, "try_it.py", "--engine", "ray", "--storage-path", str(tmp_path / "runs"))
+        told = run(project, *submit, "--working-dir", ".", "--", *line, variables=cluster.environment())
+    assert re.search(r"^\d+\.0 of \d+ trials$", told, re.MULTILINE), told
+    assert "succeeded" in told

@@ -46,14 +46,14 @@ class Standing:
 
 
 @contextmanager
-def standing(cpus: int = 2, *options: str) -> Iterator[Standing]:
+def standing(cpus: int = 2, *options: str, python: str = sys.executable) -> Iterator[Standing]:
     """A cluster of one node, on free ports, ended with all its processes and without touching any other."""
     folder = tempfile.mkdtemp(prefix="rs")  # short: the paths of Ray's sockets have little room
     token = Path(folder, "token")
     token.write_text("a" * 64)
     port, dashboard, agent, metrics = _free_ports(4)
     command = [
-        *(sys.executable, "-m", "ray.scripts.scripts", "start", "--head", "--block", "--disable-usage-stats"),
+        *(python, "-m", "ray.scripts.scripts", "start", "--head", "--block", "--disable-usage-stats"),
         *(f"--port={port}", f"--dashboard-port={dashboard}"),
         *(f"--dashboard-agent-listen-port={agent}", f"--metrics-export-port={metrics}"),
         *("--min-worker-port=0", "--max-worker-port=0", f"--temp-dir={folder}", f"--num-cpus={cpus}", *options),
