@@ -55,7 +55,7 @@ def test_its_example_runs_in_ray(tmp_path: Path) -> None:
 
 
 def test_its_commands_are_there() -> None:
-    assert re.findall(r"^\| `raynas (\w+)", TEXT, re.MULTILINE) == list(COMMANDS)
+    assert list(dict.fromkeys(re.findall(r"^\| `raynas (\w+)", TEXT, re.MULTILINE))) == list(COMMANDS)
     assert "raynas.trace(lambda: any_model())" in TEXT
 
 
