@@ -35,6 +35,7 @@ def test_it_is_short() -> None:
     assert len([line for line in example().splitlines() if line]) <= 28
 
 
+@pytest.mark.slow
 def test_its_example_runs(tmp_path: Path) -> None:
     code = example()
     for there, tiny in (("max_epochs=8", "max_epochs=1"), ("max_trials=40", "max_trials=2, engine='local'")):

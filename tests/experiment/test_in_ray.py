@@ -218,6 +218,7 @@ def driver(folder: Path, resources: dict[str, int], seconds: float = 0.05) -> It
         process.communicate()
 
 
+@pytest.mark.slow
 @pytest.mark.ray
 def test_after_kill_9_of_the_driver_it_goes_on_and_nothing_is_lost(tmp_path: Path) -> None:
     log = tmp_path / "log"
@@ -239,6 +240,7 @@ def test_after_kill_9_of_the_driver_it_goes_on_and_nothing_is_lost(tmp_path: Pat
     assert len(repeated) <= 1 and all(number not in before for number in repeated)
 
 
+@pytest.mark.slow
 @pytest.mark.ray
 def test_what_is_asked_of_the_autoscaler_is_taken_back_also_after_an_error(tmp_path: Path) -> None:
     seen: list[Any] = []

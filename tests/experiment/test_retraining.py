@@ -76,6 +76,7 @@ def retrained(folder: Path, alien: Path, *kinds: str) -> None:
         assert (folder / f"train_{name}.pt").exists()
 
 
+@pytest.mark.slow
 def test_a_function_and_an_evaluator_of_main_are_written_out(tmp_path: Path, alien: Path) -> None:
     retrained(tmp_path, alien, "function", "own")
 

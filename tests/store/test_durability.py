@@ -113,6 +113,7 @@ def test_a_kill_while_a_run_is_created_leaves_a_whole_one_or_none(tmp_path: Path
     assert False in found
 
 
+@pytest.mark.slow
 def test_readers_see_whole_commits_while_another_process_writes(database: tuple[str, str]) -> None:
     url, mode = database
     process = start(WRITER, url, mode, 0)

@@ -23,6 +23,7 @@ def run(folder: Path, *command: str, path: str = "", variables: Mapping[str, str
     return done.stdout
 
 
+@pytest.mark.slow
 def test_it_holds_the_contract(tmp_path: Path) -> None:
     where = (sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-c", os.devnull)
     told = run(tmp_path, *where, str(EXAMPLE / "tests"), path=str(EXAMPLE))

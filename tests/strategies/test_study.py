@@ -57,6 +57,7 @@ def define_by_run(seed: int, trials: int) -> float:
     return study.best_value
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
 def test_a_conditional_function_is_searched_as_well_as_by_define_by_run() -> None:
     seeds, trials = range(7), 60
@@ -120,6 +121,7 @@ def height(sample: Sample) -> dict[str, float]:
     return {"high": float(total), "even": -float(sum(abs(int(str(value)) - 40) for value in sample.values()))}
 
 
+@pytest.mark.slow
 def test_nsga2_finds_more_of_a_trade_off_than_chance() -> None:
     from raynas_strategies.random import RandomSearch
 
