@@ -54,6 +54,7 @@ class Job:
         warm_state: the state that goes with these weights; it is preferred to them where it is there.
         checkpoint: where the trial's own state lies; None: it is forgotten with the attempt.
         keep: whether and where the trained weights stay; None: they do not.
+        counted: whether the number of the model's parameters is among its metrics, as `params`.
     """
 
     trial: int
@@ -66,6 +67,7 @@ class Job:
     warm_state: str | None = None
     checkpoint: str | None = None
     keep: Keep | None = None
+    counted: bool = False
 
 
 @dataclass(frozen=True)

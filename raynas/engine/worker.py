@@ -80,10 +80,11 @@ def _attempt(
     job: Job, place: Workplace, report: Callable[[Reported], bool], device: str, begun: float
 ) -> Finished | Stopped:
     reported: Mapping[str, float] = {}
+    counts: dict[str, float] = {}
 
     def send(metrics: Mapping[str, float], step: int) -> bool:
         nonlocal reported
-        reported = checked(metrics)
+        reported = {**counts, **checked(metrics)}
         return report(Reported(job.trial, time.time(), job.attempt, int(step), reported))
 
     evaluator = _evaluator(job.evaluator, place)
@@ -92,6 +93,8 @@ def _attempt(
     warm = left_by(place.artifacts, job.warm_start, job.warm_state) if job.warm_start is not None else None
     seed_everything(job.seed, device)
     model = load_module(job.source)
+    if job.counted:
+        counts["params"] = float(sum(parameter.numel() for parameter in model.parameters()))
     if device != "cpu":  # to walk through all layers takes a third as long as to make them
         model.to(device)
     context = Context(job.seed, device, job.budget, job.trial, job.attempt, warm, send=send)
@@ -100,7 +103,7 @@ def _attempt(
     seed_everything(job.seed, device)
     stopped = False
     try:
-        metrics: Mapping[str, float] = checked(evaluator.evaluate(model, context))
+        metrics: Mapping[str, float] = {**counts, **checked(evaluator.evaluate(model, context))}
     except TrialStopped:
         metrics, stopped = reported, True
     weights = None

@@ -149,6 +149,7 @@ def assemble(
             None if trial.warm_start is None else state_path(trial.warm_start),
             state_path(trial.number),
             Keep(path, metric, rules.objectives[metric], submit.better_than) if submit.keep else None,
+            "params" in rules.objectives,
         )
 
     def forget(trial: int, weights: str | None) -> None:

@@ -58,7 +58,7 @@ class Experiment:
         strategy: a registered name, "module:Class", a strategy, or a strategy class.
         strategy_arguments: constructor arguments, where `strategy` is a name or a class.
         objective: the metric to judge by, large is good; or a mapping from metric to "max" or "min", of which the
-            first one decides what is best.
+            first one decides what is best. `params`, the number of parameters, need not come from the evaluator.
         max_trials: how many trials may be trained, in all starts of the run; None: no limit.
         max_time: seconds for this start; None: no limit.
         trial_timeout: seconds that one attempt of a trial may take; the trial has failed then, and its worker is ended.
@@ -138,6 +138,7 @@ class Experiment:
         self.keep_weights = _at_least(keep_weights, 0, "keep_weights", whole=True, required=True)
         self.verbose = verbose
         self.watching = False
+        self._before: tuple[str | None, dict[str, str]] = (None, {})
         self.constraints = dict(constraints or {})
         validate(self.constraints)
 
@@ -298,6 +299,8 @@ class Experiment:
         if changed is None:
             return False
         with Store.open(self.place.store, name=self.name) as store:
+            known = store.definition()
+            self._before = store.ended(), {key: known[key] for key in changed if key in known}
             epoch = store.new_epoch(self._start().to_text())
             for name, data in self._put_away(pickles).items():
                 store.attach(name, data)
@@ -339,14 +342,20 @@ class Experiment:
 
     @contextmanager
     def _giving_up(self) -> Iterator[None]:
-        """Have the store know where this start fails before it has begun, so that nobody waits for it."""
+        """Have the store know where this start fails before it has begun, so that nobody waits for it.
+
+        A run that had ended is then left as it was.
+        """
         try:
             yield
         except BaseException as error:
             with suppress(RaynasError), Store.open(self.place.store, name=self.name) as store:
                 epoch = store.current_epoch()
                 if epoch is not None and epoch.owner == self._start().to_text():
-                    store.finish(epoch.number, f"{EndKind.FAILED}: {' '.join(str(error).split()) or 'interrupted'}")
+                    ended, definition = self._before
+                    store.update_definition(epoch.number, definition)
+                    failed = f"{EndKind.FAILED}: {' '.join(str(error).split()) or 'interrupted'}"
+                    store.finish(epoch.number, ended or failed)
             raise
 
     def _put_away(self, pickles: Mapping[str, Bytes]) -> dict[str, bytes]:
@@ -388,6 +397,10 @@ def _instance(value: Any, kind: type, name: str) -> Any:
 
 
 def _objectives(objective: str | Mapping[str, Direction]) -> dict[str, Direction]:
+    if not isinstance(objective, str | Mapping):
+        raise ConfigError(
+            f"objective is {objective!r}: name the metric to judge by, or give a mapping to 'max' or 'min'"
+        )
     given: dict[str, Direction] = {objective: "max"} if isinstance(objective, str) else dict(objective)
     for name, direction in given.items():
         if not isinstance(name, str) or not name:

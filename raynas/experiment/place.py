@@ -6,10 +6,14 @@ import os
 import re
 import time
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 
 from raynas.errors import ConfigError
 from raynas.store import Store
+
+SHOWN = 5
+"""How many runs' names an error lists."""
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
@@ -97,7 +101,10 @@ def find(run: str | os.PathLike[str], storage_path: str | os.PathLike[str] = "ru
             whole = folder.resolve()
             return place(whole.name, whole.parent, None, False)
     there = sorted(path.parent.name for path in Path(storage_path).glob("*/search.db"))
-    has = f"there is {', '.join(there[-5:])}; name one of those, or" if there else f"{storage_path} holds none;"
+    close = get_close_matches(name, there, n=1)
+    more = f" and {len(there) - SHOWN} more" if len(there) > SHOWN else ""
+    listed = f"did you mean '{close[0]}'? Else" if close else f"there is {', '.join(there[:SHOWN])}{more}; name one, or"
+    has = listed if there else f"{storage_path} holds none;"
     raise ConfigError(f"there is no run '{name}': {has} give the path of its folder")
 
 

@@ -106,7 +106,13 @@ def serialize(target: Callable[..., T], *args: Any, **kwargs: Any) -> T:
     >>> call_of(serialize(SimpleNamespace, width=3)).kwargs
     {'width': 3}
     """
-    given, named = settled(args, kwargs)
+    try:
+        given, named = settled(args, kwargs)
+    except RecursionError:
+        raise SerializationError(
+            f"an argument of {name_of(target)} holds itself, or is nested too deeply to be written down: make it in a "
+            "function, with raynas.serialize(function_that_makes_it)"
+        ) from None
     obj = target(*given, **named)
     record(obj, target, args, kwargs)
     return obj
@@ -119,12 +125,19 @@ def serialize_cls(cls: type[T]) -> type[T]:
     is not recorded unless it is decorated, too.
     """
     original = cls.__init__
+    if not cls.__dictoffset__ and not cls.__weakrefoffset__:
+        raise SerializationError(
+            f"{name_of(cls)} has no room to remember how it was made: leave out __slots__, and derive from no tuple"
+        )
 
     @functools.wraps(original)
     def __init__(self: Any, *args: Any, **kwargs: Any) -> None:
         if type(self).__init__ is __init__:
             record(self, type(self), args, kwargs)
             args, kwargs = settled(args, kwargs)
+        makes: Any = type(self).__new__
+        if original is object.__init__ and makes is not object.__new__:
+            return  # what takes the arguments is __new__, which has done so
         original(self, *args, **kwargs)
 
     cls.__init__ = __init__  # type: ignore[method-assign]  # the point of the decorator

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from random import Random
 
-from raynas import ConfigError, History, Proposal, Sample, SearchSpace, Strategy, Trial
+from raynas import ConfigError, History, Notice, Proposal, Sample, SearchSpace, Strategy, Trial
 from raynas_strategies import arguments
 from raynas_strategies.folded import Folded
 from raynas_strategies.random import RandomSearch
@@ -69,6 +70,9 @@ class Pbt(Strategy):
 
     def check(self, space: SearchSpace, objectives: Mapping[str, str], max_trials: int | None) -> None:
         labels = [domain.label for domain in space]
+        if not self.explore and len(labels):
+            text = "pbt explores nothing, so a member that copies is its source's twin: name choices in explore=[…]"
+            warnings.warn(text, Notice, stacklevel=2)
         strange = next((label for label in self.explore or () if label not in labels), None)
         if strange is not None:
             raise ConfigError(f"pbt cannot explore '{strange}': the space has {', '.join(labels) or 'no choices'}")

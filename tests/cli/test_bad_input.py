@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from command_line import Raynas
 
+from raynas.store import Store
+
 CONFIGURATION = [
     (["--evaluator.scal", "3"], ["scal"]),
     (["--strategy", "randm"], ["'randm'", "did you mean 'random'?"]),
@@ -105,3 +107,15 @@ def test_resources_that_the_machine_cannot_give(raynas: Raynas) -> None:
     error = raynas("search", "tiny.yaml", "--engine", "ray", "--resources.num_cpus", "4000").error
     assert "a trial needs num_cpus=4000, and no node has that" in error
     assert "ask for less" in error
+
+
+@pytest.mark.ray
+def test_a_run_that_had_ended_is_left_as_it_was(raynas: Raynas) -> None:
+    line = ("search", "tiny.yaml", "--engine", "ray", "--name", "done", "--max_trials")
+    assert raynas(*line, "2").status == 0
+    before = raynas("status", "done").out
+    assert "no node has that" in raynas(*line, "4", "--resources.num_cpus", "4000").error
+    assert raynas("status", "done").out.splitlines()[0] == before.splitlines()[0]
+    with Store.open("runs/done/search.db", readonly=True) as store:
+        assert store.definition()["max_trials"] == "2"
+        assert "4000" not in store.definition()["resources"]

@@ -70,6 +70,16 @@ def test_a_search_finds_the_best_of_what_it_tried(make: Make, tmp_path: Path) ->
     assert (tmp_path / "run" / "space.json").exists() and (tmp_path / "run" / "search.db").exists()
 
 
+@pytest.mark.parametrize("engine", ["local", pytest.param("ray", marks=pytest.mark.ray)])
+def test_the_number_of_parameters_is_an_objective_of_its_own(make: Make, engine: str) -> None:
+    result = make(objective={"score": "max", "params": "min"}, engine=engine).run()
+    for number in range(6):
+        trial = result.trial(number)
+        model = raynas.load_module(trial.source)
+        assert trial.metrics["params"] == sum(parameter.numel() for parameter in model.parameters())
+    assert len(result.pareto()) >= 1
+
+
 def test_the_winner_comes_with_the_weights_it_was_judged_by(make: Make, tmp_path: Path) -> None:
     best = make().run().best
     model = best.load()
@@ -313,6 +323,7 @@ BAD: list[tuple[dict[str, Any], type[RaynasError], str]] = [
     ({"engine": "dask"}, ConfigError, "engine is 'dask'"),
     ({"objective": {"score": "up"}}, ConfigError, "'up' is no direction"),
     ({"objective": ""}, ConfigError, "objective names the metric ''"),
+    ({"objective": None}, ConfigError, "objective is None: name the metric"),
     ({"objective": {}}, ConfigError, "objective is empty"),
     ({"storage_path": "s3://bucket/runs"}, ConfigError, "no folder of this machine"),
     ({"stopper": "tiny:Nothing"}, PluginError, "stopper 'tiny:Nothing'"),

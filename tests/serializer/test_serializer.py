@@ -7,6 +7,7 @@ import json
 import math
 import pathlib
 import pickle
+from types import SimpleNamespace
 
 import numpy
 import pytest
@@ -190,3 +191,35 @@ def test_choices_are_kept_named_and_made():
 def test_a_function_can_be_the_recipe():
     made = serialize(Pair, serialize(torch.nn.Linear, 2, 3))
     assert loads(dumps(made)).left.out_features == 3
+
+
+@serialize_cls
+class Word(str):
+    """Takes its argument in `__new__` only."""
+
+
+@serialize_cls
+class Bare:
+    pass
+
+
+def test_a_class_that_is_made_in_new_is_recorded_and_stays_itself() -> None:
+    word = Word("hello")
+    assert word == "hello" and call_of(word).args == ("hello",)
+    with pytest.raises(TypeError, match="exactly one argument"):
+        Bare(1)
+
+
+def test_a_class_without_room_is_refused_where_it_is_decorated() -> None:
+    with pytest.raises(SerializationError, match=r"Slots has no room to remember .*: leave out __slots__"):
+
+        @serialize_cls
+        class Slots:
+            __slots__ = ("a",)
+
+
+def test_what_holds_itself_is_refused_with_its_owner() -> None:
+    loop: list[object] = []
+    loop.append(loop)
+    with pytest.raises(SerializationError, match=r"an argument of .*SimpleNamespace holds itself"):
+        serialize(SimpleNamespace, x=loop)

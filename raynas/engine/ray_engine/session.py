@@ -75,7 +75,8 @@ class RaySession:
         remote = self._guest is None and bool(address) and address != "local" and not in_job()
         try:
             ray.init(
-                address=self._guest,
+                # Ray would join whatever cluster somebody has left running on this machine.
+                address=self._guest or (None if address else "local"),
                 include_dashboard=False if not address or address == "local" else None,
                 log_to_driver=self._verbose and self._guest is None,
                 logging_level=logging.INFO if self._verbose else logging.ERROR,

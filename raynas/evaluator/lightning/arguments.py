@@ -47,6 +47,22 @@ def _same(value: Any, other: Any) -> bool:
     return type(value) is type(other) and bool(value == other)
 
 
+def check_devices(user: Mapping[str, Any]) -> int:
+    """How many devices the arguments ask for; `ConfigError` where no trial can have them so."""
+    count = _count(user.get("devices", 1))
+    strategy = user.get("strategy", "auto")
+    if user.get("num_nodes", 1) != 1:
+        raise ConfigError("the trainer wants several nodes, and a trial runs on one: leave num_nodes out")
+    if count == 1 and isinstance(strategy, str) and strategy.startswith(("ddp", "fsdp", "deepspeed")):
+        raise ConfigError(f"the trainer has the strategy '{strategy}' for one device: leave it out")
+    if count > 1 and strategy not in ("auto", SPAWNED):
+        raise ConfigError(
+            f"the trainer has the strategy {strategy!r}: in a trial, several devices need '{SPAWNED}', because the "
+            "others start the program again, which in a worker is not yours"
+        )
+    return count
+
+
 def devices_of(user: Mapping[str, Any], device: str) -> dict[str, Any]:
     """`accelerator`, `devices` and `strategy` for a trial that was given `device`.
 
@@ -61,23 +77,13 @@ def devices_of(user: Mapping[str, Any], device: str) -> dict[str, Any]:
         raise ConfigError(f"the trainer wants a GPU and the trial has '{device}': give trials one, as in num_gpus: 1")
     if wanted == "cpu":
         accelerator = "cpu"
-    count = _count(user.get("devices", 1))
-    strategy = user.get("strategy", "auto")
-    if user.get("num_nodes", 1) != 1:
-        raise ConfigError("the trainer wants several nodes, and a trial runs on one: leave num_nodes out")
+    count = check_devices(user)
     if count == 1:
-        if isinstance(strategy, str) and strategy.startswith(("ddp", "fsdp", "deepspeed")):
-            raise ConfigError(f"the trainer has the strategy '{strategy}' for one device: leave it out")
         return {
             "accelerator": accelerator,
             "devices": [int(index or 0)] if accelerator == "gpu" else 1,
-            "strategy": strategy,
+            "strategy": user.get("strategy", "auto"),
         }
-    if strategy not in ("auto", SPAWNED):
-        raise ConfigError(
-            f"the trainer has the strategy {strategy!r}: in a trial, several devices need '{SPAWNED}', because the "
-            "others start the program again, which in a worker is not yours"
-        )
     if accelerator == "gpu" and not isinstance(user["devices"], list | tuple):
         raise ConfigError(f"the trainer wants {count} GPUs and the trial was given one ('{device}'): use devices=1")
     return {"accelerator": accelerator, "devices": user["devices"], "strategy": SPAWNED}

@@ -10,7 +10,7 @@ from torch import nn
 
 from raynas.errors import ConfigError, EvaluationError, notice
 from raynas.evaluator.evaluator import Context
-from raynas.evaluator.lightning.arguments import SPAWNED, complete, given
+from raynas.evaluator.lightning.arguments import SPAWNED, check_devices, complete, given
 from raynas.evaluator.lightning.epochs import flattened
 from raynas.evaluator.lightning.packages import class_for, common_package, exported
 from raynas.evaluator.lightning.progress import Mode, Progress
@@ -49,6 +49,7 @@ class Plan:
     def of(cls, max_epochs: int | None, trainer: Any, monitor: str | None, mode: Mode, verbose: bool) -> Plan:
         """The plan for what a user gave."""
         arguments = given(trainer)
+        check_devices(arguments)
         epochs = max_epochs if max_epochs is not None else arguments.get("max_epochs") or EPOCHS
         if not isinstance(epochs, int) or epochs < 1:
             raise ConfigError(f"max_epochs is {epochs!r}: give a whole number from 1 on")
