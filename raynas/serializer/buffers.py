@@ -68,6 +68,12 @@ def is_plain_array(value: Any) -> bool:
     return not dtype.hasobject and dtype.names is None and dtype.subdtype is None and dtype.str[1] != "V"
 
 
+def is_plain_dtype(value: Any) -> bool:
+    """Whether it is a dtype of numpy that its text describes."""
+    numpy = sys.modules.get("numpy")
+    return numpy is not None and isinstance(value, numpy.dtype) and value.names is None and value.subdtype is None
+
+
 def is_plain_tensor(value: Any) -> bool:
     """Whether it is a tensor that its dtype, its shape and its bytes describe."""
     torch = sys.modules.get("torch")

@@ -11,15 +11,17 @@ import fractions
 import functools
 import math
 import pathlib
+import sys
 import types
 import uuid
+import zoneinfo
 from collections import Counter, OrderedDict, defaultdict, deque
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from raynas.errors import SerializationError
 from raynas.search_space.expression import DomainLeaf, Expression, Leaf
-from raynas.serializer.buffers import INLINE, array_of, is_plain_array, is_plain_tensor, pickled, put
+from raynas.serializer.buffers import INLINE, array_of, is_plain_array, is_plain_dtype, is_plain_tensor, pickled, put
 from raynas.serializer.call import Call, call_of
 from raynas.serializer.names import parameter, qualified_name
 
@@ -32,6 +34,7 @@ CALLS: dict[type, Callable[[Any], tuple[Any, ...]]] = {
     fractions.Fraction: lambda value: (str(value),),
     uuid.UUID: lambda value: (str(value),),
     datetime.timezone: lambda value: (value.utcoffset(None),),
+    zoneinfo.ZoneInfo: lambda value: (value.key,),
     functools.partial: lambda value: (value.func, *value.args),
     types.SimpleNamespace: lambda value: (),
 }
@@ -137,11 +140,15 @@ class Encoder:
             zone = getattr(value, "tzinfo", None)
             fixed = zone is None or isinstance(zone, datetime.timezone)
             text, fold = value.isoformat(), getattr(value, "fold", 0)
+            if isinstance(zone, zoneinfo.ZoneInfo) and zone.key and kind is datetime.datetime:
+                return self._call(Call(kind, (*value.timetuple()[:6], value.microsecond, zone), {"fold": fold}), path)
             return {f"${kind.__name__}": [text, fold] if fold else text} if fixed else None
         if kind is datetime.timedelta:
             return {"$timedelta": [value.days, value.seconds, value.microseconds]}
         if kind.__module__ == "torch" and kind.__name__ in ("dtype", "device", "memory_format", "layout"):
             return {f"${kind.__name__}": str(value).removeprefix("torch.")}
+        if is_plain_dtype(value):
+            return self._call(Call(sys.modules["numpy"].dtype, (value.str,)), path)
         if is_plain_array(value):
             return self._array(value)
         if is_plain_tensor(value):

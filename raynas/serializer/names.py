@@ -21,7 +21,7 @@ HARMLESS = frozenset(
         *("int", "float", "bool", "str", "bytes", "list", "tuple", "dict", "set", "frozenset", "complex", "object"),
         *("collections.Counter", "collections.OrderedDict", "collections.defaultdict", "collections.deque"),
         *("datetime.time", "datetime.timezone", "decimal.Decimal", "fractions.Fraction", "functools.partial"),
-        *("types.SimpleNamespace", "uuid.UUID"),
+        *("datetime.datetime", "numpy.dtype", "types.SimpleNamespace", "uuid.UUID", "zoneinfo.ZoneInfo"),
     }
 )
 """Python's own that a document may always name: what they call is named in the document, too."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections import Counter, OrderedDict, defaultdict, deque
 from typing import Any
 
 from raynas.errors import SerializationError
@@ -10,7 +11,8 @@ from raynas.search_space.expression import DomainLeaf, Expression, Leaf
 from raynas.serializer.buffers import is_plain_array, is_plain_tensor
 from raynas.serializer.call import Call, call_of
 
-CONTAINERS = (list, tuple, dict, set, frozenset)
+CONTAINERS = (list, tuple, dict, set, frozenset, OrderedDict, defaultdict, Counter, deque)
+MAPPINGS = (dict, OrderedDict, defaultdict, Counter)
 
 
 def repeated(value: Any) -> set[int]:
@@ -50,8 +52,8 @@ def _parts(item: Any) -> tuple[list[Any], int]:
     """What a value holds, and 2 where it is one that may be changed, 1 where it only holds others, 0 for the rest."""
     kind = type(item)
     if kind in CONTAINERS:
-        inner = [*item.keys(), *item.values()] if kind is dict else list(item)
-        return inner, 2 if kind in (list, dict, set) else 1
+        inner = [*item.keys(), *item.values()] if kind in MAPPINGS else list(item)
+        return inner, 1 if kind in (tuple, frozenset) else 2
     if isinstance(item, Expression):
         return list(item.candidates) if isinstance(item, Leaf) and not isinstance(item, DomainLeaf) else [], 1
     if isinstance(item, type):

@@ -7,6 +7,8 @@ import json
 import math
 import pathlib
 import pickle
+import zoneinfo
+from collections import Counter, OrderedDict, defaultdict, deque
 from types import SimpleNamespace
 
 import numpy
@@ -71,6 +73,9 @@ VALUES = [
     pathlib.Path("a/b"),
     datetime.datetime(2020, 1, 2, 3, 4),
     datetime.timedelta(days=1, microseconds=5),
+    datetime.datetime(2026, 10, 25, 2, 30, 1, 7, zoneinfo.ZoneInfo("Europe/Paris"), fold=1),
+    numpy.dtype("float32"),
+    numpy.dtype(">i2"),
     torch.float64,
     torch.device("cuda:1"),
     torch.channels_last,
@@ -223,3 +228,10 @@ def test_what_holds_itself_is_refused_with_its_owner() -> None:
     loop.append(loop)
     with pytest.raises(SerializationError, match=r"an argument of .*SimpleNamespace holds itself"):
         serialize(SimpleNamespace, x=loop)
+
+
+@pytest.mark.parametrize("shared", [OrderedDict(a=1), deque([1], 3), Counter("ab"), defaultdict(list, a=[1]), [1], {1}])
+def test_what_may_change_stays_one(shared: object) -> None:
+    made = loads(dumps(serialize(SimpleNamespace, first=shared, second=[shared])))
+    assert made.first == shared and type(made.first) is type(shared)
+    assert made.second[0] is made.first
