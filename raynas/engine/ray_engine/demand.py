@@ -77,7 +77,7 @@ def autoscaler_runs() -> bool:
 
 def _shares() -> dict[str, tuple[Mapping[str, float], int]]:
     found = {}
-    for key in _internal_kv_list(SHARE):
+    for key in sorted(_internal_kv_list(SHARE)):
         text = _internal_kv_get(key)
         if text is not None:
             share, count = json.loads(text)
