@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -99,6 +99,10 @@ class Evaluator(ABC):
 
     def example_inputs(self) -> tuple[Any, ...] | None:
         """Arguments for one call of the model (a batch of the training data, without its targets); None: not known."""
+        return None
+
+    def metric_names(self) -> Sequence[str] | None:
+        """What the metrics are called, so that a search by another one is refused before it starts; None: not known."""
         return None
 
     def epochs(self) -> int | None:

@@ -120,6 +120,12 @@ class Experiment:
         self.strategy = plugins.make(strategy, strategy_arguments)
         self._strategy = (strategy, dict(strategy_arguments or {})) if isinstance(strategy, str) else None
         self.objectives = _objectives(objective)
+        known = self.evaluator.metric_names()
+        strange = next((name for name in self.objectives if name not in (*(known or ()), "params")), None)
+        if known is not None and strange is not None:
+            raise ConfigError(
+                f"the objective '{strange}' is none of the evaluator's ({', '.join(known)}): name one of those"
+            )
         self.max_trials = _at_least(max_trials, 1, "max_trials", whole=True)
         self.max_time = _at_least(max_time, 0, "max_time")
         self.trial_timeout = _at_least(trial_timeout, 1e-3, "trial_timeout")

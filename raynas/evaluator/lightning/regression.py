@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -62,6 +62,9 @@ class Regression(Evaluator):
 
     def example_inputs(self) -> tuple[Any, ...] | None:
         return self._source.example_inputs()
+
+    def metric_names(self) -> Sequence[str] | None:
+        return self._plan.metric_names("val_loss", "val_mse", "val_mae", "train_loss")
 
     def epochs(self) -> int:
         return self._plan.max_epochs

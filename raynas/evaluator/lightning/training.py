@@ -57,6 +57,12 @@ class Plan:
             raise ConfigError(f"mode is {mode!r}: give 'min' or 'max'")
         return cls(epochs, arguments, monitor, mode, verbose)
 
+    def metric_names(self, *names: str) -> Sequence[str] | None:
+        """These, their best ones and the best epoch; None where the user's callbacks may log more."""
+        if self.trainer.get("callbacks"):
+            return None
+        return [*names, *(f"best_{name}" for name in names), "best_epoch"]
+
     def epochs(self, budget: float | None) -> int:
         """Epochs of training in all, those of a warm start included."""
         if budget is None:

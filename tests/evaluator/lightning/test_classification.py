@@ -15,6 +15,7 @@ import torch
 from torch import nn
 from torch.utils.data import Dataset, TensorDataset
 
+import raynas
 from raynas.errors import ConfigError, EvaluationError, NonFiniteError, TrialStopped
 from raynas.evaluator import Context
 from raynas.evaluator.lightning import Classification, DataLoader
@@ -437,3 +438,14 @@ def test_lightning_is_imported_by_the_first_training_only() -> None:
         "assert 'pytorch_lightning' in sys.modules"
     )
     subprocess.run([sys.executable, "-c", program], check=True, env={**os.environ})
+
+
+def test_what_it_does_not_return_is_refused_as_an_objective_before_anything_starts(digits: Any, net: Any) -> None:
+    quiet = Classification(*digits, max_epochs=1)
+    with pytest.raises(ConfigError, match=r"the objective 'val_acc' is none of .*val_accuracy, val_loss.*: name one"):
+        raynas.Experiment(net, quiet, objective="val_acc")
+    names = quiet.metric_names()
+    assert names is not None and {*quiet.evaluate(net(), Context(seed=1))} == {*names}
+    raynas.Experiment(net, quiet, objective={"best_val_accuracy": "max", "params": "min"})
+    talkative = Classification(*digits, max_epochs=1, trainer={"callbacks": [pl.Callback()]})
+    assert talkative.metric_names() is None
