@@ -26,12 +26,12 @@ from typing import Any
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
-import torch  # noqa: E402  # the folder of examples has to be found first
+import torch
 
-from examples.spaces.nas_bench_201 import OPERATIONS, NasBench201  # noqa: E402
-from raynas import ModelSpace, NasBench201Cell, profile, to_source, trace  # noqa: E402
-from raynas.graph import Graph, GraphSpace, Unit, simplify  # noqa: E402
-from raynas.pytorch.profiling.measure import forget  # noqa: E402
+from examples.spaces.nas_bench_201 import OPERATIONS, NasBench201
+from raynas import ModelSpace, NasBench201Cell, profile, to_source, trace
+from raynas.graph import Graph, GraphSpace, Unit, simplify
+from raynas.pytorch.profiling.measure import forget
 
 
 class CellAlone(ModelSpace):

@@ -22,12 +22,12 @@ for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):
 os.environ["TUNE_DISABLE_AUTO_CALLBACK_LOGGERS"] = "1"
 os.environ["RAY_DEDUP_LOGS_SKIP_REGEX"] = "."
 
-import torch  # noqa: E402  # the folder and the number of threads have to be set first
-from torch import nn  # noqa: E402
+import torch
+from torch import nn
 
-from raynas import Experiment, LayerChoice, ModelSpace, Result, ValueChoice  # noqa: E402
-from raynas.evaluator import Context, FunctionalEvaluator  # noqa: E402
-from raynas.trial import Trial  # noqa: E402
+from raynas import Experiment, LayerChoice, ModelSpace, Result, ValueChoice
+from raynas.evaluator import Context, FunctionalEvaluator
+from raynas.trial import Trial
 
 torch.set_num_threads(1)
 

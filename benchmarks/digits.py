@@ -22,10 +22,10 @@ from typing import Any
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
-from raynas import Experiment, Result  # noqa: E402  # the folder of examples has to be found first
-from raynas.cli.display import duration  # noqa: E402
-from raynas.config import read, settings  # noqa: E402
-from raynas.config.making import make  # noqa: E402
+from raynas import Experiment, Result
+from raynas.cli.display import duration
+from raynas.config import read, settings
+from raynas.config.making import make
 
 CONFIG = str(ROOT / "configs" / "digits.yaml")
 METRIC = "val_accuracy"

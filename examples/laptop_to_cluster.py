@@ -54,7 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         seen: list[int] = []
         search = experiment(wanted, given.trials, given.epochs, given.storage_path)
         try:
-            result = search.run(lambda progress: seen.append(progress.slots))  # noqa: B023
+            result = search.run(lambda progress, seen=seen: seen.append(progress.slots))
         except RaynasError as error:
             print(f"error: {error}", file=sys.stderr)
             return 2

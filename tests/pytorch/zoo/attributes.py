@@ -8,10 +8,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from tests.pytorch.zoo.case import Zoo
+from tests.pytorch.zoo.case import X, Zoo
 
 zoo = Zoo()
-X = torch.linspace(-1, 1, 12).reshape(2, 6)
 SEQUENCE = torch.linspace(-1, 1, 48).reshape(2, 6, 4)
 
 

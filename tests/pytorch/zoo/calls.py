@@ -15,11 +15,10 @@ from torch import Tensor, nn
 from torch.nn.functional import gelu
 from torch.utils.checkpoint import checkpoint
 
-from tests.pytorch.zoo.case import Zoo
+from tests.pytorch.zoo.case import X, Zoo
 from tests.pytorch.zoo.structure import Block
 
 zoo = Zoo()
-X = torch.linspace(-1, 1, 12).reshape(2, 6)
 SEQUENCE = torch.linspace(-1, 1, 24).reshape(2, 3, 4)
 IMAGE = torch.linspace(-1, 1, 96).reshape(1, 3, 8, 4)
 

@@ -6,7 +6,17 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+import torch
 from torch import nn
+
+X = torch.linspace(-1, 1, 12).reshape(2, 6)
+Y = torch.linspace(-2, 1, 18).reshape(3, 6)
+
+
+class Base(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.lin = nn.Linear(6, 6)
 
 
 @dataclass

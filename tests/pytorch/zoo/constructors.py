@@ -16,11 +16,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.init import trunc_normal_
 
-from tests.pytorch.zoo.case import Zoo
+from tests.pytorch.zoo.case import X, Zoo
 from tests.pytorch.zoo.structure import Block
 
 zoo = Zoo()
-X = torch.linspace(-1, 1, 12).reshape(2, 6)
 IMAGE = torch.linspace(-1, 1, 96).reshape(1, 3, 8, 4)
 
 

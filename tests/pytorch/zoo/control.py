@@ -11,11 +11,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from tests.pytorch.zoo.case import Zoo
+from tests.pytorch.zoo.case import X, Zoo
 from tests.pytorch.zoo.structure import Block
 
 zoo = Zoo()
-X = torch.linspace(-1, 1, 12).reshape(2, 6)
 
 
 class Drop(nn.Module):

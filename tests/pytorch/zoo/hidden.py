@@ -21,18 +21,9 @@ from torch import rand as torch_rand
 from torch import zeros as torch_zeros
 from torch.nn.utils import parametrize
 
-from tests.pytorch.zoo.case import Zoo
+from tests.pytorch.zoo.case import Base, X, Y, Zoo
 
-X = torch.linspace(-1, 1, 12).reshape(2, 6)
-
-Y = torch.linspace(-2, 1, 18).reshape(3, 6)
 zoo = Zoo((X,), (Y,))
-
-
-class Base(nn.Module):
-    def __init__(self) -> None:
-        super().__init__()
-        self.lin = nn.Linear(6, 6)
 
 
 @zoo()

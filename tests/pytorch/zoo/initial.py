@@ -12,18 +12,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from tests.pytorch.zoo.case import Zoo
+from tests.pytorch.zoo.case import Base, X, Y, Zoo
 
-X = torch.linspace(-1, 1, 12).reshape(2, 6)
-
-Y = torch.linspace(-2, 1, 18).reshape(3, 6)
 zoo = Zoo((X,), (Y,))
-
-
-class Base(nn.Module):
-    def __init__(self) -> None:
-        super().__init__()
-        self.lin = nn.Linear(6, 6)
 
 
 class L(Base):

@@ -20,10 +20,9 @@ import torch.nn as tnn
 import torch.nn.functional as F
 from torch import Tensor, einsum, nn
 
-from tests.pytorch.zoo.case import Zoo
+from tests.pytorch.zoo.case import X, Zoo
 
 zoo = Zoo()
-X = torch.linspace(-1, 1, 12).reshape(2, 6)
 SEQUENCE = torch.linspace(-1, 1, 24).reshape(2, 3, 4)
 IMAGE = torch.linspace(-1, 1, 96).reshape(1, 3, 8, 4)
 

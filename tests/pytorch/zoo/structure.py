@@ -10,10 +10,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from tests.pytorch.zoo.case import Zoo
+from tests.pytorch.zoo.case import X, Zoo
 
 zoo = Zoo()
-X = torch.linspace(-1, 1, 12).reshape(2, 6)
 IMAGE = torch.linspace(-1, 1, 96).reshape(1, 3, 8, 4)
 
 
