@@ -12,6 +12,7 @@ import numpy
 import torch
 
 from raynas import serializer
+from raynas.engine import gpu
 from raynas.engine.checkpoint import FileCheckpoint, left_by
 from raynas.engine.engine import Job, Workplace
 from raynas.engine.output import Output
@@ -26,12 +27,20 @@ Outcome = Finished | Stopped | Failed
 MESSAGE = 500
 """How long a failure's one line may be."""
 
+NO_MEMORY = ("out of memory", "can't allocate memory", "STATUS_ALLOC_FAILED")
+"""What torch says, or a library below it, where it has no exception of its own for that."""
+
 _reader: tuple[Workplace, serializer.Reader] | None = None
 """Reads this process's evaluators, so that datasets which many of them share are made once."""
 
 
 def work(
-    job: Job, place: Workplace, report: Callable[[Reported], bool], device: str = "cpu", worker: str = ""
+    job: Job,
+    place: Workplace,
+    report: Callable[[Reported], bool],
+    device: str = "cpu",
+    worker: str = "",
+    share: float = 1.0,
 ) -> Outcome:
     """Build the model from the job's text, evaluate it, and say how it went; the user's exceptions become `Failed`.
 
@@ -41,6 +50,7 @@ def work(
         report: takes a report, returns whether to stop; it may wait.
         device: where to train.
         worker: this worker's name, for people.
+        share: of the device, where that is a GPU, what the trial may use.
     """
     begun = time.perf_counter()
     threads = torch.get_num_threads()
@@ -48,6 +58,7 @@ def work(
     with Output() as output:
         try:
             torch.set_num_threads(place.threads)
+            gpu.enter(device, share)
             return _attempt(job, place, report, device, begun)
         except UnwritableError as error:
             seconds = time.perf_counter() - begun
@@ -88,8 +99,6 @@ def _attempt(
         return report(Reported(job.trial, time.time(), job.attempt, int(step), reported))
 
     evaluator = _evaluator(job.evaluator, place)
-    if device != "cpu":
-        torch.cuda.set_device(device)
     warm = left_by(place.artifacts, job.warm_start, job.warm_state) if job.warm_start is not None else None
     seed_everything(job.seed, device)
     model = load_module(job.source)
@@ -104,6 +113,8 @@ def _attempt(
     stopped = False
     try:
         metrics: Mapping[str, float] = {**counts, **checked(evaluator.evaluate(model, context))}
+        if device != "cpu":  # what a kernel has done wrong is heard of when it ends
+            torch.cuda.synchronize(device)
     except TrialStopped:
         metrics, stopped = reported, True
     weights = None
@@ -143,7 +154,7 @@ def cause_of(error: BaseException) -> Cause:
         return Cause.NON_FINITE
     if isinstance(error, torch.OutOfMemoryError | MemoryError):
         return Cause.OUT_OF_MEMORY
-    if isinstance(error, RuntimeError) and ("out of memory" in str(error) or "can't allocate memory" in str(error)):
+    if isinstance(error, RuntimeError) and any(words in str(error) for words in NO_MEMORY):
         return Cause.OUT_OF_MEMORY
     return Cause.EXCEPTION
 

@@ -114,6 +114,34 @@ def job(function: Any, trial: int = 0, attempt: int = 1, **changes: Any) -> Job:
     return Job(trial, attempt, changes.pop("source", SOURCE), text, **changes)
 
 
+def collect(engine: ExecutionEngine, jobs: Sequence[Job], stop_at: int | None = None) -> dict[int, list[Event]]:
+    """Submit jobs, answer their reports, and wait for all of them to end; each trial's events, in order.
+
+    Args:
+        engine: the engine.
+        jobs: one for each trial.
+        stop_at: the step from which on a trial that reports is told to stop; None: none is.
+    """
+    events: dict[int, list[Event]] = {item.trial: [] for item in jobs}
+    ended: set[int] = set()
+
+    def deliver(news: Sequence[Event]) -> None:
+        for event in news:
+            events[event.trial].append(event)
+            if isinstance(event, Reported):
+                engine.answer(event.trial, event.attempt, stop_at is not None and event.step >= stop_at)
+            elif isinstance(event, Finished | Stopped | Failed):
+                ended.add(event.trial)
+
+    for item in jobs:
+        engine.submit(item)
+    limit = time.monotonic() + PATIENCE
+    while len(ended) < len(events):
+        assert time.monotonic() < limit, f"after {PATIENCE:g} s only {sorted(ended)} of {sorted(events)} have ended"
+        engine.wait(deliver, 5.0)
+    return events
+
+
 class EngineContract(ABC):
     """Subclass it, say how an engine is made, and run it with pytest."""
 
@@ -124,25 +152,8 @@ class EngineContract(ABC):
     def collect(
         self, engine: ExecutionEngine, jobs: Sequence[Job], stop_at: int | None = None
     ) -> dict[int, list[Event]]:
-        """Submit jobs, answer their reports, and wait for all of them to end; each trial's events, in order."""
-        events: dict[int, list[Event]] = {item.trial: [] for item in jobs}
-        ended: set[int] = set()
-
-        def deliver(news: Sequence[Event]) -> None:
-            for event in news:
-                events[event.trial].append(event)
-                if isinstance(event, Reported):
-                    engine.answer(event.trial, event.attempt, stop_at is not None and event.step >= stop_at)
-                elif isinstance(event, Finished | Stopped | Failed):
-                    ended.add(event.trial)
-
-        for item in jobs:
-            engine.submit(item)
-        limit = time.monotonic() + PATIENCE
-        while len(ended) < len(events):
-            assert time.monotonic() < limit, f"after {PATIENCE:g} s only {sorted(ended)} of {sorted(events)} have ended"
-            engine.wait(deliver, 5.0)
-        return events
+        """As `collect` does."""
+        return collect(engine, jobs, stop_at)
 
     def outcome(self, item: Job, tmp_path: Path) -> Any:
         with self.engine(Workplace(str(tmp_path))) as engine:

@@ -13,11 +13,13 @@ from typing import Any
 import ray
 
 from raynas.engine.engine import Job, Workplace
+from raynas.engine.gpu import device_of
 from raynas.engine.memory import Watermark
 from raynas.engine.ray_engine.stowed import Stowed
 from raynas.engine.ray_engine.words import announce, worker_name
 from raynas.engine.travel import extend_path, unpack
 from raynas.engine.worker import work
+from raynas.errors import ResourceError
 from raynas.trial import Event, Reported, Started
 
 
@@ -64,6 +66,19 @@ def _answer(ref: ray.ObjectRef[Any]) -> Any:
     return ref.future().result()
 
 
+def own_gpu() -> tuple[str, float]:
+    """The device that this task was given, in torch's words, and how much of it.
+
+    Which GPU is a task's own may differ from task to task, so all stay visible and the device is named.
+    """
+    given = ray.get_runtime_context().get_assigned_resources()  # type: ignore[no-untyped-call]  # Ray's own
+    share = max((amount for name, amount in given.items() if name == "GPU" or name.startswith("GPU_group_")), default=0)
+    device = device_of(ray.get_gpu_ids(), os.environ.get("CUDA_VISIBLE_DEVICES"))
+    if share and device == "cpu":
+        raise ResourceError(f"a trial was given num_gpus={share:g} on a node whose CUDA_VISIBLE_DEVICES is empty")
+    return device, share
+
+
 def train(jobs: bytes, crate: list[ray.ObjectRef[Crate]]) -> Iterator[bytes]:
     """Do some jobs, one after the other.
 
@@ -93,16 +108,14 @@ def train(jobs: bytes, crate: list[ray.ObjectRef[Crate]]) -> Iterator[bytes]:
     def report(event: Reported) -> bool:
         return bool(_answer(door.call.remote(f"{engine}.report", event)))
 
-    # Which GPU is this task's own may differ from task to task, so all stay visible and the device is named.
-    gpus = ray.get_gpu_ids()
-    device = f"cuda:{gpus[0]}" if gpus else "cpu"
+    device, share = own_gpu()
     if not _watermark:
         assigned = ray.get_runtime_context().get_assigned_resources()  # type: ignore[no-untyped-call]  # Ray's own
         cpus = assigned.get("CPU", 1)
-        _watermark.append(Watermark(min(1.0, cpus / (os.cpu_count() or 1))))
+        _watermark.append(Watermark(min(1.0, cpus / (os.cpu_count() or 1)), share))
     for place_in_line, job in enumerate(todo, 1):
         announce(job)
-        events: list[Event] = [work(job, place, report, device, name)]
+        events: list[Event] = [work(job, place, report, device, name, share)]
         full = _watermark[0].passed(device)
         if place_in_line < len(todo) and not full:
             following = todo[place_in_line]
