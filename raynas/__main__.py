@@ -1,0 +1,6 @@
+"""`python -m raynas`: the command line, where the `raynas` script is not on the path."""
+
+from raynas.cli import main
+
+if __name__ == "__main__":
+    main()
