@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 import numpy
 import torch
 
-ASKED: tuple[Callable[[], Any], ...] = (
-    *(torch.is_grad_enabled, torch.is_inference_mode_enabled, torch.get_default_dtype),
-    *(partial(torch.is_autocast_enabled, device) for device in ("cpu", "cuda")),
-)
+GRAD, INFERENCE = torch.is_grad_enabled, torch.is_inference_mode_enabled
+DTYPE, AUTOCAST = torch.get_default_dtype, torch.is_autocast_enabled
 """As torch defines them: while a forward is traced, users may not ask."""
 
 
 def modes() -> tuple[Any, ...]:
     """Everything on which it depends what torch computes, beside its arguments."""
-    return tuple(ask() for ask in ASKED)
+    return GRAD(), INFERENCE(), DTYPE(), AUTOCAST("cpu"), AUTOCAST("cuda")
 
 
 def generators() -> tuple[Any, ...]:

@@ -14,17 +14,22 @@ import numpy
 import torch
 from torch import nn
 
+from raynas.serializer.call import KEY
+
 DEPTH = 4
 """So deep objects in objects are watched for changes."""
 
 ATOMS = (int, float, complex, str, bytes, bool, type(None))
+FIXED = frozenset(ATOMS)
 VALUES = (*ATOMS, list, dict, set, deque)
+SEQUENCES = (list, deque, tuple)
+UNKNOWN = (nn.Module, types.ModuleType)
 STATEFUL = frozenset({"argparse", "collections", "dataclasses", "types", "__main__"})
 """Modules of Python's own whose objects are watched."""
 
 FOREIGN = ("torch", "numpy", "raynas")
-TORCHS = frozenset(nn.Module().__dict__)
-"""Attributes that every module has."""
+TORCHS = frozenset({*nn.Module().__dict__, KEY})
+"""Attributes that every module has, and that of its record."""
 
 
 def is_foreign(cls: Any) -> bool:
@@ -51,6 +56,7 @@ class Watch:
         self.module = module
         self.places = places
         self.own = {name: value for name, value in module.__dict__.items() if name not in TORCHS}
+        self.held = [name for name, value in self.own.items() if not _is_fixed(value)]
         self.before = self._now()
         inner = list(module.named_modules())[1:] if below else ()
         self.below = {path: Watch(child, ()) for path, child in inner if not is_foreign(type(child))}
@@ -63,7 +69,7 @@ class Watch:
         return ""
 
     def _now(self) -> list[Any]:
-        return [copied(value) for value in [*self.own.values(), *(place() for place in self.places)]]
+        return [copied(value) for value in [*map(self.own.get, self.held), *(place() for place in self.places)]]
 
     def changed(self) -> str:
         """What was changed since, in words; empty where nothing was."""
@@ -78,9 +84,9 @@ class Watch:
         if after == self.before:
             return ""
         place = next(i for i, (left, right) in enumerate(zip(self.before, after, strict=True)) if left != right)
-        if place < len(self.own):
-            return f"changes a list, dict or object of its own: self.{list(self.own)[place]}"
-        return f"changes what outlives the call: {_described(self.places[place - len(self.own)]())}"
+        if place < len(self.held):
+            return f"changes a list, dict or object of its own: self.{self.held[place]}"
+        return f"changes what outlives the call: {_described(self.places[place - len(self.held)]())}"
 
     def undo(self) -> None:
         """Put everything back."""
@@ -99,15 +105,22 @@ def shared(modules: Mapping[str, nn.Module]) -> dict[int, list[tuple[str, str]]]
     found: dict[int, list[tuple[str, str]]] = {}
     for path, module in modules.items():
         for name, value in module.__dict__.items():
-            if name in TORCHS or isinstance(value, (*ATOMS, tuple, torch.Tensor)) or _parts(value) is None:
+            if name in TORCHS or type(value) in FIXED:
+                continue
+            if isinstance(value, (*ATOMS, tuple, torch.Tensor)) or _parts(value) is None:
                 continue
             found.setdefault(id(value), []).append((path, name))
     return {item: places for item, places in found.items() if len(places) > 1}
 
 
+def _is_fixed(value: Any) -> bool:
+    """Whether an object cannot change, whatever is done with it."""
+    return type(value) in FIXED or (type(value) is tuple and all(map(_is_fixed, value)))
+
+
 def copied(value: Any, depth: int = 0) -> Any:
     """What an object holds, in a form that is compared by contents and can be put back."""
-    if type(value) in ATOMS:
+    if type(value) in FIXED:
         return Same(value)
     parts = _parts(value) if depth < DEPTH else None
     if parts is None:
@@ -153,13 +166,13 @@ class Held:
 
 def _parts(value: Any) -> list[tuple[Any, Any]] | None:
     """Parts of an object that can change, by key; None for one that does not, or that nothing is known of."""
-    if isinstance(value, nn.Module | types.ModuleType):
+    if isinstance(value, UNKNOWN):
         return None
     if isinstance(value, type):
         return None if is_foreign(value) else list(_class_values(value))
     if isinstance(value, torch.Tensor):
         return [("version", value._version)]
-    if isinstance(value, list | deque | tuple):
+    if isinstance(value, SEQUENCES):
         return list(enumerate(value))
     if isinstance(value, dict):
         return list(value.items())

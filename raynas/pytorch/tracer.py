@@ -48,6 +48,10 @@ class Body:
     result: Any
 
 
+LITERALS = frozenset({bool, int, float, str, type(None)})
+"""Types of arguments that stand in a graph as they are."""
+
+
 class Elsewhere(Exception):
     """Random numbers were drawn outside traced functions, or one module changed another: which, is not known yet."""
 
@@ -267,7 +271,9 @@ class Tracer(fx.Tracer):
     ) -> Any:
         if modes() != self._modes:
             raise Untraceable("computes under a gradient mode, autocast or a default dtype of its own")
-        made = super().create_node(kind, target, args, kwargs, name, type_expr)
+        if name is None and type(target) is str and target.islower() and target[0] != "_":
+            name = target  # as torch.fx would name it, but for a search for capitals
+        made = self.graph.create_node(kind, target, args, kwargs, name, type_expr)
         if kind in ("call_function", "call_method"):
             self._need(made)
         return made
@@ -279,10 +285,16 @@ class Tracer(fx.Tracer):
                 self._needed.setdefault(origin, []).append(tuple(self.stack))
 
     def create_arg(self, a: Any) -> Any:
+        if type(a) in LITERALS:
+            return a
         if is_traced(a):
             if a.node.graph is not self.graph:
                 raise Untraceable("uses a value that another module's forward computed and kept")
             return a.node
+        if type(a) is tuple or type(a) is list:
+            return type(a)([self.create_arg(item) for item in a])
+        if type(a) is dict and not a:
+            return a
         if isinstance(a, numpy.generic):
             return a.item()
         if type(a) is OrderedDict:
