@@ -104,7 +104,7 @@ class Abstract:
 
     def is_pure(self, node: Node) -> bool:
         """Whether a step does nothing beside computing its value, as far as its name tells."""
-        if node.op == "attribute":
+        if node.op in ("attribute", "select"):
             return True
         if node.op == "module":
             unit = self.unit(node)
@@ -181,7 +181,12 @@ class Abstract:
             return self._opened(node)
         if node.op == "function":
             return self._computed(node, self._first(node))
+        if node.op == "select":
+            return self._selected(self[node.args[0]], self[node.args[1]])
         return Value(object())
+
+    def _selected(self, one: Value, other: Value) -> Value:
+        return Value(one.shape if one.shape is other.shape else object(), one.zero and other.zero)
 
     def _first(self, node: Node) -> Value:
         return self[node.args[0]] if node.args else Value(object())

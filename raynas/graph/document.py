@@ -26,7 +26,7 @@ from raynas.graph.member import (
     Tensor,
     Unit,
 )
-from raynas.graph.node import OPS, Node
+from raynas.graph.node import OPS, Node, When
 from raynas.graph.verify import verify
 from raynas.search_space.domain import exact
 from raynas.serializer import Decoder, Encoder
@@ -83,6 +83,8 @@ class _Writer:
             record["args"] = [self.value(arg) for arg in node.args]
         if node.kwargs:
             record["kwargs"] = {key: self.value(arg) for key, arg in node.kwargs.items()}
+        if node.when:
+            record["when"] = [[path, value] for path, value in node.when]
         return record
 
     def step(self, step: Step) -> dict[str, Any]:
@@ -232,6 +234,7 @@ class _Reader:
             target,
             tuple(self.value(arg, known, where) for arg in args),
             {_text(key): self.value(arg, known, where) for key, arg in kwargs.items()},
+            self.when(record.get("when", []), where),
         )
         if target == "builtins.getattr":
             if len(node.args) < 2 or not isinstance(node.args[1], str):
@@ -239,6 +242,14 @@ class _Reader:
             self.method(node.args[1], where)
         known[name] = node
         return node
+
+    def when(self, data: Any, where: str) -> When:
+        if not isinstance(data, list) or not all(isinstance(pair, list) and len(pair) == 2 for pair in data):
+            raise GraphError(f"{where} runs when {data!r}, which is no list of pairs: was the document changed?")
+        for path, value in data:
+            if not isinstance(value, bool):
+                raise GraphError(f"{where} runs when '{path}' is {value!r}, which is neither true nor false")
+        return tuple([(_text(path), value) for path, value in data])
 
     def value(self, data: Any, known: dict[str, Node], where: str) -> Any:
         if isinstance(data, list):

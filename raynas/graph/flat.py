@@ -7,7 +7,7 @@ from typing import Any
 
 from raynas.graph.abstract import Abstract
 from raynas.graph.graph import Graph, find
-from raynas.graph.member import Apply, Member, Path, Set, Tensor, Unit
+from raynas.graph.member import Apply, Member, Path, Set, Shared, Tensor, Unit
 from raynas.graph.mould import Mould, mould_of, shape_of
 from raynas.graph.node import Node
 from raynas.graph.step import Flat, Step
@@ -27,6 +27,8 @@ class _Flattener:
         self.notes: dict[int, list[str]] = {}
         self.links: list[tuple[int, str, int, str]] = []
         self.kept: list[Any] = []
+        self.plain = True
+        """Whether nothing is noted of what has no owner."""
 
     def run(self, graph: Graph) -> Flat:
         if not graph.nodes:
@@ -34,7 +36,7 @@ class _Flattener:
         count = len(graph.inputs)
         self.steps += [Step(f"input {position}", ()) for position in range(count)]
         self.setup(graph, graph.shared)
-        mould = mould_of(graph, graph.shared)
+        mould = mould_of(graph, graph.shared) if self.plain else None
         if mould is not None:
             self.steps.append(Step("output #", (self.cast(mould, graph, graph.shared, list(range(count))),)))
         else:
@@ -59,7 +61,7 @@ class _Flattener:
 
     def body(self, graph: Graph, scope: Mapping[str, Member], inputs: list[Any]) -> Any:
         """Dissolve one forward pass; returns its result, positions in place of nodes."""
-        mould = mould_of(graph, scope)
+        mould = mould_of(graph, scope) if self.plain else None
         if mould is not None and set(map(type, inputs)) <= ONE:
             return _At(self.cast(mould, graph, scope, [value.position for value in inputs]))
         abstract = Abstract(graph, scope)
@@ -68,7 +70,11 @@ class _Flattener:
         for node in graph.nodes:
             if node.op == "output":
                 return _filled(node.args[0], values)
+            before = len(self.steps)
             values[node] = next(given) if node.op == "input" else self.node(node, abstract, scope, values)
+            for path, value in node.when:
+                modes = f"when {self.flag(path, abstract.graph, scope)} is {value}"
+                self.steps[before:] = [step._replace(label=f"{step.label} {modes}") for step in self.steps[before:]]
         return None
 
     def cast(self, mould: Mould, graph: Graph, scope: Mapping[str, Member], inputs: list[int]) -> int:
@@ -83,7 +89,7 @@ class _Flattener:
                 assert isinstance(member, Graph)
                 if member.setup:
                     self.setup(member, inner)
-                below = mould_of(member, inner)
+                below = mould_of(member, inner) if self.plain else None
                 if below is not None:
                     values.append(self.cast(below, member, inner, list(used)))
                 else:
@@ -107,8 +113,10 @@ class _Flattener:
         if node.op == "module":
             unit = abstract.unit(node)
             assert unit is not None
-            owner = None if unit.nature.stateless else self.owner(unit)
-            return self.add(self.step(unit.text, args, owner=owner, role="maps" if unit.nature.maps else ""))
+            stateless = unit.nature.stateless
+            text = f"{unit.text}{self.noted(unit)}" if stateless and not self.plain else unit.text
+            owner = None if stateless else self.owner(unit)
+            return self.add(self.step(text, args, owner=owner, role="maps" if unit.nature.maps else ""))
         if node.op == "attribute":
             return self.attribute(node.target, abstract, scope)
         if node.op == "function" and node.target == "operator.getitem" and isinstance(args[0][0], tuple | list | dict):
@@ -116,12 +124,14 @@ class _Flattener:
             if taken is not None:
                 return taken
         free, role = shape_of(node)
+        if node.op == "select":
+            return self.add(self.step(f"select {self.flag(node.target, abstract.graph, scope)}", args))
         return self.add(self.step(f"{node.op} {node.target}", args, free, role=role))
 
     def attribute(self, path: str, abstract: Abstract, scope: Mapping[str, Member]) -> _At:
         above, _, name = path.rpartition(".")
         if name == "training":
-            return self.add(Step("training", ()))
+            return self.add(Step(self.flag(path, abstract.graph, scope), ()))
         holder: Member = find(abstract.graph, above, scope)[0] if above else abstract.graph
         if isinstance(holder, Unit):
             return self.add(Step(f"{name} of {holder.text}", (), owner=self.owner(holder)))
@@ -153,24 +163,32 @@ class _Flattener:
                 else [v for v in (*step.args, *step.kwargs.values()) if isinstance(v, Path)]
             )
             target = Path(step.path) if isinstance(step, Set) else paths[0] if paths else None
-            if target is None or not target.path:
+            if target is None:
                 continue
-            owner, last = self.held(graph, target.path, scope)
+            thing, last = _held(graph, target.path, scope)
+            owner = self.owner(thing)
             if isinstance(step, Set) and isinstance(step.value, Path):
-                self.links.append((owner, last, *self.held(graph, step.value.path, scope)))
+                source, name = _held(graph, step.value.path, scope)
+                self.links.append((owner, last, self.owner(source), name))
                 self.notes.setdefault(owner, []).append(f"tied {last}")
                 continue
             what = text_of(step.value) if isinstance(step, Set) else text_of(_without_paths(step))
-            self.notes.setdefault(owner, []).append(f"{last} {what}")
+            for part in [thing] if last else _inside(thing, scope):
+                self.notes.setdefault(self.owner(part), []).append(f"{last} {what}")
+                if isinstance(part, Graph) or (isinstance(part, Unit) and part.nature.stateless):
+                    self.plain = False
 
-    def held(self, graph: Graph, path: str, scope: Mapping[str, Member]) -> tuple[int, str]:
-        """What a path leads to: the unit or tensor that owns it, and the rest of the path."""
-        parts = path.split(".")
-        for cut in range(1, len(parts) + 1):
-            member, _ = find(graph, ".".join(parts[:cut]), scope)
-            if not isinstance(member, Graph) or cut == len(parts):
-                return self.owner(member), ".".join(parts[cut:])
-        raise AssertionError("a path has parts")
+    def flag(self, path: str, graph: Graph, scope: Mapping[str, Member]) -> str:
+        """A module's `training`, in words: all change together, but for what the constructors do."""
+        above = path.rpartition(".")[0]
+        return f"training{self.noted(find(graph, above, scope)[0] if above else graph)}"
+
+    def noted(self, thing: Any) -> str:
+        """What constructors do to something."""
+        notes = self.notes.get(self.owners.get(id(thing), -1), [])
+        if isinstance(thing, Graph):
+            notes = [note for note in notes if note.startswith(" ")]
+        return f" with {'; '.join(notes)}" if notes else ""
 
     def step(self, head: str, value: Any, free: bool = False, owner: int | None = None, role: str = "") -> Step:
         operands: list[int] = []
@@ -183,6 +201,29 @@ class _Flattener:
 
         text = text_with(value, of)
         return Step(f"{head} {text}", tuple(operands), free, owner, role)
+
+
+def _held(graph: Graph, path: str, scope: Mapping[str, Member]) -> tuple[Member, str]:
+    """What a path leads to: the unit or tensor that owns it, or a whole graph; and the rest of the path."""
+    parts = path.split(".") if path else []
+    member: Member = graph
+    for cut in range(1, len(parts) + 1):
+        if isinstance(member, Graph) and member.init is not None and parts[cut - 1] not in member.members:
+            return member, ".".join(parts[cut - 1 :])  # of the class it is made of
+        member, _ = find(graph, ".".join(parts[:cut]), scope)
+        if not isinstance(member, Graph):
+            return member, ".".join(parts[cut:])
+    return member, ""
+
+
+def _inside(member: Member, scope: Mapping[str, Member]) -> list[Member]:
+    """A member and all that stands below it."""
+    while isinstance(member, Shared):
+        member = scope[member.name]
+    if not isinstance(member, Graph):
+        return [member]
+    inner = {**scope, **member.shared}
+    return [member, *(part for child in member.members.values() for part in _inside(child, inner))]
 
 
 class _At:

@@ -12,7 +12,7 @@ from raynas.graph.fixed import has_choice, is_fixed
 from raynas.graph.graph import Graph, find
 from raynas.graph.kinds import PLACEHOLDER, ZEROS
 from raynas.graph.member import Choice, Local, Make, Member, Pick, Repeated, Shared, Step, Tensor, Unit
-from raynas.graph.node import Node, Op, nodes_in
+from raynas.graph.node import Node, Op, When, nodes_in
 from raynas.graph.setup import chosen_steps
 from raynas.search_space import Expression, Leaf, Value
 from raynas.search_space.expression import evaluate
@@ -118,16 +118,16 @@ class _Freezer:
                 member = self.chosen(_at(graph, node.target, scope), scope)
                 if op == "choice":
                     if isinstance(member, Pick):
-                        made[id(node)] = self.picked(frozen, node.name, member, args)
+                        made[id(node)] = self.picked(frozen, node.name, member, args, node.when)
                         continue
                     op = "module" if isinstance(member, Unit) else "graph"
                     if op == "graph":  # an opened candidate takes the values only; what was fixed is in its steps
                         args, kwargs = tuple([value(item) for item in nodes_in((node.args, node.kwargs))]), None
                 if _is_word(member):
-                    made[id(node)] = copy = Node(node.name, "function", "torch.zeros_like", args[:1], kwargs)
+                    made[id(node)] = copy = Node(node.name, "function", "torch.zeros_like", args[:1], kwargs, node.when)
                     nodes.append(copy)
                     continue
-            made[id(node)] = copy = Node(node.name, op, node.target, args, kwargs)
+            made[id(node)] = copy = Node(node.name, op, node.target, args, kwargs, node.when)
             nodes.append(copy)
 
     def member(self, member: Member, scope: Scope) -> Member:
@@ -202,7 +202,7 @@ class _Freezer:
         graph.add("output", "output", (last,))
         return graph
 
-    def picked(self, graph: Graph, name: str, member: Pick, inputs: tuple[Any, ...]) -> Any:
+    def picked(self, graph: Graph, name: str, member: Pick, inputs: tuple[Any, ...], when: When = ()) -> Any:
         """What an input choice gives: one of its inputs, or the nodes that reduce several."""
         token = self.token(member.pick)
         if len(inputs) == 1 and isinstance(inputs[0], list | tuple):
@@ -213,12 +213,12 @@ class _Freezer:
         if len(chosen) == 1:
             return chosen[0]
         if member.reduction == "concat":
-            return graph.add("function", "torch.cat", (chosen, 1), name=name)
+            return graph.add("function", "torch.cat", (chosen, 1), name=name, when=when)
         total = chosen[0]
         for item in chosen[1:]:
-            total = graph.add("function", "operator.add", (total, item), name=name)
+            total = graph.add("function", "operator.add", (total, item), name=name, when=when)
         if member.reduction == "mean":
-            total = graph.add("function", "operator.truediv", (total, len(chosen)), name=name)
+            total = graph.add("function", "operator.truediv", (total, len(chosen)), name=name, when=when)
         return total
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from raynas.errors import GraphError
 from raynas.graph.editing import Editing
 from raynas.graph.member import Choice, Member, Repeated, Shared, Step, Unit
-from raynas.graph.node import Node, Op, map_nodes
+from raynas.graph.node import Node, Op, When, map_nodes
 
 
 class Graph(Editing):
@@ -57,10 +57,16 @@ class Graph(Editing):
         return f"Graph({self.name!r}, {len(self.members)} members, {len(self.nodes)} nodes)"
 
     def add(
-        self, op: Op, target: str, args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None, name: str = ""
+        self,
+        op: Op,
+        target: str,
+        args: tuple[Any, ...] = (),
+        kwargs: Mapping[str, Any] | None = None,
+        name: str = "",
+        when: When = (),
     ) -> Node:
         """Append a node; its name is made unique."""
-        node = Node(self.fresh_name(name or target.rpartition(".")[2]), op, target, args, kwargs)
+        node = Node(self.fresh_name(name or target.rpartition(".")[2]), op, target, args, kwargs, when)
         self.notes.clear()
         self.nodes.append(node)
         return node
@@ -95,6 +101,8 @@ class Graph(Editing):
         for name, node in zip(self.members, steps, strict=True):
             if node.target != name or node.op not in ("module", "graph") or node.kwargs or list(node.args) != [last]:
                 return False
+            if node.when:
+                return False
             last = node
         return list(self.output.args) == [last]
 
@@ -114,7 +122,7 @@ class Graph(Editing):
         copy = self.emptied(member or (lambda item: item))
         for node in self.nodes:
             args, kwargs = map_nodes((node.args, node.kwargs), lambda old: made[id(old)])
-            made[id(node)] = new = Node(node.name, node.op, node.target, args, kwargs)
+            made[id(node)] = new = Node(node.name, node.op, node.target, args, kwargs, node.when)
             copy.nodes.append(new)
         copy.history = list(self.history)
         return copy

@@ -48,6 +48,8 @@ def _mould(graph: Graph, scope: Mapping[str, Member]) -> Mould | None:
         places[node] = place
         op, target, args = node.op, node.target, node.args
         adds = swaps = free = owner = False
+        if node.when or op == "select":
+            return None
         if op == "input":
             lines.append((op, target, "", (), False, "", False))
             continue

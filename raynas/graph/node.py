@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 if TYPE_CHECKING:
     from raynas.graph.graph import Graph
 
-Op = Literal["input", "module", "graph", "function", "method", "attribute", "choice", "output"]
+Op = Literal["input", "module", "graph", "function", "method", "attribute", "choice", "select", "output"]
 
-OPS: tuple[Op, ...] = ("input", "module", "graph", "function", "method", "attribute", "choice", "output")
+OPS: tuple[Op, ...] = ("input", "module", "graph", "function", "method", "attribute", "choice", "select", "output")
+
+When: TypeAlias = tuple[tuple[str, bool], ...]
+"""In which modes a step runs: paths of modules' `training`, and what each must be when the model runs."""
 
 
 class Node:
@@ -25,6 +28,7 @@ class Node:
     | `method`    | the method's name                          | what it returns on `args[0]`                     |
     | `attribute` | path of a parameter, buffer or `training`  | its value when the model runs                    |
     | `choice`    | path of a choice below the graph           | what the chosen candidate gives                  |
+    | `select`    | path of a module's `training`              | `args[0]` if that is true, else `args[1]`        |
     | `output`    | `output`                                   | the forward pass returns `args[0]`               |
 
     Attributes:
@@ -32,21 +36,30 @@ class Node:
         op: one of the table's first column.
         target: see the table.
         args, kwargs: nodes, plain values, choice expressions, and tuples, lists, dicts and slices of these.
+        when: in which modes it runs; empty: always. Only steps that run in these modes, too, use its value, and the
+            matching argument of a `select`.
     """
 
-    __slots__ = ("args", "graph", "kwargs", "name", "op", "target")
+    __slots__ = ("args", "graph", "kwargs", "name", "op", "target", "when")
 
     graph: Graph
     """Where it stands; known to the nodes that `Graph.find` gave, or that a mutator sees."""
 
     def __init__(
-        self, name: str, op: Op, target: str, args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None
+        self,
+        name: str,
+        op: Op,
+        target: str,
+        args: tuple[Any, ...] = (),
+        kwargs: Mapping[str, Any] | None = None,
+        when: When = (),
     ) -> None:
         self.name = name
         self.op: Op = op
         self.target = target
         self.args = args
         self.kwargs: dict[str, Any] = dict(kwargs or {})
+        self.when = when
 
     def inputs(self) -> Iterator[Node]:
         """The nodes in its arguments, in order, each as often as it stands there."""
@@ -85,6 +98,11 @@ class Node:
         self.graph._note(self.graph, f"set argument {name} of '{self.name}' to {shown(value)}")
 
     @property
+    def flags(self) -> list[str]:
+        """Paths of the `training` flags on which it hangs."""
+        return [path for path, _ in self.when] + ([self.target] if self.op == "select" else [])
+
+    @property
     def users(self) -> list[Node]:
         """The nodes in whose arguments it stands."""
         return [node for node in self.graph.nodes if any(used is self for used in node.inputs())]
@@ -96,7 +114,8 @@ class Node:
 
     def __repr__(self) -> str:
         arguments = [shown(arg) for arg in self.args] + [f"{key}={shown(arg)}" for key, arg in self.kwargs.items()]
-        return f"{self.name} = {self.op} {self.target}({', '.join(arguments)})"
+        modes = " and ".join(path if value else f"not {path}" for path, value in self.when)
+        return f"{self.name} = {self.op} {self.target}({', '.join(arguments)}){f' if {modes}' if modes else ''}"
 
 
 def shown(value: Any) -> str:

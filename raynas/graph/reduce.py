@@ -8,7 +8,7 @@ from raynas.graph import kinds
 from raynas.graph.abstract import Abstract, Value
 from raynas.graph.graph import Graph
 from raynas.graph.member import Member
-from raynas.graph.node import Node, map_nodes, nodes_in
+from raynas.graph.node import Node, When, map_nodes, nodes_in
 from raynas.graph.texts import text_of
 
 
@@ -32,8 +32,8 @@ class _Reduction:
         known: what is known of the steps, old and new.
         ordered: whether a step writes in place what another one may look at: then all steps but identities stay.
         written: values that are written to: none of them stands for another, nor another for it.
-        zeros: by shape, the first value that surely is zero; None where there is none in the whole graph.
-        shaped: by shape, the first value.
+        zeros: by shape and modes, the first value that surely is zero; None where there is none in the whole graph.
+        shaped: by shape and modes, the first value.
         seen: values that can stand for later ones.
     """
 
@@ -42,8 +42,8 @@ class _Reduction:
         self.known = Abstract(graph, scope)
         self.ordered = self.known.writes_in_place
         self.written = self._written()
-        self.zeros: dict[object, Node] | None = {} if not self.ordered and self.known.makes_zeros else None
-        self.shaped: dict[object, Node] = {}
+        self.zeros: dict[tuple[object, When], Node] | None = {} if not self.ordered and self.known.makes_zeros else None
+        self.shaped: dict[tuple[object, When], Node] = {}
         self.seen: dict[Any, Node] = {}
 
     def _written(self) -> set[Node]:
@@ -64,12 +64,17 @@ class _Reduction:
             if place is not None and place < len(args) and isinstance(args[place], Node):
                 made[old] = args[place]
                 continue
-            made[old] = new = Node(old.name, old.op, old.target, args, kwargs)
+            if old.op == "select" and isinstance(args[0], Node) and args[0] is args[1]:
+                made[old] = args[0]
+                continue
+            made[old] = new = Node(old.name, old.op, old.target, args, kwargs, old.when)
             if not self.ordered:
                 same = self.zeroed(new, old) if self.zeros is not None else None
                 if same is None and old not in self.written:
                     form = self.form(new)
                     same = self.seen.setdefault(form, new) if form is not None else new
+                    if same.when != new.when and not _in_both(same, new):
+                        same = new
                 if same is not None and same is not new:
                     made[old] = same
                     continue
@@ -82,10 +87,10 @@ class _Reduction:
         shape, zero = self.known.learn(node) if node.op != "output" else Value(None)
         same = self.sum_without_zero(node, old)
         if same is None and zero and old not in self.written:
-            same = self.zeros.setdefault(shape, node)
+            same = self.zeros.setdefault((shape, node.when), node)
         if same is not None and same is not node:
             return same
-        first = self.shaped.setdefault(shape, node)
+        first = self.shaped.setdefault((shape, node.when), node)
         if node.target == "torch.zeros_like" and first is not node and len(node.args) == 1:
             node.args = (first,)  # zeros are made like the first value of their shape, whatever they were made like
         return None
@@ -122,6 +127,17 @@ class _Reduction:
         elif op != "attribute":
             return None
         return op, what, _key(node.args), _key(node.kwargs) if node.kwargs else None
+
+
+def _in_both(first: Node, second: Node) -> bool:
+    """Have the first of two equal steps run in the modes of both, if no others come with that; whether it now does."""
+    common = tuple([pair for pair in first.when if pair in second.when])
+    rest, other = (set(when).difference(common) for when in (first.when, second.when))
+    opposite = len(rest) == 1 and other == {(path, not value) for path, value in rest}
+    if rest and other and not opposite:
+        return False
+    first.when = common
+    return True
 
 
 def _key(value: Any) -> Any:

@@ -178,7 +178,10 @@ def _alike(left: Member, right: Member) -> bool:
 
 def _signature(graph: Graph) -> Any:
     """Something that changes with a graph's own steps and members, and holds only while these objects live."""
-    steps = [(id(node), node.name, node.op, node.target, _ids(node.args), _ids(node.kwargs)) for node in graph.nodes]
+    steps = [
+        (id(node), node.name, node.op, node.target, _ids(node.args), _ids(node.kwargs), node.when)
+        for node in graph.nodes
+    ]
     rest = (list(map(id, graph.setup)), _ids(graph.attributes), id(graph.init))
     return graph.name, graph.base, steps, rest
 

@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 
 from raynas.graph.graph import Graph
 from raynas.graph.member import Member, Step
-from raynas.graph.node import Node, Op, map_nodes
+from raynas.graph.node import Node, Op, When, map_nodes
 
 Kept: TypeAlias = "tuple[tuple[str, str, Kept | None], ...]"
 """Members that stay: new name, old name, and of a container what stays in it; None: all."""
@@ -28,6 +28,7 @@ class _Line:
     target: str
     args: tuple[Any, ...]
     kwargs: Mapping[str, Any]
+    when: When
     places: tuple[int, ...] | None
 
 
@@ -56,7 +57,7 @@ class Script:
             plain = not node.kwargs and all(isinstance(arg, Node) for arg in node.args)
             args, kwargs = map_nodes((node.args, node.kwargs), lambda n: _At(places[id(n)]))
             at = tuple(arg.place for arg in args) if plain else None
-            lines.append(_Line(node.name, node.op, node.target, args, kwargs, at))
+            lines.append(_Line(node.name, node.op, node.target, args, kwargs, node.when, at))
         return cls(tuple(lines), _kept(old, new, names), tuple(new.shared), tuple(new.setup))
 
     def play(self, graph: Graph, member: Callable[[Member], Member]) -> Graph:
@@ -68,10 +69,10 @@ class Script:
         for line in self.lines:
             if line.places is not None:
                 args: tuple[Any, ...] = tuple([nodes[place] for place in line.places])
-                nodes.append(Node(line.name, line.op, line.target, args))
+                nodes.append(Node(line.name, line.op, line.target, args, None, line.when))
             else:
                 args, kwargs = _filled((line.args, line.kwargs), nodes)
-                nodes.append(Node(line.name, line.op, line.target, args, kwargs))
+                nodes.append(Node(line.name, line.op, line.target, args, kwargs, line.when))
         return new
 
 

@@ -71,6 +71,8 @@ def _script(known: Form) -> Script | None:
 def _members(graph: Graph) -> dict[str, str]:
     """Take out the members that no step reaches, and number a sequence anew: new names, and the old ones."""
     used = {node.target for node in graph.nodes if node.op in ("module", "graph", "attribute")}
+    flags = {path for node in graph.nodes if node.when or node.op == "select" for path in node.flags}
+    used |= flags
     used |= {path for step in graph.setup for path in paths_of(step) if isinstance(step, Set)}
     _keep(graph, used)
     if graph.setup:
@@ -80,7 +82,7 @@ def _members(graph: Graph) -> dict[str, str]:
             del graph.shared[name]
     steps = [node for node in graph.nodes if node.op in ("module", "graph", "attribute")]
     sequence = graph.base == "torch.nn.Sequential" and not graph.setup and all(map(str.isdigit, graph.members))
-    if not sequence or any(node.target not in graph.members for node in steps):
+    if not sequence or flags or any(node.target not in graph.members for node in steps):
         return {}
     names = {name: str(position) for position, name in enumerate(graph.members)}
     graph.members = {names[name]: member for name, member in graph.members.items()}

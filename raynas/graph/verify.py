@@ -9,7 +9,7 @@ from typing import Any
 from raynas.errors import GraphError
 from raynas.graph.graph import Graph, children, find
 from raynas.graph.member import Apply, Choice, Copy, Let, Make, Member, Set, Shared, Step, Tensor, Unit
-from raynas.graph.node import Node
+from raynas.graph.node import Node, nodes_in
 from raynas.graph.setup import is_there, paths_of
 
 
@@ -37,6 +37,7 @@ def verify(graph: Graph, shared: Mapping[str, Member] | None = None, path: str =
         for earlier in node.inputs():
             if id(earlier) not in seen:
                 raise GraphError(f"{at} uses '{earlier.name}', which does not come before it")
+        _modes(node, at)
         if node.op == "output" and position != len(graph.nodes) - 1:
             raise GraphError(f"{at} is an output and not the last node")
         _target(graph, node, scope, at)
@@ -81,6 +82,24 @@ def _called(target: str, where: str) -> None:
     _qualified(target, where)
 
 
+def _modes(node: Node, at: str) -> None:
+    """Refuse a node that uses what does not run whenever it does."""
+    mine = set(node.when)
+    if node.when and node.op in ("input", "output"):
+        raise GraphError(f"{at} is an {node.op} that only runs in some modes")
+    if len(set(node.flags)) < len(node.flags):
+        raise GraphError(f"{at} hangs twice on the same mode")
+    given = [(nodes_in((node.args, node.kwargs)), mine)]
+    if node.op == "select":
+        if len(node.args) != 2 or node.kwargs:
+            raise GraphError(f"{at} selects between other than two values")
+        given = [(nodes_in((node.args[i],)), mine | {(node.target, i == 0)}) for i in range(2)]
+    for earlier, modes in ((earlier, modes) for found, modes in given for earlier in found):
+        if not modes.issuperset(earlier.when):
+            modes_of = " and ".join(path if value else f"not {path}" for path, value in earlier.when)
+            raise GraphError(f"{at} uses '{earlier.name}', which only runs if {modes_of}")
+
+
 def _target(graph: Graph, node: Node, scope: Mapping[str, Member], at: str) -> None:
     if node.op == "input" and not identifier(node.target.lstrip("*")):
         raise GraphError(f"{at} is an input named {node.target!r}, which is not an identifier")
@@ -88,6 +107,14 @@ def _target(graph: Graph, node: Node, scope: Mapping[str, Member], at: str) -> N
         raise GraphError(f"{at} calls the method {node.target!r}, which is not an identifier")
     if node.op == "function":
         _qualified(node.target, at)
+    for path in node.flags if node.when or node.op == "select" else ():
+        above, _, name = path.rpartition(".")
+        try:
+            known = name == "training" and (not above or find(graph, above, scope) is not None)
+        except GraphError:
+            known = False
+        if not known:
+            raise GraphError(f"{at} hangs on '{path}', which is no module's training")
     if node.op in ("module", "graph", "choice"):
         try:
             member, _ = find(graph, node.target, scope)
