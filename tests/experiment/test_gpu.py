@@ -29,7 +29,7 @@ from examples.digits import DigitsNet, train_set, val_set
 
 name, resources, trainer, more = sys.argv[1], *map(json.loads, sys.argv[2:])
 evaluator = Classification(
-    raynas.serialize(train_set), raynas.serialize(val_set), batch_size=64, max_epochs=2, trainer=trainer,
+    raynas.serialize(train_set), raynas.serialize(val_set), batch_size=64, trainer=trainer,
     learning_rate=ValueChoice([0.003, 0.01], label="learning_rate"),
 )
 result = Experiment(DigitsNet(), evaluator, name=name, resources=resources, **more).run()
@@ -50,11 +50,14 @@ def run(folder: Path, *arguments: str, visible: str | None = None) -> subprocess
 
 
 def searched(
-    folder: Path, name: str, gpus: float, trainer: object = None, **more: object
+    folder: Path, name: str, gpus: float, trainer: dict[str, object] | None = None, **more: object
 ) -> list[list[dict[str, float]]]:
     resources = {"num_cpus": 1, "num_gpus": gpus}
     visible = more.pop("visible", None)
-    given = [json.dumps(item) for item in (resources, trainer, {"max_trials": 6, "strategy": "random", **more})]
+    given = [
+        json.dumps(item)
+        for item in (resources, {"max_epochs": 2, **(trainer or {})}, {"max_trials": 6, "strategy": "random", **more})
+    ]
     done = run(folder, "-c", SCRIPT, name, *given, visible=None if visible is None else str(visible))
     trials, devices = map(json.loads, done.stdout.splitlines()[-2:])
     assert devices == ["cpu"]
@@ -116,13 +119,7 @@ def test_nothing_is_left_on_the_gpu(tmp_path: Path, how: str) -> None:
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])}
     given = [{"num_cpus": 1, "num_gpus": 0.25}, {"max_epochs": 500}, {"max_trials": 50, "strategy": "random"}]
     search = subprocess.Popen(
-        [
-            sys.executable,
-            "-c",
-            SCRIPT.replace("max_epochs=2", "max_epochs=500"),
-            "left",
-            *map(json.dumps, [given[0], None, given[2]]),
-        ],
+        [sys.executable, "-c", SCRIPT, "left", *map(json.dumps, given)],
         cwd=tmp_path,
         env=environment,
         stdout=subprocess.DEVNULL,
