@@ -1,6 +1,6 @@
 """Engines: what carries candidates to workers. `LocalEngine` runs them here, `RayEngine` wherever Ray has room."""
 
-from raynas.engine.engine import Deliver, ExecutionEngine, Job, Keep, Workplace
+from raynas.engine.engine import Calls, Deliver, ExecutionEngine, Job, Keep, Workplace
 from raynas.engine.resources import Resources
 
-__all__ = ["Deliver", "ExecutionEngine", "Job", "Keep", "Resources", "Workplace"]
+__all__ = ["Calls", "Deliver", "ExecutionEngine", "Job", "Keep", "Resources", "Workplace"]

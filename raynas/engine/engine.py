@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 from raynas.serializer import Bytes
 from raynas.trial import Event
@@ -91,6 +92,21 @@ class Workplace:
     threads: int = 1
 
 
+class Calls(ABC):
+    """Calls of a function of one argument that are made elsewhere; nothing is repeated that is lost there.
+
+    The engine that gave it ends what is still going on. The methods are for any one thread.
+    """
+
+    @abstractmethod
+    def room(self) -> int:
+        """How many bundles of calls can be sent now and begin at once."""
+
+    @abstractmethod
+    def send(self, arguments: Sequence[Any]) -> Future[Sequence[Any]]:
+        """Have the function called with each of these; the future holds what it returned, or what went wrong."""
+
+
 class ExecutionEngine(ABC):
     """Runs jobs and tells what happens to them.
 
@@ -141,6 +157,18 @@ class ExecutionEngine(ABC):
         An engine that has workers only while `wait` runs, or whose workers never wait, needs not do that.
         """
         return
+
+    def calls(self, factory: str, argument: Any) -> Calls | None:
+        """A way to have a function called elsewhere, beside the jobs and without taking room from them.
+
+        Args:
+            factory: what makes the function, once in each process, as "module:function".
+            argument: of the factory; travels once to each process.
+
+        Returns:
+            None: there is no elsewhere.
+        """
+        return None
 
     @abstractmethod
     def close(self) -> None:

@@ -18,7 +18,7 @@ from raynas.pytorch import profile, to_source
 from raynas.pytorch.constraints import check
 from raynas.pytorch.inputs import made_of
 from raynas.pytorch.trace import WORKSHOP
-from raynas.search import Designs, Loop, Planner, RunDefinition, SearchState, keeps_parents, training_seed
+from raynas.search import Designs, Examiner, Loop, Planner, RunDefinition, SearchState, keeps_parents, training_seed
 from raynas.search.decisions import Submit
 from raynas.search_space import Sample, SearchSpace
 from raynas.serializer import Bytes
@@ -72,6 +72,11 @@ def _rejection(definition: RunDefinition, pickles: Mapping[str, Bytes]) -> Calla
         return check(profile(candidate.graph, inputs, sample), bounds) if inputs else None
 
     return reject
+
+
+def examiner(given: tuple[RunDefinition, Mapping[str, Bytes]]) -> Examiner:
+    """What examines a run's samples, made of its definition and of what belongs to that; for other processes."""
+    return Examiner(designs_of(*given))
 
 
 def belonging_to(document: str, attachments: Mapping[str, Bytes]) -> dict[str, Bytes]:
@@ -157,11 +162,13 @@ def assemble(
             if path is not None:
                 drop(folder, path)
 
+    engine = make_engine(place, resources)
+    constraints = {name: data for name, data in pickles.items() if name.startswith("constraints/")}
     over, done_before = behind(definition, trials, time.time())
     return Loop(
         state,
         Planner(strategy, designs, definition.seed, definition.samples(), definition.replicates),
-        make_engine(place, resources),
+        engine,
         store,
         epoch,
         job,
@@ -170,6 +177,7 @@ def assemble(
         threaded,
         over,
         done_before,
+        engine.calls("raynas.experiment.assembly:examiner", (definition, constraints)),
     )
 
 

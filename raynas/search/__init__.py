@@ -2,8 +2,9 @@
 
 from raynas.search.decisions import Ending, EndKind
 from raynas.search.definition import RunDefinition, changes
+from raynas.search.examining import Designs, Examiner, digest
 from raynas.search.loop import Loop
-from raynas.search.planner import Designs, Planner, digest, keeps_parents, training_seed
+from raynas.search.planner import Planner, keeps_parents, training_seed
 from raynas.search.progress import Progress
 from raynas.search.rules import Rules
 from raynas.search.state import SearchState
@@ -12,6 +13,7 @@ __all__ = [
     "Designs",
     "EndKind",
     "Ending",
+    "Examiner",
     "Loop",
     "Planner",
     "Progress",

@@ -71,10 +71,11 @@ class Cancel:
 
 @dataclass(frozen=True)
 class Ask:
-    """Have the planner make the proposal with this number."""
+    """Have the planner make the proposal with this number, and so many at most, with those that follow."""
 
     number: int
     history: History
+    count: int = 1
 
 
 @dataclass(frozen=True)

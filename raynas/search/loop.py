@@ -8,10 +8,11 @@ from contextlib import suppress
 from queue import Empty, SimpleQueue
 from typing import Protocol, TypeVar
 
-from raynas.engine import ExecutionEngine, Job
+from raynas.engine import Calls, ExecutionEngine, Job
 from raynas.search.decisions import Ask, Cancel, Commit, Decision, Drop, End, Ending, Submit, Verdict
 from raynas.search.planned import Planned
-from raynas.search.planner import InlinePlanner, Planner, ThreadPlanner
+from raynas.search.planner import Planner
+from raynas.search.planning import InlinePlanner, ThreadPlanner
 from raynas.search.progress import Progress, progress
 from raynas.search.state import SearchState
 from raynas.store import Store
@@ -49,6 +50,7 @@ class Loop:
         drop: removes a trial's state and, where it has any, its weights.
         watch: is shown every step; None: nobody watches.
         threaded: whether planning may go on beside the loop.
+        calls: examines samples elsewhere, where a planner beside the loop is behind; None: there is no elsewhere.
         elapsed: seconds of this start's time that are over already.
         done_before: how many trials had been trained when this start began; None: as many as there are.
     """
@@ -66,6 +68,7 @@ class Loop:
         threaded: bool = False,
         elapsed: float = 0.0,
         done_before: int | None = None,
+        calls: Calls | None = None,
     ) -> None:
         self.state = state
         self._engine = engine
@@ -84,7 +87,9 @@ class Loop:
         self._listening = False
         self._inside = False
         self._slots = 0
-        self._planner = (ThreadPlanner if threaded else InlinePlanner)(planner.plan, self._planned)
+        self._planner: ThreadPlanner | InlinePlanner = (
+            ThreadPlanner(planner, self._planned, calls) if threaded else InlinePlanner(planner, self._planned)
+        )
         engine.alarm(self._hurry)
 
     def run(self) -> Ending:
@@ -156,15 +161,16 @@ class Loop:
                 self._sources[plan.key.fingerprint] = plan.source
         asked = False
         now, capacity = time.time(), self._engine.capacity()
-        for decision in self.state.take(now, self.elapsed, events, plans, self._slots, capacity):
+        ahead = self._planner.ahead
+        for decision in self.state.take(now, self.elapsed, events, plans, self._slots, capacity, ahead):
             match decision:
                 case Commit(trials=trials):
                     self._unwritten.update((trial.number, trial) for trial in trials)
-                case Ask(number=number, history=history):
+                case Ask(number=number, history=history, count=count):
                     if any(trial.attempts for trial in self._unwritten.values()):
                         self._write()
                     self._listening = asked = True
-                    self._planner.ask(number, history)
+                    self._planner.ask(number, history, count)
                 case _:
                     self._later.append(decision)
         return asked

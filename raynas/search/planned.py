@@ -13,7 +13,7 @@ from raynas.trial import TrialKey
 
 @dataclass(frozen=True)
 class Planned:
-    """The planner's answer to one `Ask`.
+    """A part of the planner's answer to an `Ask`.
 
     Attributes:
         number: the proposal's number.
@@ -24,6 +24,7 @@ class Planned:
         rejected: why the candidate cannot be trained; empty where it can.
         parents: numbers of the trials whose weights the strategy wants kept.
         seen: how many trials had ended in the history that it saw.
+        last: whether the answer ends with this one.
         error: what the search cannot go on with.
         detail: the traceback that belongs to the error.
     """
@@ -36,5 +37,6 @@ class Planned:
     rejected: str = ""
     parents: frozenset[int] = frozenset()
     seen: int = 0
+    last: bool = True
     error: RaynasError | None = None
     detail: str = ""

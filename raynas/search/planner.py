@@ -3,55 +3,24 @@
 from __future__ import annotations
 
 import hashlib
-import threading
+import time
 import traceback
-from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from queue import SimpleQueue
-from typing import Any, Protocol
+from dataclasses import replace
 
 from raynas.errors import PluginError, RaynasError, SearchError
+from raynas.search.examining import Designs, Examined, Examiner, digest, unexamined
 from raynas.search.planned import Planned
-from raynas.search_space import Sample, SearchSpace
+from raynas.search_space import Sample
 from raynas.strategy import Proposal, Strategy, consult, generator
-from raynas.trial import History, TrialKey
+from raynas.trial import History, Proposed, TrialKey, begin
 
-SOURCES = 1024
-"""How many candidates' texts are remembered, so that one that is proposed again is not generated again."""
-
-
-class Candidate(Protocol):
-    """A frozen, simplified graph."""
-
-    def fingerprint(self) -> str:
-        """Equal for equal networks."""
-
-    def source(self) -> str:
-        """Its text."""
-
-
-@dataclass(frozen=True)
-class Designs:
-    """What a sample stands for; made where torch is known, used here without knowing it.
-
-    Attributes:
-        space: all choices, the model's and the evaluator's.
-        candidate: the network that a sample stands for.
-        evaluator: the evaluator's document with its choices made as a sample says.
-        code: digest of the user's code that a training runs, beside the graph.
-        reject: why a candidate is not to be trained; None where it is. A `RaynasError` rejects, too.
-    """
-
-    space: SearchSpace
-    candidate: Callable[[Sample], Candidate]
-    evaluator: Callable[[Sample], str]
-    code: str = ""
-    reject: Callable[[Any, Sample], str | None] = lambda candidate, sample: None
+SPELL = 0.05
+"""Seconds after which the strategy is asked no further: what it has proposed can be examined."""
 
 
 class Planner:
-    """Answers one `Ask` at a time.
+    """Makes proposals of the strategy's answers.
 
     Args:
         strategy: the plug-in.
@@ -70,19 +39,37 @@ class Planner:
         self._seed = seed
         self._first = first
         self._replicates = replicates
-        self._sources: OrderedDict[str, str] = OrderedDict()
+        self._examine = Examiner(designs)
 
     def plan(self, number: int, history: History) -> Planned:
         """The proposal with this number; whatever goes wrong comes back as its `error`."""
-        try:
-            return self._plan(number, history)
-        except RaynasError as error:
-            return Planned(number, error=error, detail=traceback.format_exc())
-        except Exception as error:
-            wrapped = SearchError(f"planning proposal {number} failed with {type(error).__name__}: {error}")
-            return Planned(number, error=wrapped, detail=traceback.format_exc())
+        return self.finished(self.draft(number, history))
 
-    def _plan(self, number: int, history: History) -> Planned:
+    def drafts(self, number: int, history: History, count: int) -> list[Planned]:
+        """Proposals from this number on, none of them examined yet; each knows of those before it, as open trials.
+
+        At most `count`, and as many as are quickly made; no more where the strategy has nothing now, or something goes
+        wrong, which the last one says.
+        """
+        until = time.monotonic() + SPELL
+        found = [self.draft(number, history)]
+        while len(found) < count and found[-1].sample is not None and time.monotonic() < until:
+            history = self._with(found[-1], history)
+            number += self._replicates
+            found[-1] = replace(found[-1], last=False)
+            found.append(self.draft(number, history))
+        return found
+
+    def draft(self, number: int, history: History) -> Planned:
+        """The strategy's answer, not examined yet: its fingerprint stands for the sample."""
+        return _guarded(number, lambda: self._draft(number, history))
+
+    def finished(self, draft: Planned) -> Planned:
+        """A draft and what its sample stands for."""
+        sample = draft.sample
+        return draft if sample is None else _guarded(draft.number, lambda: joined(draft, self._examine(sample)))
+
+    def _draft(self, number: int, history: History) -> Planned:
         place = number // self._replicates
         proposal = Proposal(self._first[place]) if place < len(self._first) else self._asked(number, history)
         parents = self._parents(history)
@@ -92,17 +79,16 @@ class Planner:
         sample = proposal.sample
         warm_start = self._parent(proposal, history)
         evaluator = digest(self._designs.evaluator(sample))
-        rejected, source = "", None
-        try:
-            candidate = self._designs.candidate(sample)
-            fingerprint = candidate.fingerprint()
-            rejected = self._designs.reject(candidate, sample) or ""
-            source = None if rejected else self._source(fingerprint, candidate)
-        except RaynasError as error:  # this sample's graph does not hold together, others may
-            fingerprint = f"sample:{digest(sample.to_json())}"
-            rejected = str(error)
-        key = TrialKey(fingerprint, evaluator, self._designs.code, proposal.budget, warm_start)
-        return Planned(number, sample, key, proposal.note, source, rejected, parents, seen)
+        key = TrialKey(unexamined(sample), evaluator, self._designs.code, proposal.budget, warm_start)
+        return Planned(number, sample, key, proposal.note, parents=parents, seen=seen)
+
+    def _with(self, draft: Planned, history: History) -> History:
+        assert draft.sample is not None and draft.key is not None
+        for replicate in range(self._replicates):
+            key = replace(draft.key, replicate=replicate)
+            trial = begin(Proposed(draft.number + replicate, time.time(), draft.sample, key, draft.note))
+            history = history.proposing(trial)
+        return history
 
     def _asked(self, number: int, history: History) -> Proposal | None:
         rng = generator(self._seed, number)
@@ -131,14 +117,22 @@ class Planner:
             )
         return _trained(proposal.warm_start, history)
 
-    def _source(self, fingerprint: str, candidate: Candidate) -> str:
-        if fingerprint in self._sources:
-            self._sources.move_to_end(fingerprint)
-            return self._sources[fingerprint]
-        source = self._sources[fingerprint] = candidate.source()
-        if len(self._sources) > SOURCES:
-            self._sources.popitem(last=False)
-        return source
+
+def joined(draft: Planned, found: Examined) -> Planned:
+    """A draft and what was found out about its sample."""
+    assert draft.key is not None
+    key = replace(draft.key, fingerprint=found.fingerprint)
+    return replace(draft, key=key, source=found.source, rejected=found.rejected)
+
+
+def _guarded(number: int, make: Callable[[], Planned]) -> Planned:
+    try:
+        return make()
+    except RaynasError as error:
+        return Planned(number, error=error, detail=traceback.format_exc())
+    except Exception as error:
+        wrapped = SearchError(f"planning proposal {number} failed with {type(error).__name__}: {error}")
+        return Planned(number, error=wrapped, detail=traceback.format_exc())
 
 
 def _trained(number: int, history: History) -> int:
@@ -152,52 +146,7 @@ def keeps_parents(strategy: Strategy) -> bool:
     return type(strategy).parents is not Strategy.parents
 
 
-def digest(text: str) -> str:
-    """A short name for a text."""
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]
-
-
 def training_seed(seed: int, key: TrialKey) -> int:
     """The seed of a training: the same wherever, whenever and as which proposal it comes."""
     text = f"{seed}/{key.fingerprint}/{key.replicate}"
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "big")
-
-
-class InlinePlanner:
-    """Plans in the caller's thread."""
-
-    def __init__(self, plan: Callable[[int, History], Planned], deliver: Callable[[Planned], None]) -> None:
-        self._plan, self._deliver = plan, deliver
-
-    def ask(self, number: int, history: History) -> None:
-        self._deliver(self._plan(number, history))
-
-    def close(self) -> None:
-        """Nothing to end."""
-
-
-class ThreadPlanner:
-    """Plans in a thread of its own, so that a slow strategy never delays a verdict.
-
-    Args:
-        plan: makes a plan; runs in the thread.
-        deliver: takes it; called in the thread.
-    """
-
-    def __init__(self, plan: Callable[[int, History], Planned], deliver: Callable[[Planned], None]) -> None:
-        self._plan, self._deliver = plan, deliver
-        self._asks: SimpleQueue[tuple[int, History] | None] = SimpleQueue()
-        self._thread = threading.Thread(target=self._run, name="raynas-planner", daemon=True)
-        self._thread.start()
-
-    def ask(self, number: int, history: History) -> None:
-        self._asks.put((number, history))
-
-    def close(self) -> None:
-        """End the thread when it has finished its plan."""
-        self._asks.put(None)
-        self._thread.join(timeout=1)
-
-    def _run(self) -> None:
-        while (ask := self._asks.get()) is not None:
-            self._deliver(self._plan(*ask))

@@ -47,8 +47,9 @@ class SearchState:
         counts: how many trials have ended, by state and by whether the outcome is their own (no twin's).
         ending: how the search ended; None while it goes on.
 
-    A trial in flight is one that the engine holds; it is QUEUED until its worker has begun. At most one proposal is
-    being planned at any time, so that the strategy sees each of its proposals before it makes the next.
+    A trial in flight is one that the engine holds; it is QUEUED until its worker has begun. The strategy sees each of
+    its proposals before it makes the next. Where one worker trains, it sees also whether that one was rejected or
+    answered; with more of them, and a planner that is behind, several proposals are open at a time.
 
     Args:
         rules: what decides.
@@ -130,6 +131,7 @@ class SearchState:
         planned: Sequence[Planned] = (),
         slots: int = 1,
         capacity: int = 1,
+        ahead: int = 1,
     ) -> list[Decision]:
         """What follows from what has happened.
 
@@ -140,6 +142,7 @@ class SearchState:
             planned: from the planner.
             slots: how many trials can run at once.
             capacity: how many the engine will hold.
+            ahead: for how many proposals the planner may be asked at once.
 
         Returns:
             What to do, in this order; a `Commit` comes before everything that follows from what it stores.
@@ -154,7 +157,7 @@ class SearchState:
         self._time_out(now, elapsed, slots)
         for plan in planned:
             self._plan(plan, now)
-        self._schedule(now, elapsed, capacity)
+        self._schedule(now, elapsed, capacity, ahead if slots > 1 else 1)
         return [*([Commit(tuple(self._changed.values()))] if self._changed else []), *self._after]
 
     def _hear(self, event: Event, now: float, slots: int) -> None:
@@ -260,7 +263,7 @@ class SearchState:
             self._queue.appendleft(number)
 
     def _plan(self, plan: Planned, now: float) -> None:
-        self._asking = False
+        self._asking = not plan.last
         if plan.error is not None:
             self._fail(plan.error, plan.detail)
             return
@@ -270,6 +273,8 @@ class SearchState:
             self._after.extend(Drop(*left) for left in self.kept.without(plan.parents | starts, plan.seen))
         if plan.sample is None or plan.key is None:
             self._vain_at = self._asked_at
+            return
+        if self._enough():  # a trial that has waited for a lost one took the place
             return
         for replicate in range(self.rules.replicates):
             if replicate and self._enough():
@@ -302,7 +307,7 @@ class SearchState:
     def _enough(self) -> bool:
         return self.rules.max_trials is not None and self._paid >= self.rules.max_trials
 
-    def _schedule(self, now: float, elapsed: float, capacity: int) -> None:
+    def _schedule(self, now: float, elapsed: float, capacity: int, ahead: int) -> None:
         rules = self.rules
         if self._error is not None:
             error, detail = self._error
@@ -319,9 +324,9 @@ class SearchState:
             room = capacity if rules.max_concurrent is None else min(capacity, rules.max_concurrent)
             while self._queue and len(self._in_flight) < room:
                 self._submit(self.ledger[self._queue.popleft()], now)
-            self._ask_or_end(now, room)
+            self._ask_or_end(now, room, ahead)
 
-    def _ask_or_end(self, now: float, room: int) -> None:
+    def _ask_or_end(self, now: float, room: int, ahead: int) -> None:
         idle = not self._in_flight and not self._queue
         unpaid = self.rules.unpaid
         if self._enough():
@@ -337,9 +342,18 @@ class SearchState:
             if idle:
                 self._leave(now, Ending(EndKind.EXHAUSTED, "the strategy has nothing more to propose"))
         else:
-            if len(self._in_flight) + len(self._queue) < room and self._same.waiting < WAITING_PER_SLOT * room:
+            count = min(ahead, self._wanted(room))
+            if count > 0:
                 self._asking, self._asked_at = True, self._version
-                self._after.append(Ask(self._next, self.ledger.freeze()))
+                self._after.append(Ask(self._next, self.ledger.freeze(), count))
+
+    def _wanted(self, room: int) -> int:
+        """How many proposals there is a use for, if each is trained."""
+        rules = self.rules
+        trials = [room - len(self._in_flight) - len(self._queue), WAITING_PER_SLOT * room - self._same.waiting]
+        trials += [] if rules.max_trials is None else [rules.max_trials - self._paid]
+        trials += [] if rules.unpaid is None else [rules.unpaid - self._unpaid]
+        return -(-min(trials) // rules.replicates)
 
     def _submit(self, trial: Trial, now: float) -> None:
         parent = trial.key.warm_start

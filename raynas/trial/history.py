@@ -69,13 +69,17 @@ class History:
         places: Mapping[int, int],
         firsts: Mapping[Sample, int],
         numbers: Sequence[int],
+        known: int | None = None,
+        fresh: Mapping[Sample, int] | None = None,
     ) -> None:
         self.objectives = objectives
         self.ended = ended
         self.completed = completed
         self.open = open
         self.latest = latest
-        self.distinct = len(firsts)
+        self._fresh = fresh or {}
+        self._known = len(firsts) if known is None else known
+        self.distinct = self._known + len(self._fresh)
         self._best = best
         self._places = places
         self._firsts = firsts
@@ -112,12 +116,30 @@ class History:
     def proposed(self, sample: Sample) -> bool:
         """Whether some trial, in whatever state, has this sample; in constant time."""
         # The mapping belongs to the ledger and grows on; what came later than this history has a higher place.
-        return self._firsts.get(sample, self.distinct) < self.distinct
+        return self._firsts.get(sample, self._known) < self._known or sample in self._fresh
 
     def find(self, sample: Sample) -> Trial | None:
         """The first trial with this sample, in whatever state; None where it has not been proposed."""
-        place = self._firsts.get(sample, self.distinct)
-        return self[self._numbers[place]] if place < self.distinct else None
+        place = self._firsts.get(sample, self._known)
+        number = self._numbers[place] if place < self._known else self._fresh.get(sample)
+        return None if number is None else self[number]
+
+    def proposing(self, trial: Trial) -> History:
+        """This history and one more open trial, the latest, that the ledger has not taken yet."""
+        new = {} if self.proposed(trial.sample) else {trial.sample: trial.number}
+        return History(
+            self.objectives,
+            self.ended,
+            self.completed,
+            (*self.open, trial),
+            self._best,
+            trial,
+            self._places,
+            self._firsts,
+            self._numbers,
+            self._known,
+            {**self._fresh, **new},
+        )
 
     @cached_property
     def trials(self) -> tuple[Trial, ...]:

@@ -6,13 +6,15 @@ from random import Random
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from raynas import ConfigError, History, Proposal, Sample, SearchSpace, Strategy
 from raynas.errors import GraphError, PluginError, SearchError
+from raynas.search.examining import Designs, digest
 from raynas.search.planned import Planned
-from raynas.search.planner import Designs, Planner, ThreadPlanner, digest, keeps_parents, training_seed
+from raynas.search.planner import Planner, keeps_parents, training_seed
+from raynas.search.planning import ThreadPlanner
 from raynas.search_space import Categorical
 from raynas.trial import Trial, TrialKey, TrialState
 
@@ -73,6 +75,7 @@ def test_nothing_now_is_passed_on() -> None:
     assert plan.sample is None and plan.error is None
 
 
+@settings(deadline=None)
 @given(seed=st.integers(0, 5), number=st.integers(0, 5))
 def test_random_numbers_follow_from_seed_and_number(seed: int, number: int) -> None:
     def drawn(s: int, n: int) -> Planned:
@@ -155,9 +158,9 @@ def test_a_planner_in_a_thread_answers_in_order() -> None:
         if len(heard) == 3:
             done.set()
 
-    threaded = ThreadPlanner(planner(Sample({"x": 1})).plan, deliver)
+    threaded = ThreadPlanner(planner(Sample({"x": 1})), deliver)
     for number in range(3):
-        threaded.ask(number, EMPTY)
+        threaded.ask(number, EMPTY, 1)
     assert done.wait(10)
     threaded.close()
     assert [plan.number for plan in heard] == [0, 1, 2]

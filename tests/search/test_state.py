@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from random import Random
 
 import pytest
@@ -45,6 +45,7 @@ class World:
     state: SearchState
     slots: int = 1
     capacity: int | None = None
+    ahead: int = 1
     stored: dict[int, Trial] = field(default_factory=dict)
     jobs: dict[int, Submit] = field(default_factory=dict)
     asks: list[Ask] = field(default_factory=list)
@@ -58,7 +59,7 @@ class World:
     def take(self, events: Sequence[Event] = (), plans: Sequence[Planned] = ()) -> list[Decision]:
         self.now += 1
         room = self.capacity if self.capacity is not None else self.slots
-        decisions = self.state.take(self.now, self.now, events, plans, self.slots, room)
+        decisions = self.state.take(self.now, self.now, events, plans, self.slots, room, self.ahead)
         assert all(not isinstance(decision, Commit) for decision in decisions[1:]), "one commit, and it comes first"
         for decision in decisions:
             match decision:
@@ -72,6 +73,7 @@ class World:
                     self.submitted[trial.number] += 1
                 case Ask():
                     self.asks.append(decision)
+                    assert 1 <= decision.count <= self.ahead
                     assert {t.number: t for t in decision.history} == self.stored, "seen before it was committed"
                 case Verdict():
                     self.verdicts.append(decision)
@@ -105,6 +107,16 @@ class World:
         """Answer the question that is open with the sample {"x": what}."""
         return self.take(plans=[planned(self.asks.pop().number, what, rejected)])
 
+    def several(self, *whats: object, rejected: str = "", last: bool = True) -> list[Decision]:
+        """Answer the open question with these samples, all at once; `last`: and no more will come."""
+        number, count = self.asks[-1].number, self.asks[-1].count
+        assert len(whats) <= count
+        plans = [replace(planned(number + at, what, rejected), last=False) for at, what in enumerate(whats)]
+        if last:
+            self.asks.pop()
+            plans[-1] = replace(plans[-1], last=True)
+        return self.take(plans=plans)
+
     def nothing(self) -> list[Decision]:
         return self.take(plans=[Planned(self.asks.pop().number)])
 
@@ -120,8 +132,8 @@ class World:
         return self.take([Failed(number, self.now, attempt, cause, message, detail)])
 
 
-def world(rules: Rules = RULES, slots: int = 1, capacity: int | None = None) -> World:
-    made = World(SearchState(rules), slots, capacity)
+def world(rules: Rules = RULES, slots: int = 1, capacity: int | None = None, ahead: int = 1) -> World:
+    made = World(SearchState(rules), slots, capacity, ahead)
     made.take()
     return made
 
@@ -593,6 +605,44 @@ def test_a_result_that_comes_with_the_end_of_its_time_counts_and_each_attempt_ha
     assert w.state.ending is not None and w.state.ending.kind is EndKind.ENOUGH
 
 
+def test_a_planner_that_is_behind_is_asked_for_all_that_there_is_room_for() -> None:
+    w = world(Rules({"score": "max"}, max_trials=9), slots=4, capacity=5, ahead=100)
+    assert w.asks[-1].count == 5
+    w.several("a", "b", last=False)
+    assert len(w.asks) == 1 and sorted(w.jobs) == [0, 1], "what has come is trained, and nobody is asked meanwhile"
+    w.asks.pop()
+    w.take(plans=[planned(2, "c", "no room")])
+    assert w.asks[-1].count == 3 and w.asks[-1].number == 3
+    w.several("d", "e", "f")
+    w.start(0)
+    w.end(0)
+    assert w.asks[-1].count == 1
+    assert world(Rules({"score": "max"}, max_trials=3), 4, 5, 100).asks[-1].count == 3, "no more than may be trained"
+
+
+def test_one_worker_sees_each_outcome_before_the_next_question() -> None:
+    w = world(slots=1, ahead=100)
+    assert w.asks[-1].count == 1
+    w.plan("a", "no room")
+    assert w.asks[-1].count == 1 and w.asks[-1].history[0].state is TrialState.INFEASIBLE
+
+
+def test_questions_for_several_reckon_with_replicates_and_with_what_may_cost_nothing() -> None:
+    assert world(Rules({"score": "max"}, replicates=3), 8, 8, 100).asks[-1].count == 3
+    assert world(Rules({"score": "max"}, unpaid=5), 8, 8, 100).asks[-1].count == 5
+
+
+def test_nothing_more_now_ends_an_answer_of_several() -> None:
+    w = world(slots=4, ahead=4)
+    w.several("a", "b", last=False)
+    w.nothing()
+    assert w.asks[-1].count == 2 and len(w.asks[-1].history) == 2, "the strategy has not seen what came of these"
+    w.nothing()
+    assert not w.asks
+    w.start(0)
+    assert w.asks[-1].count == 2
+
+
 @settings(max_examples=150, deadline=None)
 @given(
     seed=st.integers(0, 2**32),
@@ -601,13 +651,14 @@ def test_a_result_that_comes_with_the_end_of_its_time_counts_and_each_attempt_ha
     max_trials=st.integers(1, 25),
     replicates=st.integers(1, 2),
     crashes=st.booleans(),
+    ahead=st.integers(1, 6),
 )
 def test_whatever_happens_nothing_is_lost_and_nothing_is_trained_twice(
-    seed: int, slots: int, candidates: int, max_trials: int, replicates: int, crashes: bool
+    seed: int, slots: int, candidates: int, max_trials: int, replicates: int, crashes: bool, ahead: int
 ) -> None:
     rng = Random(seed)
     rules = Rules({"score": "max"}, max_trials=max_trials, replicates=replicates, unpaid=60, keep=2)
-    w = World(SearchState(rules), slots, slots if slots == 1 else slots + 1)
+    w = World(SearchState(rules), slots, slots if slots == 1 else slots + 1, ahead)
     w.take()
     deaths: Counter[int] = Counter()
     started: set[int] = set()
@@ -616,9 +667,8 @@ def test_whatever_happens_nothing_is_lost_and_nothing_is_trained_twice(
         if w.state.ending is not None:
             break
         if crashes and rng.random() < 0.03:
-            w = World(
-                SearchState(rules, w.stored.values()), slots, w.capacity, stored=dict(w.stored), submitted=w.submitted
-            )
+            state, stored = SearchState(rules, w.stored.values()), dict(w.stored)
+            w = World(state, slots, w.capacity, ahead, stored, submitted=w.submitted)
             started.clear()
             w.take()
             continue
@@ -628,7 +678,8 @@ def test_whatever_happens_nothing_is_lost_and_nothing_is_trained_twice(
             if rng.random() < 0.1:
                 w.nothing()
             else:
-                w.plan(rng.randrange(candidates), "no" if rng.random() < 0.1 else "")
+                whats = [rng.randrange(candidates) for _ in range(rng.randint(1, w.asks[-1].count))]
+                w.several(*whats, rejected="no" if rng.random() < 0.1 else "")
         elif action == "start" and queued:
             number = rng.choice(queued)
             started.add(number)

@@ -152,6 +152,24 @@ def test_best_and_top_where_less_is_better() -> None:
     assert history.scores(history[2]) == (-0.3, 9)
 
 
+@settings(deadline=None)
+@given(st.integers(), st.lists(st.integers(0, 11), max_size=6))
+def test_a_history_with_more_proposals_says_what_the_ledger_would_say(seed: int, more: list[int]) -> None:
+    ledger = ([Ledger(SCORE)] + [ledger for ledger, _ in random_events(seed)])[-1]
+    frozen = extended = ledger.freeze()
+    moments: list[tuple[History, dict[str, Any]]] = []
+    for number, x in enumerate(more, 1000):
+        trial = Trial(number, Sample({"x": x}), TrialKey(str(x)))
+        extended = extended.proposing(trial)
+        ledger.put(trial)
+        said = told(ledger.freeze())
+        moments.append((extended, said))
+        assert extended.find(trial.sample) == ledger.freeze().find(trial.sample)
+    for history, said in moments:
+        assert told(history) == said
+    assert len(frozen) + len(more) == len(extended)
+
+
 def test_of_equals_the_first_to_end_is_best() -> None:
     history = History.of([finished(0, 1, score=1), finished(1, 0, score=1), finished(2, 2, score=1)], SCORE)
     assert history.best is not None

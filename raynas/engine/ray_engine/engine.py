@@ -16,6 +16,7 @@ import ray
 
 from raynas.engine.engine import Deliver, ExecutionEngine, Job, Workplace
 from raynas.engine.ray_engine.batch import Batch, Held
+from raynas.engine.ray_engine.calls import Kit, RayCalls
 from raynas.engine.ray_engine.errors import failed
 from raynas.engine.ray_engine.nodes import Nodes, only
 from raynas.engine.ray_engine.pace import Pace
@@ -84,6 +85,7 @@ class RayEngine(ExecutionEngine):
         sys.setswitchinterval(SWITCH)  # the actor has this process for itself
         # Ray warns of waiting in an actor with an event loop; here threads of the engine's own wait.
         os.environ.setdefault("RAY_WARN_BLOCKING_GET_INSIDE_ASYNC", "0")
+        self._place = place
         self._resources = resources
         self._crate = [ray.put(Crate(Stowed.of(place), ray.get_runtime_context().current_actor, name))]
         self._pace = Pace(batches)
@@ -98,11 +100,15 @@ class RayEngine(ExecutionEngine):
         self._ring: Callable[[], None] = lambda: None
         self._readers = ThreadPoolExecutor(READERS, "raynas-reader")
         self._slots = 0
+        self._cpus = 1.0
+        self._calls_elsewhere: list[RayCalls] = []
         self._looked = -REFRESH
 
     def slots(self) -> int:
         if time.monotonic() - self._looked >= REFRESH:
-            self._slots = sum(self._resources.fits(offer) for offer in self._nodes.look())
+            offers = self._nodes.look()
+            self._slots = sum(self._resources.fits(offer) for offer in offers)
+            self._cpus = sum(offer.get("num_cpus", 0.0) for offer in offers)
             self._looked = time.monotonic()
             self._go_to(self._nodes.usable())
         return self._slots
@@ -158,7 +164,15 @@ class RayEngine(ExecutionEngine):
     def alarm(self, ring: Callable[[], None]) -> None:
         self._ring = ring
 
+    def calls(self, factory: str, argument: Any) -> RayCalls:
+        kit = Kit(factory, argument, self._place.code, self._place.path)
+        calls = RayCalls(kit, lambda: self._usable, lambda: int(self._cpus))
+        self._calls_elsewhere.append(calls)
+        return calls
+
     def close(self) -> None:
+        for calls in self._calls_elsewhere:
+            calls.close()
         self._held.clear()
         self._backlog.clear()
         for batch in list(self._batches):
