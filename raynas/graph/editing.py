@@ -19,7 +19,8 @@ class Editing:
     """The verbs of `Graph` that change it. A node is changed by its own verbs.
 
     A verb takes nodes of the graph or of any graph below it, and acts where the node stands. New nodes go to the place
-    that `inserting_before` or `inserting_after` opened, else before the output.
+    that `inserting_before` or `inserting_after` opened, else before the output. They run in the modes in which their
+    neighbour there does, and all that they use.
     """
 
     history: list[str]
@@ -185,6 +186,9 @@ class Editing:
             )
         with self.inserting_before(user):
             new = self.call_module(name, (source,), module=module)
+        sides = [side for side, arg in zip((True, False), user.args, strict=False) if source in nodes_in(arg)]
+        if user.op == "select" and len(sides) == 1:
+            new.when = tuple(dict.fromkeys([*new.when, (user.target, sides[0])]))
         user.replace_input(source, new)
         self._note(self.owner(user), f"put '{new.name}' between '{source.name}' and '{user.name}'")
         return new
@@ -222,7 +226,9 @@ class Editing:
     ) -> Node:
         graph = self._home
         wanted = name if name.isidentifier() else f"{graph.name.lower()}_{name}"
-        node = Node(graph.fresh_name(wanted), op, target, tuple(args), kwargs)
+        around = self._place[1].when if self._place is not None else ()
+        modes = dict.fromkeys([*around, *(pair for used in nodes_in((args, kwargs or {})) for pair in used.when)])
+        node = Node(graph.fresh_name(wanted), op, target, tuple(args), kwargs, tuple(modes))
         node.graph = graph
         if self._place is None:
             position = len(graph.nodes) - (graph.nodes[-1].op == "output") if graph.nodes else 0

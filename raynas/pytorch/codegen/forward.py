@@ -56,13 +56,17 @@ class Forward:
                 parameters.append(name + (f"={literal(node.args[0], self.imports)}" if node.args else ""))
                 self._bind(node, name)
                 continue
-            if node.op == "output":
-                statements.append(("return ", self._returned(node.args[0])))
-                continue
-            text = self._statement(node, position, nested)
-            if text is not None:
-                statements.append(text)
+            self._write(node, position, nested, statements)
         return parameters, statements
+
+    def _write(self, node: Node, position: int, nested: set[int], statements: list[Text]) -> None:
+        """Add what stands in the text for one step."""
+        if node.op == "output":
+            statements.append(("return ", self._returned(node.args[0])))
+            return
+        text = self._statement(node, position, nested)
+        if text is not None:
+            statements.append(text)
 
     def _statement(self, node: Node, position: int, nested: set[int]) -> Text | None:
         if node.target == "operator.setitem" and node.op == "function":
@@ -74,7 +78,7 @@ class Forward:
             sign is not None
             and isinstance(first, Node)
             and id(first) in self.names
-            and self.last[id(first)] == position
+            and self._ends(first, node, position)
         ):
             name = self.names[id(first)]
             changed = (name, f" {sign} ", self._value(node.args[1]))
@@ -143,9 +147,13 @@ class Forward:
         if node.op in ("module", "graph", "method") or (node.op == "function" and node.target not in READS):
             for earlier in self.inputs[id(node)]:
                 name = self.names.get(id(earlier))
-                if name is not None and self.last[id(earlier)] == position and not _shape_like(node):
+                if name is not None and self._ends(earlier, node, position) and not _shape_like(node):
                     return name
         return self._fresh(_wanted(node))
+
+    def _ends(self, earlier: Node, node: Node, position: int) -> bool:
+        """Whether nobody uses a value after the node at this position, which does."""
+        return self.last[id(earlier)] == position
 
     def _fresh(self, wanted: str) -> str:
         base = wanted if identifier(wanted) else "value"
@@ -167,6 +175,8 @@ class Forward:
         if node.op == "method":
             head = (self._operand(node.args[0]), f".{_checked(node.target)}")
             return call(head, self._arguments(node.args[1:], node.kwargs))
+        if node.op == "select":
+            return (self._operand(node.args[0]), f" if {self.path(node.target)} else ", self._operand(node.args[1]))
         if node.op != "function":
             raise GraphError(f"node '{node.name}' is a {node.op}: its choice is not made yet")
         return self._function(node)
@@ -193,7 +203,7 @@ class Forward:
 
     def _operand(self, value: Any) -> Text:
         text = self._value(value)
-        if isinstance(value, Node) and id(value) in self.inline and _is_arithmetic(value):
+        if isinstance(value, Node) and id(value) in self.inline and (_is_arithmetic(value) or value.op == "select"):
             return ("(", text, ")")
         if isinstance(value, int | float) and not isinstance(value, bool) and value < 0:
             return ("(", text, ")")

@@ -20,7 +20,9 @@ def likeness(graph: Graph, draft: Callable[[Graph], Hashable]) -> Hashable | Non
     if graph.setup or graph.shared:
         return None
     places = {node: place for place, node in enumerate(graph.nodes)}
-    nodes = tuple([(node.op, node.target, _value(node.args, places), _value(node.kwargs, places)) for node in places])
+    nodes = tuple(
+        [(node.op, node.target, _value(node.args, places), _value(node.kwargs, places), node.when) for node in places]
+    )
     attributes = tuple([(name, text_of(value)) for name, value in graph.attributes.items()])
     init = None if graph.init is None else graph.init.text
     return graph.name, graph.base, init, attributes, _members(graph, draft), nodes

@@ -10,7 +10,7 @@ from typing import Any
 from raynas.graph import Apply, Graph, Member, Set, Tensor, Unit
 from raynas.graph.graph import children
 from raynas.graph.texts import PLAIN
-from raynas.pytorch.codegen.forward import Forward
+from raynas.pytorch.codegen.branching import forward_of
 from raynas.pytorch.codegen.inline import is_inline
 from raynas.pytorch.codegen.likeness import likeness
 from raynas.pytorch.codegen.literals import Imports, literal
@@ -162,7 +162,7 @@ class _Writer:
         parameters: list[str] = []
         forward: list[Text] = []
         if graph.nodes and not graph.is_sequential:
-            parameters, forward = Forward(graph, self.imports, lambda path: written(graph, path)).lines()
+            parameters, forward = forward_of(graph)(graph, self.imports, lambda path: written(graph, path)).lines()
         return _Draft(graph, base, init, parameters, forward, members.borrowed)
 
     def _written(self, made: _Class) -> str:

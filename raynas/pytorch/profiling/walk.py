@@ -37,10 +37,12 @@ class Walk:
 
     Args:
         root: the graph; `Unclear` where shapes alone do not say what it does, `GraphError` where a choice is not made.
+        training: whether the steps of opened modules run that do while they train; units are in eval mode either way.
     """
 
-    def __init__(self, root: Graph) -> None:
+    def __init__(self, root: Graph, training: bool = False) -> None:
         self.root = root
+        self.training = training
         self.place = places_of(root)
         set_up(self.place)
         self.called: dict[Place, _Row] = {}
@@ -101,6 +103,11 @@ class Walk:
                 continue
             if op == "output":
                 return value(node.args[0])
+            if node.when and any(value is not self.training for _, value in node.when):
+                continue
+            if op == "select":
+                values[node] = value(node.args[0 if self.training else 1])
+                continue
             if op == "attribute":
                 values[node] = self._attribute(place, node.target)
                 continue
@@ -132,7 +139,7 @@ class Walk:
 
     def _attribute(self, place: Place, path: str) -> Any:
         if path == "training" or path.endswith(".training"):
-            return False
+            return self.training
         found, rest = place.at(path)
         if found.value is not None and not rest:
             return self.meter.value(found.value)

@@ -23,19 +23,26 @@ if TYPE_CHECKING:
     from torch.utils.flop_counter import FlopCounterMode
 
 
-def run_whole(graph: Graph, inputs: tuple[Any, ...], sample: Mapping[str, Any] | None) -> Profile:
-    """The profile of the generated module: on fake tensors, or on real ones; `CandidateError` where neither runs."""
+def run_whole(
+    graph: Graph, inputs: tuple[Any, ...], sample: Mapping[str, Any] | None, training: bool = False
+) -> Profile:
+    """The profile of the generated module: on fake tensors, or on real ones; `CandidateError` where neither runs.
+
+    Args:
+        graph, inputs, sample: as for `profile`.
+        training: whether opened modules run as while they train; units are in eval mode either way.
+    """
     from torch._subclasses.fake_tensor import FakeTensorMode  # half a second, which a mere import must not cost
 
     source, place = to_source(graph), places_of(graph)
     try:
         with _unlogged(), FakeTensorMode(allow_non_fake_inputs=True):
-            return _profiled(source, place, _made(inputs, _empty))
+            return _profiled(source, place, _made(inputs, _empty), training)
     except Exception:  # fake tensors cannot do all that real ones can: they refuse nothing
         pass
     try:
         with torch.random.fork_rng(devices=[]):
-            return _profiled(source, place, _made(inputs, _filled))
+            return _profiled(source, place, _made(inputs, _filled), training)
     except Exception as error:
         cause = error.__cause__ if isinstance(error, SourceError) and error.__cause__ else error
         raise CandidateError(_told(cause, source, sample)) from error
@@ -53,10 +60,13 @@ def _unlogged() -> Iterator[None]:
         logger.disabled = before
 
 
-def _profiled(source: str, root: Place, inputs: tuple[Any, ...]) -> Profile:
+def _profiled(source: str, root: Place, inputs: tuple[Any, ...], training: bool) -> Profile:
     from torch.utils.flop_counter import FlopCounterMode
 
     model = load_module(source).eval()
+    for place in root.all():
+        if training and isinstance(place.member, Graph) and place.member.nodes:
+            model.get_submodule(place.path).training = True
     rows: dict[str, Layer] = {}
     owned: set[int] = set()
     with _slow_attention(), torch.no_grad(), FlopCounterMode(display=False) as counter, ExitStack() as hooks:
