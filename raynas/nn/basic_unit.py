@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TypeVar
 
 from torch import nn
@@ -26,6 +27,9 @@ def basic_unit(cls: type[M]) -> type[M]:
 
 def is_basic_unit(cls: type) -> bool:
     """Whether modules of this very class are kept whole: decorated ones, and `torch.nn`'s except the containers."""
-    if getattr(cls, MARK, None) is cls:
-        return True
+    return cls.__dict__.get(MARK) is cls or _is_torchs(cls)
+
+
+@lru_cache(maxsize=4096)
+def _is_torchs(cls: type) -> bool:
     return cls.__module__.startswith(("torch.nn.", "torch.ao.nn.")) and cls not in CONTAINERS

@@ -10,6 +10,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from os import PathLike
 from pathlib import Path
 from types import CodeType, FrameType
@@ -78,6 +79,11 @@ class Event:
     changed: list[Tensor]
     drew: bool
     frame: FrameType | None = None
+
+    @cached_property
+    def inputs(self) -> list[Tensor]:
+        """The tensors among its arguments."""
+        return list(tensors_in((self.args, self.kwargs)))
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from raynas.graph import Apply, Path, Set
+from raynas.pytorch.state import TORCHS
 from raynas.search_space.expression import leaves
 from raynas.serializer.call import KEY, Call
 
@@ -17,7 +18,7 @@ HOOKS = (
     *("_state_dict_hooks", "_state_dict_pre_hooks", "_load_state_dict_pre_hooks", "_load_state_dict_post_hooks"),
 )
 PLAIN = (bool, int, float, str, type(None))
-WORDS = set(PLAIN)
+WORDS = frozenset(PLAIN)
 
 
 FRESH: dict[Any, nn.Module | None] = {}
@@ -68,13 +69,13 @@ class Changes:
             f"{type(then).__module__}.{type(then).__qualname__}"
         ):
             raise Changed(f"holds a {type(now).__name__} where its constructor makes a {type(then).__name__}")
+        ours, theirs = now.__dict__, then.__dict__
         for kind in HOOKS:
-            if len(now.__dict__.get(kind) or ()) != len(then.__dict__.get(kind) or ()):
+            if (ours.get(kind) or theirs.get(kind)) and len(ours.get(kind) or ()) != len(theirs.get(kind) or ()):
                 raise Changed(f"was given {kind.strip('_').replace('_', ' ')}")
         if modes and now.training != then.training:
             yield Set(f"{path}.training", now.training)
-        ours, theirs = now.__dict__, then.__dict__
-        for name in [*theirs, *(name for name in ours if name not in theirs)]:
+        for name in () if _same(ours, theirs) else [*theirs, *(name for name in ours if name not in theirs)]:
             if name.startswith("_") or name in (KEY, "training"):
                 continue
             if name in ours and ours[name] is theirs.get(name, ours):
@@ -97,27 +98,30 @@ class Changes:
                     continue
                 if before is None:
                     raise Changed(f"was given a '{name}'")
-                yield from marking(tensor, f"{path}.{name}", vars(before))
+                if vars(tensor):
+                    yield from marking(tensor, f"{path}.{name}", vars(before))
                 if not frozen and tensor.requires_grad != before.requires_grad:
                     yield Apply(".requires_grad_", (Path(f"{path}.{name}"), tensor.requires_grad))
 
     def made(self, call: Call) -> nn.Module | None:
         """A module as the call makes it, on the meta device; None where it cannot be made there."""
-        key = f"{call.target.__module__}.{call.target.__qualname__}{call.args}{sorted(call.kwargs.items(), key=repr)}"
-        values = (call.args, dict(call.kwargs))
-        simple = set(map(type, (*call.args, *call.kwargs.values()))) <= WORDS or (
-            not any(True for _ in leaves(values)) and _is_plain(values)
-        )
-        if not simple:
-            return self._build(call)
+        given = (*call.args, *call.kwargs.values())
+        types = tuple(map(type, given))
+        if WORDS.issuperset(types):
+            key: Any = (call.target, given, types, tuple(call.kwargs))
+        else:
+            values = (call.args, dict(call.kwargs))
+            if any(True for _ in leaves(values)) or not _is_plain(values):
+                return self._build(call)
+            key = (call.target, f"{call.args}{call.kwargs}")
         known: dict[Any, nn.Module | None] = self._fresh
         if call.target.__module__.startswith("torch.nn."):  # torch's own stay what they are
             known = FRESH
-        if (call.target, key) not in known:
+        if key not in known:
             if len(known) >= REMEMBERED:
                 known.clear()
-            known[call.target, key] = self._build(call)
-        return known[call.target, key]
+            known[key] = self._build(call)
+        return known[key]
 
     def _build(self, call: Call) -> nn.Module | None:
         if any(isinstance(item, nn.Module | Tensor) for item in _flat((call.args, dict(call.kwargs)))):
@@ -131,6 +135,24 @@ class Changes:
         finally:
             torch.set_rng_state(state)
         return made if isinstance(made, nn.Module) else None
+
+
+def _same(ours: dict[str, Any], theirs: dict[str, Any]) -> bool:
+    """Whether two modules have the same attributes, as far as that is quickly told."""
+    if len(ours) - (KEY in ours) != len(theirs) - (KEY in theirs):
+        return False
+    for name, value in ours.items():
+        if name in TORCHS:
+            continue
+        other = theirs.get(name, ours)
+        if value is other:
+            continue
+        kind = type(value)
+        if kind is not type(other) or not (kind in WORDS or (kind is tuple and WORDS.issuperset(map(type, value)))):
+            return False
+        if value != other:
+            return False
+    return True
 
 
 def plain(value: Any) -> bool:

@@ -14,7 +14,7 @@ from raynas.graph import Node
 from raynas.graph.node import Op
 from raynas.pytorch.names import name_of
 from raynas.pytorch.proxy import Untraceable
-from raynas.pytorch.tracer import Body
+from raynas.pytorch.tracer import LITERALS, Body
 from raynas.search_space import Expression
 
 OPS: dict[str, Op] = {
@@ -38,44 +38,47 @@ def nodes_of(body: Body) -> list[Node]:
             target = name_of(node.target) if op == "function" else str(node.target)
         except SerializationError as error:
             raise Untraceable(f"calls a function without a name: {error}") from None
-        value = _Converter(made)
-        args = tuple(value(arg) for arg in node.args)
-        made[node] = Node(node.name, op, target, args, {key: value(arg) for key, arg in node.kwargs.items()})
+        args = tuple([_converted(arg, made) for arg in node.args])
+        kwargs = {key: _converted(arg, made) for key, arg in node.kwargs.items()}
+        made[node] = Node(node.name, op, target, args, kwargs)
     return list(made.values())
 
 
 def _used(graph: fx.Graph) -> list[fx.Node]:
     """The nodes without those that read something for nobody."""
+    nodes = list(graph.nodes)
+    if all(node.users or not _only_reads(node) for node in nodes):
+        return nodes
     kept: list[fx.Node] = []
     needed: set[fx.Node] = set()
-    for node in reversed(list(graph.nodes)):
-        idle = node.op == "get_attr" or (node.op == "call_function" and node.target in READS)
-        if idle and node not in needed:
+    for node in reversed(nodes):
+        if node not in needed and _only_reads(node):
             continue
         needed.update(node.all_input_nodes)
         kept.append(node)
     return kept[::-1]
 
 
-class _Converter:
-    def __init__(self, made: dict[fx.Node, Node]) -> None:
-        self.made = made
+def _only_reads(node: fx.Node) -> bool:
+    return node.op == "get_attr" or (node.op == "call_function" and node.target in READS)
 
-    def __call__(self, value: Any) -> Any:
-        if isinstance(value, fx.Node):
-            return self.made[value]
-        if isinstance(value, Expression):
-            return value
-        if isinstance(value, tuple) and hasattr(value, "_fields"):
-            raise Untraceable(f"returns or passes the named tuple {type(value).__name__}")
-        if isinstance(value, tuple):
-            return tuple(self(item) for item in value)
-        if isinstance(value, list):
-            return [self(item) for item in value]
-        if isinstance(value, dict):
-            return {key: self(item) for key, item in value.items()}
-        if isinstance(value, slice):
-            return slice(self(value.start), self(value.stop), self(value.step))
-        if isinstance(value, enum.Enum) or dataclasses.is_dataclass(value):
-            raise Untraceable(f"passes a {type(value).__name__} to a function")
+
+def _converted(value: Any, made: dict[fx.Node, Node]) -> Any:
+    """An argument with the nodes in it as those of the IR."""
+    if isinstance(value, fx.Node):
+        return made[value]
+    if type(value) in LITERALS or isinstance(value, Expression):
         return value
+    if isinstance(value, tuple) and hasattr(value, "_fields"):
+        raise Untraceable(f"returns or passes the named tuple {type(value).__name__}")
+    if isinstance(value, tuple):
+        return tuple([_converted(item, made) for item in value])
+    if isinstance(value, list):
+        return [_converted(item, made) for item in value]
+    if isinstance(value, dict):
+        return {key: _converted(item, made) for key, item in value.items()}
+    if isinstance(value, slice):
+        return slice(*(_converted(item, made) for item in (value.start, value.stop, value.step)))
+    if isinstance(value, enum.Enum) or dataclasses.is_dataclass(value):
+        raise Untraceable(f"passes a {type(value).__name__} to a function")
+    return value

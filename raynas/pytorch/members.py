@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -31,14 +32,16 @@ from raynas.nn.basic_unit import CONTAINERS
 from raynas.nn.recording import construction, leaf_of
 from raynas.nn.tape import Tape
 from raynas.pytorch.changes import Changed, Changes, equal, marking, plain
-from raynas.pytorch.constructor import Constructors, draws
+from raynas.pytorch.constructor import Constructors
 from raynas.pytorch.fx_graph import nodes_of
 from raynas.pytorch.names import name_of
+from raynas.pytorch.places import NO_TENSORS, modules_in
 from raynas.pytorch.reasons import can_be_whole, commonpath
 from raynas.pytorch.sharing import copies, shared_modules, ties
+from raynas.pytorch.state import TORCHS
 from raynas.pytorch.tensors import creation
 from raynas.pytorch.tracer import Tracer
-from raynas.pytorch.units import Whole, unit_of
+from raynas.pytorch.units import Whole, draws, unit_of
 from raynas.search_space import Expression
 from raynas.search_space.expression import token
 from raynas.serializer import call_of
@@ -58,15 +61,17 @@ class Builder:
         self.changes = Changes()
         self.shared = shared_modules(root, tracer)
         self.ties = ties(root, tracer, self.shared)
-        self.constructors = Constructors(root, set(tracer.opaque), tape_of(root), tracer.below, self.inherited)
+        self.constructors = Constructors(root, set(tracer.opaque), tape_of(root), tracer.places, self.inherited)
         self.copies, self.firsts = copies(root)
         self.below: dict[nn.Module, list[Step]] = {}
         self.written: set[int] = set()
         self.compared: set[nn.Module] = set()
         self.homes: list[tuple[nn.Module, str]] = []
         self._times: dict[nn.Module, int | None] = {}
-        thawed = all(tensor.requires_grad for tensor in root.parameters())
-        awake = all(part.training for part in root.modules())
+        parts = modules_in(root).values()
+        tensors = [tensor for part in parts for tensor in part._parameters.values() if tensor is not None]
+        thawed = all(tensor.requires_grad for tensor in tensors)
+        awake = all(part.training for part in parts)
         self.frozen = set() if thawed else _topmost(root, _is_frozen)
         self.asleep = set() if awake else _topmost(root, lambda m: not any(part.training for part in m.modules()))
         self.covered = {part for module in self.frozen for part in module.modules()}
@@ -93,7 +98,7 @@ class Builder:
                     steps = marking(tensor, f"{path}.{name}".lstrip("."))
                     self.below.setdefault(home, []).extend(steps)
         for name, tensor in module.__dict__.items():
-            if isinstance(tensor, torch.Tensor):
+            if type(tensor) not in NO_TENSORS and name not in TORCHS and isinstance(tensor, torch.Tensor):
                 members[name] = self.tensor(module, name, tensor, "attribute")
         for name, child in module._modules.items():
             if child is not None and name not in inherited:
@@ -155,15 +160,16 @@ class Builder:
                 found.append((name, value[1] if value is not None else None))
             else:
                 found.append((name, self._first(child)))
-        parts = [part for name in graph.members for part in self._parts(module._modules.get(name), name)]
+        parts = {name: self._parts(module._modules.get(name), name) for name in graph.members}
+        if all(len(inner) < 2 for inner in parts.values()):
+            return found
+        every = sorted(at for inner in parts.values() for _, at in inner if at is not None)
         split: list[tuple[str, int | None]] = []
         for name, index in found:
-            inner = self._parts(module._modules.get(name), name)
-            times = [at for _, at in inner if at is not None]
-            others = [at for path, at in parts if at is not None and path.partition(".")[0] != name]
-            apart = any(min(times) < at < max(times) for at in others) if times else False
-            if times != sorted(times) or apart:
-                split += [*inner, (name, max(times))]
+            times = [at for _, at in parts[name] if at is not None]
+            own = sorted(times)
+            if own and (times != own or _between(every, own) > _between(own, own)):
+                split += [*parts[name], (name, own[-1])]
             else:
                 split.append((name, index))
         return split
@@ -284,10 +290,11 @@ class Builder:
                 self.compared.add(module)
                 home, path = self.homes[-1]
                 steps = list(self.changes.of(module, call, path, module in self.covered))
-                replaced = {t.step.path for t in self.constructors.steps.get(home, ()) if isinstance(t.step, Set)}
-                self.below.setdefault(home, []).extend(
-                    s for s in steps if not (isinstance(s, Set) and s.path in replaced)
-                )
+                if steps:
+                    replaced = {t.step.path for t in self.constructors.steps.get(home, ()) if isinstance(t.step, Set)}
+                    self.below.setdefault(home, []).extend(
+                        s for s in steps if not (isinstance(s, Set) and s.path in replaced)
+                    )
             return unit
         except (SerializationError, Changed) as error:
             parent = self.parent(module)
@@ -331,6 +338,11 @@ class Builder:
         if value is None:
             raise Whole(module, f"owns the {kind} '{name}', whose value is too large to write out")
         return Tensor(value, kind, tensor.requires_grad, persistent)
+
+
+def _between(points: list[int], ends: list[int]) -> int:
+    """How many of the sorted points lie between the first and the last of others."""
+    return bisect_left(points, ends[-1]) - bisect_right(points, ends[0])
 
 
 def _by_token(choice: LayerChoice) -> dict[Any, nn.Module]:

@@ -15,9 +15,10 @@ from raynas.graph import (
 from raynas.nn import LayerChoice, Repeat, is_basic_unit
 from raynas.nn.basic_unit import CONTAINERS
 from raynas.nn.recording import construction
-from raynas.pytorch.constructor import draws
+from raynas.pytorch.places import modules_in
 from raynas.pytorch.reasons import can_be_whole
 from raynas.pytorch.tracer import Tracer
+from raynas.pytorch.units import draws
 
 
 def copies(root: nn.Module) -> tuple[dict[nn.Module, list[tuple[str, str]]], set[nn.Module]]:
@@ -28,9 +29,9 @@ def copies(root: nn.Module) -> tuple[dict[nn.Module, list[tuple[str, str]]], set
     found: dict[nn.Module, list[tuple[str, str]]] = {}
     originals: dict[int, tuple[str, nn.Module]] = {}
     done: set[str] = set()
-    for path, module in root.named_modules():
+    for path, module in modules_in(root).items():
         call = construction(module)
-        if call is None or any(path.startswith(f"{above}.") for above in done):
+        if call is None or (done and any(path.startswith(f"{above}.") for above in done)):
             continue
         if id(call) not in originals:
             originals[id(call)] = (path, module)
@@ -91,15 +92,17 @@ def shared_modules(root: nn.Module, tracer: Tracer) -> dict[nn.Module, tuple[str
 def ties(root: nn.Module, tracer: Tracer, shared: Mapping[nn.Module, Any]) -> dict[nn.Module, list[Step]]:
     """Parameters that two modules hold: an assignment after both are made, in the module around both."""
     owners: dict[int, list[str]] = {}
-    inside = tuple(f"{whole}." for whole in _whole_paths(root, tracer))
-    for path, module in root.named_modules():
-        if path.startswith(inside):
+    modules = modules_in(root)
+    inside = tuple(f"{path}." for path, module in modules.items() if module in tracer.opaque)
+    for path, module in modules.items():
+        if inside and path.startswith(inside):
             continue
-        tensors = module.named_parameters() if module in tracer.opaque else module.named_parameters(recurse=False)
-        for name, tensor in tensors:
-            owners.setdefault(id(tensor), []).append(f"{path}.{name}".lstrip("."))
+        whole = module in tracer.opaque
+        for name, tensor in module.named_parameters() if whole else module._parameters.items():
+            if tensor is not None:
+                owners.setdefault(id(tensor), []).append(f"{path}.{name}" if path else name)
     steps: dict[nn.Module, list[Step]] = {}
-    for first, *others in owners.values():
+    for first, *others in (paths for paths in owners.values() if len(paths) > 1):
         for other in others:
             common = _common_path(first, other)
             home = root.get_submodule(common)
@@ -109,10 +112,6 @@ def ties(root: nn.Module, tracer: Tracer, shared: Mapping[nn.Module, Any]) -> di
             cut = len(common) + 1 if common else 0
             steps.setdefault(home, []).append(Set(other[cut:], Path(first[cut:])))
     return steps
-
-
-def _whole_paths(root: nn.Module, tracer: Tracer) -> list[str]:
-    return [path for path, module in root.named_modules() if module in tracer.opaque]
 
 
 def _common_path(left: str, right: str) -> str:

@@ -23,7 +23,7 @@ from raynas.pytorch.changes import HOOKS
 from raynas.pytorch.outside import generators, modes, restore
 from raynas.pytorch.passing import alike, is_known, mapped, names_of, projected, proxies_in
 from raynas.pytorch.patches import patched
-from raynas.pytorch.places import paths_below
+from raynas.pytorch.places import Places
 from raynas.pytorch.proxy import Traced, Untraceable, is_traced
 from raynas.pytorch.reading import Reading, classes_in, functions_in, is_source, overridden, read, read_function
 from raynas.pytorch.reasons import can_be_whole, commonpath, forward_of, located, reason, refuse_choices, signature_of
@@ -69,7 +69,7 @@ class Tracer(fx.Tracer):
         bodies: what was traced, by module.
         opaque: modules that are kept whole though nobody asked for it, and why; without a reason those of a class that
             only has another constructor than the basic unit from which it derives.
-        below: paths of all that stands below a module, by object, as far as they were asked for.
+        places: paths of all that stands in the model.
     """
 
     proxy_buffer_attributes = True
@@ -82,17 +82,16 @@ class Tracer(fx.Tracer):
         absent: Collection[str] = (),
     ) -> None:
         super().__init__()
+        self.places: Places
         self.optional = optional
         self.absent = absent
         self.opaque: dict[nn.Module, str] = dict(opaque)
         self.bodies: dict[nn.Module, Body] = {}
         self.example_names = example_names
         self.stack: list[nn.Module] = []
-        self.below: dict[nn.Module, dict[int, str]] = {}
         self.others: frozenset[type] = frozenset()
         self._ways: dict[nn.Module, bool] = {}
         self._result: Any = None
-        self._tensors: dict[int, list[tuple[str, int]]] = {}
         self._needed: dict[fx.Node, list[tuple[nn.Module, ...]]] = {}
         self._doubts: list[tuple[nn.Module, fx.Node, str]] = []
         self._modes = modes()
@@ -102,6 +101,7 @@ class Tracer(fx.Tracer):
 
     def run(self, root: nn.Module) -> None:
         """Trace `root`; afterwards `bodies` and `opaque` are filled. `Untraceable` where `root` itself cannot be."""
+        self.places = Places(root)
         self.others = classes_in(
             item for module in root.modules() for item in (module, *_own(module)) if not is_basic_unit(type(module))
         )
@@ -159,7 +159,7 @@ class Tracer(fx.Tracer):
 
         def way() -> Body:
             self.stack = [root]
-            with patched(factory, training, self._below(root)), self._watched(root):
+            with patched(factory, training, self.places.known), self._watched(root):
                 graph = super(Tracer, self).trace(root)
             return Body(graph, [], self._result)
 
@@ -320,7 +320,7 @@ class Tracer(fx.Tracer):
         return self._tensor(attr_val) if isinstance(attr_val, torch.Tensor) else attr_val
 
     def _tensor(self, tensor: torch.Tensor) -> fx.Proxy:
-        path = self._below(self.stack[-1]).get(id(tensor))
+        path = self.places.path(self.stack[-1], tensor)
         if path is None:
             raise Untraceable("uses a tensor that is no parameter, buffer or attribute of the module")
         return self.attribute(path)
@@ -334,15 +334,10 @@ class Tracer(fx.Tracer):
 
     def path_of_module(self, mod: nn.Module) -> str:
         """The module's path below the one being traced."""
-        path = self._below(self.stack[-1]).get(id(mod))
+        path = self.places.path(self.stack[-1], mod)
         if path is None:
             raise Untraceable(f"calls a {type(mod).__name__} that is not among its submodules")
         return path
-
-    def _below(self, module: nn.Module) -> dict[int, str]:
-        if module not in self.below:
-            self.below[module] = paths_below(module, self._tensors)
-        return self.below[module]
 
     def to_bool(self, obj: fx.Proxy) -> bool:
         message = asserted(sys._getframe(1))
@@ -367,7 +362,7 @@ class Tracer(fx.Tracer):
         self, m: nn.Module, forward: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Any:
         """A node that calls `m`, whose own forward is traced first, unless it is kept whole."""
-        if id(m) not in self._below(self.stack[0]) and not m._parameters and not m._buffers:
+        if id(m) not in self.places.known and not m._parameters and not m._buffers:
             return forward(*args, **kwargs)  # made in forward, and owns nothing: its children may be the model's
         path = self.path_of_module(m)
         if not _calls_plainly(type(m)):

@@ -11,11 +11,25 @@ from torch import nn
 
 from raynas.errors import SerializationError
 from raynas.graph import Unit
+from raynas.nn import is_basic_unit
 from raynas.nn.recording import construction
 from raynas.pytorch.names import name_of
 from raynas.pytorch.tensors import creation
 from raynas.search_space import Expression
 from raynas.serializer import Call, Encoder, call_of
+
+CALM = (
+    nn.modules.batchnorm._NormBase,
+    nn.LayerNorm,
+    nn.GroupNorm,
+    nn.RMSNorm,
+    nn.PReLU,
+)
+"""Units with parameters whose constructors take no random numbers."""
+
+
+WORDS = frozenset({bool, int, float, str, type(None)})
+"""Types of arguments that are written as they are."""
 
 
 class Whole(Exception):
@@ -25,6 +39,19 @@ class Whole(Exception):
         super().__init__(why)
         self.module = module
         self.why = why
+
+
+def draws(module: nn.Module) -> bool:
+    """Whether a basic unit's constructor takes random numbers."""
+    if isinstance(module, CALM):
+        return False
+    own = any(tensor is not None for tensor in module._parameters.values())
+    return own or (bool(module._modules) and next(module.parameters(), None) is not None)
+
+
+def draws_itself(module: nn.Module) -> bool:
+    """Whether a module is a basic unit whose constructor takes random numbers."""
+    return is_basic_unit(type(module)) and draws(module)
 
 
 def is_record(value: Any) -> bool:
@@ -38,6 +65,8 @@ def is_record(value: Any) -> bool:
 
 def unit_of(call: Call) -> Unit:
     """A constructor call in the IR's form; `SerializationError` where it names what cannot be imported."""
+    if WORDS.issuperset(map(type, call.args)) and WORDS.issuperset(map(type, call.kwargs.values())):
+        return Unit(name_of(call.target), call.args, dict(call.kwargs))
     encode = Encoder()
 
     def value(item: Any) -> Any:
