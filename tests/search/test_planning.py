@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from random import Random
 from typing import Any
@@ -17,6 +17,7 @@ from raynas import History, Proposal, Sample, SearchSpace, Strategy
 from raynas.engine import Calls
 from raynas.errors import GraphError
 from raynas.search import Designs, Examiner, Planner
+from raynas.search import planner as planner_module
 from raynas.search.planned import Planned
 from raynas.search.planning import MANY, InlinePlanner, ThreadPlanner, shares
 from raynas.search_space import Categorical
@@ -24,6 +25,14 @@ from raynas.trial import TrialState
 
 SPACE = SearchSpace([Categorical("x", candidates=tuple(range(1000)))])
 EMPTY = History.of([], {"score": "max"})
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _patience() -> Iterator[None]:
+    """However busy the machine is, a strategy that answers at once is asked on."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(planner_module, "SPELL", 60.0)
+        yield
 
 
 class Counting(Strategy):
@@ -186,7 +195,9 @@ def test_an_error_on_the_way_ends_the_answer() -> None:
     assert [plan.error is None for plan in found] == [True, True, True, False] and found[-1].last
 
 
-def test_a_strategy_that_takes_its_time_is_not_asked_on_and_on() -> None:
+def test_a_strategy_that_takes_its_time_is_not_asked_on_and_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(planner_module, "SPELL", 0.05)
+
     class Thinks(Counting):
         def ask(self, space: SearchSpace, history: History, rng: Random) -> Proposal | None:
             time.sleep(0.03)
