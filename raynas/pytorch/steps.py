@@ -58,10 +58,14 @@ def asserted(frame: types.FrameType | None) -> str | None:
     """The message of the `assert` for which a user's code asks for a truth value; None where it is no assert."""
     while frame is not None and frame.f_code.co_filename.startswith((TORCH, HERE)):
         frame = frame.f_back
-    if frame is None:
-        return None
-    steps = [item for item in dis.get_instructions(frame.f_code) if item.opname not in NOTHING]
-    here = next((i for i, item in enumerate(steps) if item.offset >= frame.f_lasti), None)
+    return None if frame is None else _message(frame.f_code, frame.f_lasti)
+
+
+@lru_cache(maxsize=4096)
+def _message(code: types.CodeType, offset: int) -> str | None:
+    """The message of the `assert` that asks for a truth value at a place in a function; None where none does."""
+    steps = [item for item in dis.get_instructions(code) if item.opname not in NOTHING]
+    here = next((i for i, item in enumerate(steps) if item.offset >= offset), None)
     if here is None or "JUMP" not in steps[here].opname or here + 1 >= len(steps):
         return None
     fails = here + 1
