@@ -22,7 +22,7 @@ from raynas.evaluator import Evaluator
 from raynas.experiment.assembly import MakeEngine
 from raynas.experiment.attach import watch_another
 from raynas.experiment.conduct import check_standing, conduct_here, conduct_in_ray, leave_in_ray, raise_failure
-from raynas.experiment.follow import OnProgress
+from raynas.experiment.follow import OnProgress, check_room
 from raynas.experiment.luggage import put_away
 from raynas.experiment.place import Place, place, texts_path
 from raynas.experiment.result import Result
@@ -291,8 +291,10 @@ class Experiment:
             show: is shown a search of this run that goes on elsewhere, to its end; None: that is an error.
         """
         pickles: dict[str, Bytes] = {}
+        if not (exists := self.place.exists):
+            self._check_room()
         definition = self.definition(pickles)
-        if not self.place.exists:
+        if not exists:
             self.place.make()
             with Store.create(self.place.store, definition.to_store(), self.name, self._put_away(pickles)) as store:
                 store.new_epoch(self._start().to_text())
@@ -304,6 +306,7 @@ class Experiment:
         changed = self._changes(definition)  # what was watched may have gone on for long
         if changed is None:
             return False
+        self._check_room()
         with Store.open(self.place.store, name=self.name) as store:
             known = store.definition()
             self._before = store.ended(), {key: known[key] for key in changed if key in known}
@@ -313,6 +316,10 @@ class Experiment:
             store.update_definition(epoch, changed)
         self._keep_texts(definition)
         return True
+
+    def _check_room(self) -> None:
+        if self.engine == "ray":
+            check_room(self.resources, self.verbose)
 
     def _start(self) -> Start:
         return Start.mine(in_ray=self.engine == "ray")

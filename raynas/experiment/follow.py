@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Protocol
 
+from raynas.engine import Resources
 from raynas.errors import Notice, ResourceError, SearchError
 from raynas.experiment.signals import Terminated
 from raynas.experiment.start import Start
@@ -37,11 +38,24 @@ class Remote(Protocol):
 
 def session(verbose: bool, address: str | None = None, token: bool = False) -> RaySession:
     """A connection to Ray, which this imports; the arguments are those of `RaySession`."""
-    if not verbose:  # Ray, which reads this when it is imported, prints on stdout whenever a worker dies
-        os.environ.setdefault("RAY_DEDUP_LOGS_SKIP_REGEX", ".")
+    _quieten(verbose)
     from raynas.engine.ray_engine import RaySession
 
     return RaySession(verbose, address, token)
+
+
+def check_room(resources: Resources, verbose: bool) -> None:
+    """Raise `ResourceError` where a search would start Ray on this machine, and that could run no trial."""
+    _quieten(verbose)
+    from raynas.engine.ray_engine import check_machine
+
+    check_machine(resources)
+
+
+def _quieten(verbose: bool) -> None:
+    """Before Ray is imported: it reads then whether to print on stdout whenever a worker dies."""
+    if not verbose:
+        os.environ.setdefault("RAY_DEDUP_LOGS_SKIP_REGEX", ".")
 
 
 @contextmanager

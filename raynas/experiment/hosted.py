@@ -6,6 +6,7 @@ import threading
 import traceback
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from raynas.engine import ExecutionEngine, Resources, Workplace
 from raynas.engine.travel import extend_path, unpack
@@ -16,6 +17,9 @@ from raynas.experiment.record import Record
 from raynas.experiment.start import Start
 from raynas.search import Ending, EndKind, Loop, Progress, RunDefinition
 from raynas.store import Store
+
+if TYPE_CHECKING:
+    from raynas.engine.ray_engine.demand import Demand
 
 
 @dataclass(frozen=True)
@@ -55,7 +59,7 @@ class HostedSearch:
         self._loop: Loop | None = None
         self._stops: list[bool] = []
         self._wanted: int | None = None
-        self._resources = Resources()
+        self._demand: Demand | None = None
         self.engine: ExecutionEngine | None = None
 
     def run(self) -> None:
@@ -63,8 +67,8 @@ class HostedSearch:
         try:
             ending = self._searched()
         finally:
-            if self._wanted:
-                self._declare(0)
+            if self._demand is not None:
+                self._demand.withdraw()
         self._tell(self._news.progress, ending)
 
     def watch(self, seen: int) -> Future[News]:
@@ -112,18 +116,13 @@ class HostedSearch:
 
     def _engine(self, place: Workplace, resources: Resources) -> ExecutionEngine:
         from raynas.engine.ray_engine import RayEngine
-
-        self._resources = resources
-        self._declare(self._wanted or 0)
-        self.engine = RayEngine(place, resources, note=self._note)
-        return self.engine
-
-    def _declare(self, trials: int) -> None:
-        from raynas.engine.ray_engine.demand import declare
+        from raynas.engine.ray_engine.demand import Demand
 
         start = Start.from_text(self._start)
         if start is not None:
-            declare(start.actor, self._resources, trials)
+            self._demand = Demand(start.actor, resources, self._wanted, self._note)
+        self.engine = RayEngine(place, resources, note=self._note)
+        return self.engine
 
     def _prepare(self, definition: RunDefinition, code: bytes) -> None:
         self._wanted = definition.max_concurrent
@@ -131,7 +130,10 @@ class HostedSearch:
         unpack(code)
 
     def _stepped(self, loop: Loop) -> None:
-        self._tell(loop.progress(), None)
+        progress = loop.progress()
+        if self._demand is not None:
+            self._demand.look(progress.slots)
+        self._tell(progress, None)
 
     def _note(self, text: str) -> None:
         with self._lock:

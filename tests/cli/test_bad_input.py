@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
-from command_line import Raynas
+from command_line import TINY, Raynas
 
 from raynas.store import Store
 
@@ -119,3 +122,23 @@ def test_a_run_that_had_ended_is_left_as_it_was(raynas: Raynas) -> None:
     with Store.open("runs/done/search.db", readonly=True) as store:
         assert store.definition()["max_trials"] == "2"
         assert "4000" not in store.definition()["resources"]
+
+
+@pytest.mark.parametrize(("takes", "has"), [("num_cpus: 4096", "num_cpus="), ("custom: {disk: 1}", "disk=0")])
+def test_what_this_machine_cannot_give_is_an_error_before_ray_is_started(tmp_path: Path, takes: str, has: str) -> None:
+    """In a process of its own, for this one may have a Ray."""
+    (tmp_path / "tiny.yaml").write_text(TINY.replace("engine: local", "engine: ray"))
+    (tmp_path / "temporary").mkdir()
+    done = subprocess.run(
+        [sys.executable, "-m", "raynas", "search", "tiny.yaml", "--name", "one", "--resources", f"{{{takes}}}"],
+        env={**os.environ, "RAY_TMPDIR": str(tmp_path / "temporary")},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 2 and "Traceback" not in done.stderr, done
+    error = done.stderr.splitlines()[-1]
+    assert error.startswith("error: a trial needs ") and "(there is: " in error and has in error
+    assert error.endswith("ask for less, or name a cluster by RAY_ADDRESS")
+    assert not (tmp_path / "runs").exists() and not list((tmp_path / "temporary").iterdir())

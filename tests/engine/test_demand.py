@@ -59,6 +59,25 @@ def test_the_share_of_one_that_was_killed_goes_with_the_next_that_comes(ray_sess
     assert requested() == []
 
 
+def test_one_that_wants_no_number_asks_for_one_from_when_there_is_no_room(ray_session: None) -> None:
+    from raynas.engine.ray_engine.demand import Demand
+
+    notes: list[str] = []
+    actor = named("asks")
+    demand = Demand("asks", Resources(num_cpus=2), None, notes.append)
+    demand.look(3)
+    assert requested() == [] and not notes
+    for _ in range(2):
+        demand.look(0)
+        assert requested() == [{"CPU": 2}]
+    assert notes == ["no node is left that has num_cpus=2 for a trial: waiting for one"]
+    demand.look(1)
+    assert requested() == [{"CPU": 2}], "else the node that has come would go again between two trials"
+    demand.withdraw()
+    assert requested() == []
+    del actor
+
+
 def test_where_nodes_are_started_by_hand_there_is_no_autoscaler(ray_session: None) -> None:
     from raynas.engine.ray_engine.demand import autoscaler_runs
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import socket
 import sys
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
@@ -14,7 +15,7 @@ from hosted_engine import Shadow
 
 from raynas.engine import ExecutionEngine, Job, Resources, Workplace
 from raynas.engine.travel import pack
-from raynas.errors import ConfigError, ResourceError
+from raynas.errors import ConfigError, ResourceError, SearchError
 from raynas.testing.engine_contract import EngineContract, job, measure
 from raynas.trial import Cause, Event, Failed, Finished, Reported, Started
 
@@ -234,6 +235,30 @@ def test_resources_that_nothing_can_give_are_an_error_that_says_what_there_is(ra
             session.check(Resources(num_cpus=64))
         with pytest.raises(ResourceError, match=r"needs num_cpus=1, tpu=1, .*there is: num_cpus=2, .*tpu=0"):
             session.check(Resources(custom={"tpu": 1}))
+
+
+def test_an_actor_that_cannot_be_made_says_why_and_is_not_made_again(ray_session: None) -> None:
+    from raynas.engine.ray_engine import RaySession
+
+    with RaySession() as session:
+        host = session.host("no_such_module:Nothing", {})
+        with pytest.raises(
+            SearchError, match=r"actor is gone \(ModuleNotFoundError: No module named 'no_such_module'\)"
+        ):
+            host.call("anything")
+
+
+def test_an_address_where_nobody_is_is_an_error_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    import ray
+
+    from raynas.engine.ray_engine import RaySession
+
+    with socket.create_server(("127.0.0.1", 0)) as held:
+        port = held.getsockname()[1]
+    monkeypatch.setattr(ray, "is_initialized", lambda: False)
+    monkeypatch.setenv("RAY_ADDRESS", f"127.0.0.1:{port}")
+    with pytest.raises(ResourceError, match=rf"Ray at 127\.0\.0\.1:{port} could not be reached: Connection refused"):
+        RaySession().__enter__()
 
 
 def test_rays_client_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,7 @@ import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,8 +46,17 @@ class Standing:
 
 
 @contextmanager
-def standing(cpus: int = 2, *options: str, python: str = sys.executable) -> Iterator[Standing]:
-    """A cluster of one node, on free ports, ended with all its processes and without touching any other."""
+def standing(
+    cpus: int = 2, *options: str | Callable[[int], str], python: str = sys.executable, **environment: str
+) -> Iterator[Standing]:
+    """A cluster of one node, on free ports, ended with all its processes and without touching any other.
+
+    Args:
+        cpus: of its node.
+        options: further ones of `ray start`, or functions that make one of the cluster's port.
+        python: the interpreter in which it runs.
+        environment: variables that it gets beside those of its users.
+    """
     folder = tempfile.mkdtemp(prefix="rs")  # short: the paths of Ray's sockets have little room
     token = Path(folder, "token")
     token.write_text("a" * 64)
@@ -56,13 +65,19 @@ def standing(cpus: int = 2, *options: str, python: str = sys.executable) -> Iter
         *(python, "-m", "ray.scripts.scripts", "start", "--head", "--block", "--disable-usage-stats"),
         *(f"--port={port}", f"--dashboard-port={dashboard}"),
         *(f"--dashboard-agent-listen-port={agent}", f"--metrics-export-port={metrics}"),
-        *("--min-worker-port=0", "--max-worker-port=0", f"--temp-dir={folder}", f"--num-cpus={cpus}", *options),
+        *("--min-worker-port=0", "--max-worker-port=0", f"--temp-dir={folder}", f"--num-cpus={cpus}"),
+        *(option if isinstance(option, str) else option(port) for option in options),
     ]
     made = Standing("", f"http://127.0.0.1:{dashboard}", str(token), 0)
     log = Path(folder, "start.log")
     with log.open("w") as file:
         head = subprocess.Popen(
-            command, env=made.environment(), stdout=file, stderr=file, stdin=subprocess.DEVNULL, start_new_session=True
+            command,
+            env=made.environment(**environment),
+            stdout=file,
+            stderr=file,
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,
         )
     try:
         address = _started(f"{made.dashboard}/api/version", token.read_text(), head, log, port)

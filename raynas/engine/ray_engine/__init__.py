@@ -5,10 +5,12 @@
 - `engine`: `RayEngine`, which lives in the hosted object and submits tasks.
 - `task`: what runs in a worker.
 - `nodes`, `probe`: which nodes have what a trial needs.
+- `room`, `demand`: whether there is room for trials, and what the autoscaler is asked for.
 """
 
 from raynas.engine.ray_engine.engine import RayEngine
 from raynas.engine.ray_engine.remote import RemoteHost
+from raynas.engine.ray_engine.room import check_machine
 from raynas.engine.ray_engine.session import RaySession, in_job
 
-__all__ = ["RayEngine", "RaySession", "RemoteHost", "in_job"]
+__all__ = ["RayEngine", "RaySession", "RemoteHost", "check_machine", "in_job"]

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 import ray
 from ray.autoscaler.sdk import request_resources
@@ -28,6 +29,61 @@ READ_ONLY = "node_"
 
 SILENCE = 120.0
 """Seconds after which an autoscaler that writes nothing is gone."""
+
+PATIENCE = 60.0
+"""Seconds after which an autoscaler that has begun to start no node will not do so any more."""
+
+
+class Demand:
+    """What one search asks of the autoscaler.
+
+    That is room for as many trials as it wants; for one, where it does not say, from the moment on at which no node has
+    room for any: a cluster whose workers come when they are asked for would have none for ever.
+
+    Args:
+        name: of the search's actor.
+        resources: what one trial takes.
+        wanted: how many trials at once; None: as many as there is room for.
+        note: is told what people should know, in a line.
+    """
+
+    def __init__(self, name: str, resources: Resources, wanted: int | None, note: Callable[[str], None]) -> None:
+        self._name = name
+        self._resources = resources
+        self._asked = wanted or 0
+        self._note = note
+        self._had_room = False
+        self._since: float | None = None
+        self._told = False
+        declare(name, resources, self._asked)
+
+    def look(self, slots: int) -> None:
+        """Take note of how many trials can run at once now."""
+        if slots:
+            self._had_room, self._since, self._told = True, None, False
+            return
+        now = time.monotonic()
+        if self._since is None:
+            self._since = now
+            if self._had_room:
+                self._note(f"no node is left that has {self._resources.describe()} for a trial: waiting for one")
+            if not self._asked:
+                self._asked = 1
+                declare(self._name, self._resources, 1)
+        elif not self._told and now - self._since > PATIENCE:
+            self._told = True
+            found = _autoscaler()
+            if found.makes_nodes and not found.busy:
+                self._note(
+                    f"the autoscaler has started no node for {PATIENCE:g} s: perhaps it has no kind of node with "
+                    f"{self._resources.describe()}; `ray status` tells what it lacks"
+                )
+
+    def withdraw(self) -> None:
+        """Take back what was asked."""
+        if self._asked:
+            self._asked = 0
+            declare(self._name, self._resources, 0)
 
 
 def declare(name: str, resources: Resources, trials: int) -> None:
@@ -61,18 +117,38 @@ def bundle(resources: Resources) -> dict[str, float]:
 
 def autoscaler_runs() -> bool:
     """Whether something makes nodes when they are asked for."""
+    return _autoscaler().makes_nodes
+
+
+@dataclass(frozen=True)
+class _Autoscaler:
+    """What is known of the autoscaler.
+
+    Attributes:
+        makes_nodes: whether there is one that does.
+        busy: whether it is making some.
+    """
+
+    makes_nodes: bool
+    busy: bool
+
+
+def _autoscaler() -> _Autoscaler:
     from ray.autoscaler.v2.sdk import get_cluster_status
     from ray.autoscaler.v2.utils import is_autoscaler_v2
 
     if is_autoscaler_v2():
         status = get_cluster_status(ray.get_runtime_context().gcs_address)
         types = {node.ray_node_type_name for node in (*status.active_nodes, *status.idle_nodes)}
+        busy = bool(status.pending_launches or status.pending_nodes)
     else:
-        report = json.loads(_internal_kv_get(STATUS) or "{}")
-        if time.time() - report.get("time", 0.0) > SILENCE:
-            return False
-        types = set(report.get("autoscaler_report", {}).get("active_nodes", ()))
-    return any(not name.startswith(READ_ONLY) for name in types)
+        written = json.loads(_internal_kv_get(STATUS) or "{}")
+        report = written.get("autoscaler_report") or {}
+        if time.time() - written.get("time", 0.0) > SILENCE:
+            report = {}
+        types = set(report.get("active_nodes", ()))
+        busy = bool(report.get("pending_launches") or report.get("pending_nodes"))
+    return _Autoscaler(any(not name.startswith(READ_ONLY) for name in types), busy)
 
 
 def _shares() -> dict[str, tuple[Mapping[str, float], int]]:

@@ -6,7 +6,7 @@ import os
 import sys
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from queue import Empty, SimpleQueue
@@ -314,13 +314,3 @@ class RayEngine(ExecutionEngine):
             self._backlog.appendleft(held)
         self._send()
         return events, 0.0 if events else LINGER
-
-
-def offers() -> list[Mapping[str, float]]:
-    """What each node of the cluster has in all, in the words of `Resources`."""
-    words = {"CPU": "num_cpus", "GPU": "num_gpus"}
-    return [
-        {words.get(name, name): amount for name, amount in node["Resources"].items()}
-        for node in ray.nodes()  # type: ignore[no-untyped-call]  # Ray's own
-        if node["Alive"]
-    ]

@@ -47,11 +47,13 @@ class RemoteHost:
         except exceptions.ActorUnavailableError:
             raise TimeoutError(method) from None
         except (exceptions.RayActorError, exceptions.OutOfMemoryError) as error:
-            if self._make is not None and self._restarts and _node_lives():
+            broken = getattr(error, "actor_init_failed", False)  # as it would be the next time
+            if self._make is not None and self._restarts and not broken and _node_lives():
                 self._restarts -= 1
                 self._actor = None  # Ray keeps its name for as long as somebody holds it
                 raise TimeoutError(method) from None
-            line = next((line for line in str(error).splitlines() if line.strip()), "")
+            lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [""]
+            line = lines[-1 if broken else 0]  # the former is the last one of a traceback
             raise SearchError(f"the search's actor is gone ({line}): start the same command again to go on") from error
 
     def end(self) -> None:

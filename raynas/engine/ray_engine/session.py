@@ -13,8 +13,8 @@ import ray
 from ray import exceptions
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from raynas.engine.ray_engine.demand import autoscaler_runs, declare
-from raynas.engine.ray_engine.engine import offers
+from raynas.engine.ray_engine import room
+from raynas.engine.ray_engine.demand import declare
 from raynas.engine.ray_engine.host import Host
 from raynas.engine.ray_engine.remote import NAMESPACE, RemoteHost
 from raynas.engine.ray_engine.token import asks_for_token, use_token
@@ -64,13 +64,14 @@ class RaySession:
                 )
             return self
         address = self._guest or os.environ.get("RAY_ADDRESS", "")
-        if self._guest is not None:
-            self._check_guest(self._guest)
-        elif address.startswith("ray://"):
+        if self._guest is None and address.startswith("ray://"):
             raise ConfigError(
                 f"RAY_ADDRESS is {address}, and a search cannot live behind Ray's client, whose end would end it: "
                 "use `raynas search --submit ADDRESS`, or start the search on the cluster"
             )
+        if self._token:
+            use_token()
+        _check_address(address)
         # What the project folder holds is here already unless Ray's nodes are other machines.
         remote = self._guest is None and bool(address) and address != "local" and not in_job()
         try:
@@ -110,18 +111,7 @@ class RaySession:
         Raises:
             ResourceError: no node can run a single one, and none will come that can; it says what there is.
         """
-        there = offers()
-        if any(resources.fits(offer) for offer in there):
-            return [] if resources.num_gpus else _idle_gpus(there)
-        known = resources.demand()
-        has = "; ".join(
-            ", ".join(f"{name}={offer.get(name, 0):g}" for name in known if known[name] or name in offer)
-            for offer in there
-        )
-        needs = f"a trial needs {resources.describe()}, and no node has that (there is: {has or 'no node'})"
-        if autoscaler_runs():
-            return [f"{needs}: waiting for the cluster's autoscaler"]
-        raise ResourceError(f"{needs}: ask for less, or add a node")
+        return room.check(resources)
 
     def withdraw(self, name: str) -> None:
         """Take back what the hosted object of this name has asked of the autoscaler, if it could not do so itself."""
@@ -163,24 +153,15 @@ class RaySession:
         found = ray.util.list_named_actors(all_namespaces=True)
         return sorted(item["name"] for item in found if item["namespace"] == NAMESPACE)
 
-    def _check_guest(self, address: str) -> None:
-        """Look whether somebody is there, for which Ray takes half a minute; and get this user's token out."""
-        if self._token:
-            use_token()
-        host, _, port = address.rpartition("/")[2].rpartition(":")
-        if not host or not port.isdigit():
-            return
-        try:
-            socket.create_connection((host.strip("[]"), int(port)), timeout=5).close()
-        except OSError as error:
-            raise ResourceError(
-                f"Ray at {address} could not be reached: {error.strerror or error}; is the cluster still there?"
-            ) from None
 
-
-def _idle_gpus(there: list[Mapping[str, float]]) -> list[str]:
-    count = sum(offer.get("num_gpus", 0) for offer in there)
-    if not count:
-        return []
-    what = "is 1 GPU" if count == 1 else f"are {count:g} GPUs"
-    return [f"there {what} that no trial uses: give resources num_gpus, 1 or a part of one"]
+def _check_address(address: str) -> None:
+    """Look whether somebody is there, for which Ray takes minutes."""
+    host, _, port = address.rpartition("/")[2].rpartition(":")
+    if not host or not port.isdigit():
+        return
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=5).close()
+    except OSError as error:
+        raise ResourceError(
+            f"Ray at {address} could not be reached: {error.strerror or error}; is the cluster still there?"
+        ) from None
