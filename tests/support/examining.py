@@ -6,6 +6,8 @@ import os
 import signal
 import time
 from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +22,7 @@ class Wide(ModelSpace):
 
     def __init__(self) -> None:
         super().__init__()
-        width = ValueChoice(list(range(4, 104)), label="width")
+        width = ValueChoice([8, *range(9, 108)], label="width")
         self.trunk = nn.Linear(6, width, bias=ValueChoice([True, False], label="bias"))
         self.head = LayerChoice({"fits": nn.Linear(width, 2), "needs 8": nn.Linear(8, 2)}, label="head")
 
@@ -36,26 +38,28 @@ def at_most_500(profile: Any) -> str | bool:
     return True if profile.params <= 500 else f"{profile.params} parameters are more than 500"
 
 
-def slowly(profile: Any) -> str | bool:
-    """The same, after a while, and telling which process it was."""
-    log = Path(os.environ["EXAMINING_LOG"])
-    with log.open("a") as file:
-        file.write(f"{os.getpid()}\n")
-    time.sleep(0.03)
-    return at_most_500(profile)
+@dataclass(frozen=True)
+class Slowly:
+    """The same, after a while, and noting which process it was.
 
+    Attributes:
+        log: where.
+        deadly: whether the first process that helps the first one dies of it.
+    """
 
-def once_deadly(profile: Any) -> str | bool:
-    """The same, but the first process that helps dies of it."""
-    log = Path(os.environ["EXAMINING_LOG"])
-    first = log.read_text().split()[:1] if log.exists() else []
-    if first not in ([], [str(os.getpid())]):
-        try:
-            log.with_name("dead").touch(exist_ok=False)
-            os.kill(os.getpid(), signal.SIGKILL)
-        except FileExistsError:
-            pass
-    return slowly(profile)
+    log: str
+    deadly: bool = False
+
+    def __call__(self, profile: Any) -> str | bool:
+        log = Path(self.log)
+        if self.deadly and log.exists() and log.read_text().split()[0] != str(os.getpid()):
+            with suppress(FileExistsError):
+                log.with_name("dead").touch(exist_ok=False)
+                os.kill(os.getpid(), signal.SIGKILL)
+        with log.open("a") as file:
+            file.write(f"{os.getpid()}\n")
+        time.sleep(0.03)
+        return at_most_500(profile)
 
 
 def adding(more: int) -> Callable[[Any], Any]:
