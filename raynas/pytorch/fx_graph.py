@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import enum
-import operator
 from typing import Any
 
 from torch import fx
@@ -12,6 +11,7 @@ from torch import fx
 from raynas.errors import SerializationError
 from raynas.graph import Node
 from raynas.graph.node import Op
+from raynas.pytorch.flags import FLAG, select, used, when_of
 from raynas.pytorch.names import name_of
 from raynas.pytorch.proxy import Untraceable
 from raynas.pytorch.tracer import LITERALS, Body
@@ -25,42 +25,21 @@ OPS: dict[str, Op] = {
     "output": "output",
 }
 
-READS = (operator.getitem, getattr)
-"""Functions that only read: a node of theirs that nobody uses is left out."""
-
 
 def nodes_of(body: Body) -> list[Node]:
     """The steps of a traced forward; `Untraceable` where a function has no name."""
     made: dict[fx.Node, Node] = {}
-    for node in _used(body.graph):
+    for node in used(body.graph):
         op: Op = node.meta["op"] if node.op == "call_module" else OPS[node.op]
+        op = "select" if node.target is select else op
         try:
-            target = name_of(node.target) if op == "function" else str(node.target)
+            target = name_of(node.target) if op == "function" else str(node.meta.get(FLAG, node.target))
         except SerializationError as error:
             raise Untraceable(f"calls a function without a name: {error}") from None
         args = tuple([_converted(arg, made) for arg in node.args])
         kwargs = {key: _converted(arg, made) for key, arg in node.kwargs.items()}
-        made[node] = Node(node.name, op, target, args, kwargs)
+        made[node] = Node(node.name, op, target, args, kwargs, when_of(node))
     return list(made.values())
-
-
-def _used(graph: fx.Graph) -> list[fx.Node]:
-    """The nodes without those that read something for nobody."""
-    nodes = list(graph.nodes)
-    if all(node.users or not _only_reads(node) for node in nodes):
-        return nodes
-    kept: list[fx.Node] = []
-    needed: set[fx.Node] = set()
-    for node in reversed(nodes):
-        if node not in needed and _only_reads(node):
-            continue
-        needed.update(node.all_input_nodes)
-        kept.append(node)
-    return kept[::-1]
-
-
-def _only_reads(node: fx.Node) -> bool:
-    return node.op == "get_attr" or (node.op == "call_function" and node.target in READS)
 
 
 def _converted(value: Any, made: dict[fx.Node, Node]) -> Any:

@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import fx, nn
 
+from raynas.pytorch.flags import FLAG, when_of
 from raynas.pytorch.proxy import is_traced
 
 
@@ -31,7 +32,7 @@ def alike(left: fx.Graph, right: fx.Graph) -> bool:
         def shape(value: Any) -> str:
             return repr(fx.node.map_aggregate(value, lambda a: ("node", places[a]) if isinstance(a, fx.Node) else a))
 
-        return [(n.op, n.target, shape(n.args), shape(n.kwargs)) for n in nodes]
+        return [(n.op, n.target, shape(n.args), shape(n.kwargs), n.meta.get(FLAG), when_of(n)) for n in nodes]
 
     return form(left) == form(right)
 
