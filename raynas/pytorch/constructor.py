@@ -23,7 +23,7 @@ from raynas.pytorch.owned import Owned, storage
 from raynas.pytorch.places import Places
 from raynas.pytorch.reasons import can_be_whole
 from raynas.pytorch.tensors import creation
-from raynas.pytorch.units import Whole, draws_itself, unit_of
+from raynas.pytorch.units import draws_itself, unit_of
 
 LITERALS = frozenset({int, float, bool, str, complex, type(None), type(...)})
 TORCHS = (torch.dtype, torch.memory_format, torch.layout, torch.device)
@@ -52,6 +52,7 @@ class Constructors:
         steps: by module, in the order in which they happened.
         values: by id of a tensor that an opened module owns, the expression that created it, and when, where that
             counts.
+        failed: modules whose constructors cannot be written, and why.
     """
 
     def __init__(
@@ -69,6 +70,7 @@ class Constructors:
         self.places = places
         self.steps: dict[nn.Module, list[Timed]] = {}
         self.values: dict[int, tuple[Any, int | None]] = {}
+        self.failed: dict[nn.Module, str] = {}
         self._live = dict.fromkeys(root.modules())
         self._owned = Owned(self._live, () if tape is None else tape.moved)
         self._dropped: set[int] = set()
@@ -111,7 +113,10 @@ class Constructors:
         for index, name in history.variables.items():
             event = history.needed[index]
             home = self._homes.get(index) or self._home(event.scopes)
-            self._put(home, Timed(index, Let(name, self._unit(event, home)), event.drew))
+            try:
+                self._put(home, Timed(index, Let(name, self._unit(event, home)), event.drew))
+            except Untold as why:
+                self._fail(home, event, why)
         self._dead(tape)
         for steps in self.steps.values():
             steps.sort(key=lambda timed: timed.index)
@@ -136,7 +141,8 @@ class Constructors:
         except Untold as why:
             if not event.drew and self.root not in event.scopes and home is self.root:
                 return  # the factory gives other values: a comparison of fresh weights tells
-            raise self._failed(home, event, why) from None
+            self._fail(home, event, why)
+            return
         self._put(home, Timed(event.index, Apply(unit.target, unit.args, unit.kwargs), self._history.draws(event)))
 
     def _loading(self, event: Event, home: nn.Module) -> Unit:
@@ -187,7 +193,8 @@ class Constructors:
             variable = self._history.variables.get(index)
             value = self._unit(event, home) if variable is None else Local(variable)
         except Untold as why:
-            raise self._failed(home, event, why) from None
+            self._fail(home, event, why)
+            return
         if variable is not None:
             self._homes[index] = home
         drew = self._history.draws(event)
@@ -201,13 +208,14 @@ class Constructors:
             value = Unit("torch.nn.Parameter", (value,))
         self._put(home, Timed(index, Set(path, value), drew))
 
-    def _failed(self, home: nn.Module, event: Event, why: Untold) -> Exception:
-        if home is self.root and self.root not in event.scopes:
-            return TraceError(
+    def _fail(self, home: nn.Module, event: Event, why: Untold) -> None:
+        if home is not self.root or self.root in event.scopes:
+            self.failed.setdefault(home, f"its constructor cannot be written as source: {why}")
+        elif not self.failed:
+            raise TraceError(
                 f"the function that builds the model initialises it in a way that cannot be written as source ({why}): "
                 "move that into a module's constructor"
             )
-        return Whole(home, f"its constructor cannot be written as source: {why}")
 
     def _unit(self, event: Event, home: nn.Module, known: dict[int, Any] | None = None) -> Unit:
         target, args = operation(event)

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from raynas.errors import SerializationError, TraceError
+from raynas.errors import RaynasError, SerializationError, TraceError
 from raynas.graph import (
     Apply,
     Choice,
@@ -62,6 +62,7 @@ class Builder:
         self.shared = shared_modules(root, tracer)
         self.ties = ties(root, tracer, self.shared)
         self.constructors = Constructors(root, set(tracer.opaque), tape_of(root), tracer.places, self.inherited)
+        self.troubles = dict(self.constructors.failed)
         self.copies, self.firsts = copies(root)
         self.below: dict[nn.Module, list[Step]] = {}
         self.written: set[int] = set()
@@ -75,6 +76,26 @@ class Builder:
         self.frozen = set() if thawed else _topmost(root, _is_frozen)
         self.asleep = set() if awake else _topmost(root, lambda m: not any(part.training for part in m.modules()))
         self.covered = {part for module in self.frozen for part in module.modules()}
+
+    def build(self) -> Graph:
+        """The graph of the root.
+
+        Raises:
+            Whole: modules that cannot be written but whole.
+        """
+        try:
+            graph = self.graph(self.root)
+        except RaynasError:
+            if self.troubles:
+                raise Whole(self.troubles) from None  # once these are kept whole, it may do
+            raise
+        if self.troubles:
+            raise Whole(self.troubles)
+        return graph
+
+    def trouble(self, module: nn.Module, why: str) -> None:
+        """Note that a module cannot be written but whole."""
+        self.troubles.setdefault(module, why)
 
     def graph(self, module: nn.Module) -> Graph:
         """An opened module, or one that is never called: its members, steps and constructor."""
@@ -235,13 +256,15 @@ class Builder:
         tape = tape_of(module)
         call = tape.bases.get(module) if tape is not None else None
         if call is None:
-            raise Whole(module, f"derives from {leaf.__name__}, whose constructor call nobody recorded")
-        if module in self.tracer.bodies and cls.forward is leaf.forward:
-            raise Whole(module, f"runs {leaf.__name__}'s own forward")
-        try:
-            return name_of(leaf), unit_of(call)
-        except SerializationError as error:
-            raise Whole(module, str(error)) from None
+            self.trouble(module, f"derives from {leaf.__name__}, whose constructor call nobody recorded")
+        elif module in self.tracer.bodies and cls.forward is leaf.forward:
+            self.trouble(module, f"runs {leaf.__name__}'s own forward")
+        else:
+            try:
+                return name_of(leaf), unit_of(call)
+            except SerializationError as error:
+                self.trouble(module, str(error))
+        return "torch.nn.Module", None
 
     def place(self, child: nn.Module, name: str, home: bool = False) -> Member:
         """A child where it stands: itself, or a mention of what stands elsewhere, too."""
@@ -302,7 +325,8 @@ class Builder:
                 parent is self.root and construction(self.root) is None and call_of(self.root) is None
             ):
                 raise TraceError(f"{type(module).__name__} cannot be written as source: it {error}") from None
-            raise Whole(parent, f"{type(module).__name__} {error}") from None
+            self.trouble(parent, f"{type(module).__name__} {error}")
+            return Unit("torch.nn.Identity")
 
     def parent(self, module: nn.Module) -> nn.Module | None:
         """The nearest module around `module` that can be kept whole."""
@@ -334,9 +358,10 @@ class Builder:
         value = known[0] if known is not None else creation(tensor.detach())
         owners, why = self.constructors.unwritable(tensor) if known is None else ([], "")
         if why:
-            raise Whole(self.around([module, *owners]), f"its {kind} '{name}' {why}")
+            self.trouble(self.around([module, *owners]), f"its {kind} '{name}' {why}")
         if value is None:
-            raise Whole(module, f"owns the {kind} '{name}', whose value is too large to write out")
+            self.trouble(module, f"owns the {kind} '{name}', whose value is too large to write out")
+            value = Unit("torch.empty", (0,))
         return Tensor(value, kind, tensor.requires_grad, persistent)
 
 

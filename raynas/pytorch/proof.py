@@ -75,8 +75,11 @@ def paths_of(root: nn.Module) -> dict[str, str]:
     return found
 
 
-def same_members(root: nn.Module, generated: nn.Module, values: bool) -> Difference | None:
-    """The first difference between tensors, flags and plain attributes; None where there is none.
+def other_members(root: nn.Module, generated: nn.Module, values: bool) -> list[Difference]:
+    """Where tensors, flags and plain attributes differ.
+
+    Of fresh weights that differ, only the first, and those that differ for the same reason: one more or less random
+    number moves all that are drawn after it.
 
     Args:
         root: the original.
@@ -84,41 +87,69 @@ def same_members(root: nn.Module, generated: nn.Module, values: bool) -> Differe
         values: whether fresh weights are compared.
     """
     made = dict(generated.named_modules(remove_duplicate=False))
-    late: Difference | None = None
+    found: list[Difference] = []
+    missing: tuple[str, ...] = ()
+    late: list[tuple[str, str, nn.Module, Tensor]] = []
     for path, place in paths_of(root).items():
+        if missing and path.startswith(missing):
+            continue
         ours, theirs = root.get_submodule(path), made.get(place)
         if theirs is None:
-            return Difference(path, "it is not there in the generated model")
-        for kind in HOOKS:
-            if len(vars(ours).get(kind) or ()) != len(vars(theirs).get(kind) or ()):
-                return Difference(path, f"it was given {kind.strip('_').replace('_', ' ')}")
-        for kind in ("parameters", "buffers"):
-            mine, its = _own(ours, kind), _own(theirs, kind)
-            if mine.keys() != its.keys():
-                return Difference(path, f"the generated model has other {kind} there")
-            for name, tensor in mine.items():
-                other = its[name]
-                if why := _marks(tensor, other):
-                    return Difference(path, f"'{name}' was given {why}")
-                if is_lazy(tensor) or is_lazy(other):
-                    if is_lazy(tensor) != is_lazy(other):
-                        return Difference(path, f"'{name}' has no shape yet")
-                    continue
-                if tensor.shape != other.shape or tensor.dtype != other.dtype:
-                    return Difference(path, f"'{name}' gets another shape or dtype")
-                if tensor.requires_grad != other.requires_grad:
-                    return Difference(path, f"'{name}' gets another requires_grad")
-                if values and late is None and not equal(tensor, other):
-                    late = Difference(path, f"the fresh values of '{name}' differ", only_values=True)
-        if ours.training != theirs.training:
-            return Difference(path, "it is in another mode")
-        if type(ours) is type(theirs):
-            for name, value in vars(ours).items():
-                if name.startswith("_") or not plain(value):
-                    continue
-                if name not in vars(theirs) or not plain_equal(value, vars(theirs)[name]):
-                    return Difference(path, f"its attribute '{name}' differs")
-    return late
+            found.append(Difference(path, "it is not there in the generated model"))
+            missing = (*missing, f"{path}.")
+        elif why := _difference(ours, theirs):
+            found.append(Difference(path, why))
+        elif values:
+            for kind in ("parameters", "buffers"):
+                its = _own(theirs, kind)
+                for name, tensor in _own(ours, kind).items():
+                    if not is_lazy(tensor) and not equal(tensor, its[name]):
+                        late.append((path, name, ours, tensor))
+    if found or not late:
+        return found
+    _, first, module, value = late[0]
+    return [
+        Difference(path, f"the fresh values of '{name}' differ", only_values=True)
+        for path, name, other, tensor in late
+        if tensor is value or (name == first and type(other) is type(module) and _is_drawn_by_none(tensor, value))
+    ]
+
+
+def _is_drawn_by_none(tensor: Tensor, other: Tensor) -> bool:
+    """Whether two tensors of one kind hold no random numbers, as far as it shows: counts, or the same twice."""
+    return not tensor.is_floating_point() or (tensor.shape == other.shape and equal(tensor, other))
+
+
+def _difference(ours: nn.Module, theirs: nn.Module) -> str:
+    """What differs between a module and its twin, beside fresh weights and children; empty where nothing does."""
+    for kind in HOOKS:
+        if len(vars(ours).get(kind) or ()) != len(vars(theirs).get(kind) or ()):
+            return f"it was given {kind.strip('_').replace('_', ' ')}"
+    for kind in ("parameters", "buffers"):
+        mine, its = _own(ours, kind), _own(theirs, kind)
+        if mine.keys() != its.keys():
+            return f"the generated model has other {kind} there"
+        for name, tensor in mine.items():
+            other = its[name]
+            if why := _marks(tensor, other):
+                return f"'{name}' was given {why}"
+            if is_lazy(tensor) or is_lazy(other):
+                if is_lazy(tensor) != is_lazy(other):
+                    return f"'{name}' has no shape yet"
+                continue
+            if tensor.shape != other.shape or tensor.dtype != other.dtype:
+                return f"'{name}' gets another shape or dtype"
+            if tensor.requires_grad != other.requires_grad:
+                return f"'{name}' gets another requires_grad"
+    if ours.training != theirs.training:
+        return "it is in another mode"
+    if type(ours) is type(theirs):
+        for name, value in vars(ours).items():
+            if name.startswith("_") or not plain(value):
+                continue
+            if name not in vars(theirs) or not plain_equal(value, vars(theirs)[name]):
+                return f"its attribute '{name}' differs"
+    return ""
 
 
 def _own(module: nn.Module, kind: str) -> dict[str, Tensor]:

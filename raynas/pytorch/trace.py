@@ -20,10 +20,10 @@ from raynas.pytorch.labels import has_choices, name_labels
 from raynas.pytorch.load import load_module
 from raynas.pytorch.members import Builder, tape_of
 from raynas.pytorch.names import name_of
-from raynas.pytorch.proof import Difference, build_alike, same_calls, same_members
+from raynas.pytorch.proof import Difference, build_alike, other_members, same_calls
 from raynas.pytorch.reasons import can_be_whole, located, reason, refuse_choices
 from raynas.pytorch.tracer import Tracer
-from raynas.pytorch.units import Whole, unit_of
+from raynas.pytorch.units import Whole, innermost, unit_of
 from raynas.pytorch.workshop import Workshop
 from raynas.serializer import call_of
 
@@ -91,9 +91,10 @@ def _proven(
         verify(graph)
         space = GraphSpace(graph, build=lambda frozen: load_module(to_source(frozen)), workshop=WORKSHOP)
         _ = space.search_space  # raises where two choices share a label
-        found = _difference(space, root, tape, values, example_inputs)
-        if found is None:
+        differences = _differences(space, root, tape, values, example_inputs)
+        if not differences:
             return space, opaque
+        found = differences[0]
         first = first or (space, opaque, found)
         here = root.get_submodule(found.path)
         if found.called and here in opaque:
@@ -109,26 +110,32 @@ def _proven(
                 raise TraceError(f"{where} would not come back as it was ({found.why}), and it cannot be kept whole")
             notice(f"{_named(root, found.path)} starts with other weights than the original: {found.why}")
             return space, opaque
-        whole = {**opaque, module: located(found.why, module, constructor=not found.called)}
+        around = {module: located(found.why, module, constructor=not found.called)}
+        for other in differences[1:]:
+            module = _around(root, root.get_submodule(other.path), opaque)
+            if module is not None and not has_choices(module):
+                around.setdefault(module, located(other.why, module, constructor=True))
+        whole = {**opaque, **innermost(around)}
 
 
 def _named(root: nn.Module, path: str) -> str:
     return f"'{path}' ({type(root.get_submodule(path)).__name__})" if path else "the model"
 
 
-def _difference(
+def _differences(
     space: GraphSpace, root: nn.Module, tape: Tape | None, values: bool, example_inputs: Sequence[Any] | None
-) -> Difference | None:
+) -> list[Difference]:
     """What tells the generated model of the default sample from the original; nothing where there is none yet."""
     if any(isinstance(module, Placeholder) for module in root.modules()):
-        return None
+        return []
     try:
         generated = build_alike(space.build, tape)
     except RaynasError as error:
-        return Difference("", str(error))
-    found = same_members(root, generated, values)
-    if (found is None or found.only_values) and example_inputs is not None:
-        found = same_calls(root, generated, example_inputs) or found
+        return [Difference("", str(error))]
+    found = other_members(root, generated, values)
+    if (not found or found[0].only_values) and example_inputs is not None:
+        called = same_calls(root, generated, example_inputs)
+        found = [called] if called is not None else found
     return found
 
 
@@ -168,33 +175,37 @@ def built(space_or_factory: Any) -> nn.Module:
 def opened(
     root: nn.Module, inputs: Inputs, whole: dict[nn.Module, str] | None = None
 ) -> tuple[Graph, dict[nn.Module, str]]:
-    """The root's graph; modules that cannot be opened are found one by one, each time from the start."""
+    """The root's graph; where modules turn out late that cannot be opened, all that were found are kept whole."""
     whole = {} if whole is None else whole
     if root in whole:
         return _whole(root, whole[root]), {root: whole[root]}
+    each = False
     while True:
-        tracer = Tracer(whole, inputs.names, inputs.optional, inputs.absent)
+        tracer = Tracer(whole, inputs.names, inputs.optional, inputs.absent, each)
         try:
             tracer.run(root)
             why = inputs.doubt(root, tracer)
             if not why:
-                return Builder(root, tracer).graph(root), tracer.opaque
+                return Builder(root, tracer).build(), tracer.opaque
             if has_choices(root):
                 raise TraceError(f"{type(root).__name__} {why}")
-            module, why = root, located(why, root)
-        except Whole as found:
-            module, why = found.module, located(found.why, found.module)
+            found = {root: why}
+        except Whole as caught:
+            found = innermost(caught.found)
         except RaynasError:
             raise
         except Exception as error:
             if inputs.optional:  # a default decides what is computed: it stays what it is
                 inputs.fix()
                 continue
-            module, why = root, reason(error, root)
-        refuse_choices(module, why)
-        if module is root:
-            return _whole(root, why), {root: why}
-        whole[module] = why
+            found = {root: reason(error, root)}
+        each = tracer.each
+        for module, cause in found.items():
+            why = located(cause, module)
+            refuse_choices(module, why)
+            if module is root:
+                return _whole(root, why), {root: why}
+            whole[module] = why
 
 
 def _whole(root: nn.Module, why: str) -> Graph:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from functools import partial
 from typing import Any
@@ -33,12 +34,20 @@ WORDS = frozenset({bool, int, float, str, type(None)})
 
 
 class Whole(Exception):
-    """A module must be kept whole: something that it owns cannot be written as source."""
+    """Modules must be kept whole: something that they own or do cannot be written as source.
 
-    def __init__(self, module: nn.Module, why: str) -> None:
-        super().__init__(why)
-        self.module = module
-        self.why = why
+    Attributes:
+        found: the modules, and why.
+    """
+
+    def __init__(self, found: Mapping[nn.Module, str]) -> None:
+        super().__init__(next(iter(found.values())))
+        self.found = found
+
+
+def innermost(found: Mapping[nn.Module, str]) -> dict[nn.Module, str]:
+    """Of modules with troubles, those in which no other of them stands: once they are kept whole, the rest may do."""
+    return {module: why for module, why in found.items() if sum(part in found for part in module.modules()) == 1}
 
 
 def draws(module: nn.Module) -> bool:
