@@ -18,8 +18,9 @@ from raynas.errors import RaynasError, TraceError
 from raynas.nn import InputChoice, LayerChoice, Repeat, is_basic_unit
 from raynas.nn.recording import leaf_of
 from raynas.pytorch import nones
-from raynas.pytorch.branches import FLAG, Forks, joined
+from raynas.pytorch.branches import Joined, Told, Ways
 from raynas.pytorch.changes import HOOKS
+from raynas.pytorch.flags import is_flag
 from raynas.pytorch.outside import generators, modes, restore
 from raynas.pytorch.passing import alike, is_known, mapped, names_of, projected, proxies_in
 from raynas.pytorch.patches import patched
@@ -93,7 +94,8 @@ class Tracer(fx.Tracer):
         self.example_names = example_names
         self.stack: list[nn.Module] = []
         self.others: frozenset[type] = frozenset()
-        self._ways: dict[nn.Module, bool] = {}
+        self._told: dict[nn.Module, Told] = {}
+        self._needs: list[tuple[fx.Node, tuple[nn.Module, ...]]] = []
         self._result: Any = None
         self._needed: dict[fx.Node, list[tuple[nn.Module, ...]]] = {}
         self._doubts: list[tuple[nn.Module, fx.Node, str]] = []
@@ -176,24 +178,59 @@ class Tracer(fx.Tracer):
         return self._both(root, way).graph
 
     def _both(self, m: nn.Module, way: Callable[[], Body]) -> Body:
-        """A forward as traced; followed both ways where it asks whether it trains."""
-        try:
-            return way()
-        except Forks:
-            pass
-        ways: list[Body] = []
-        try:
-            for training in (False, True):
-                self._ways[m] = training
-                ways.append(way())
-        finally:
-            self._ways.pop(m, None)
-        evaluating, training_body = ways
-        forms = [repr(mapped(body.result, lambda _: None)) for body in ways]
-        if forms[0] != forms[1]:
-            raise Untraceable("returns other values while it trains")
-        training_body.graph = joined(evaluating.graph, training_body.graph)
-        return training_body
+        """A forward as traced; followed each way where it asks whether modules train."""
+        needs: list[list[tuple[fx.Node, tuple[nn.Module, ...]]]] = []
+
+        def once(told: Told) -> Body:
+            before = len(self._needs)
+            self._told[m] = told
+            try:
+                return way()
+            finally:
+                del self._told[m]
+                if told and m is not self.stack[0]:
+                    needs.append(self._forget(before))
+
+        def join(flag: str, yes: Body, no: Body) -> Body:
+            graph = Joined(flag, yes.graph, no.graph).graph
+            returned = next(iter(reversed(graph.nodes))).args[0]
+            return Body(graph, yes.inputs, self._result_of(yes.result, no.result, returned))
+
+        body = Ways(once, join).follow()
+        for need in needs[0] if needs else ():
+            if all(need in others for others in needs):
+                self._note_need(*need)
+        return body
+
+    def _forget(self, before: int) -> list[tuple[fx.Node, tuple[nn.Module, ...]]]:
+        """Take back what was noted as needed in one way: it may not be in another."""
+        taken = self._needs[before:]
+        del self._needs[before:]
+        for origin, _ in taken:
+            self._needed[origin].pop()
+            if not self._needed[origin]:
+                del self._needed[origin]
+        return taken
+
+    def _result_of(self, yes: Any, no: Any, returned: Any) -> Any:
+        """What a forward returns, whichever way it takes: containers that are the same in both stay open."""
+        if repr(mapped(yes, lambda _: ...)) == repr(mapped(no, lambda _: ...)):
+            for one, other in zip(proxies_in(yes), proxies_in(no), strict=True):
+                one.node.meta[nones.MAYBE] = bool(nones.may_be_none(one.node) or nones.may_be_none(other.node))
+                one.node.meta[nones.ITEMS] = nones.has_nones(one.node) or nones.has_nones(other.node)
+            return yes
+        return self._opened(returned)
+
+    def _opened(self, value: Any) -> Any:
+        """An argument of a node as a value: tuples, lists and dicts with what stands in them."""
+        if isinstance(value, fx.Node):
+            return self.proxy(value)
+        if isinstance(value, tuple | list):
+            items = [self._opened(item) for item in value]
+            return tuple(items) if isinstance(value, tuple) else items
+        if isinstance(value, dict):
+            return {key: self._opened(item) for key, item in value.items()}
+        return value
 
     def _asks(self, module: nn.Module) -> str:
         """Why a module's forward, or a function that it keeps, cannot be traced; empty where nothing is found."""
@@ -292,7 +329,11 @@ class Tracer(fx.Tracer):
         """Note of a node that some inputs of the outermost forward cannot be None, and where that shows."""
         for origin in nones.needed(node):
             if origin.op == "placeholder":
-                self._needed.setdefault(origin, []).append(tuple(self.stack))
+                self._note_need(origin, tuple(self.stack))
+
+    def _note_need(self, origin: fx.Node, stack: tuple[nn.Module, ...]) -> None:
+        self._needed.setdefault(origin, []).append(stack)
+        self._needs.append((origin, stack))
 
     def create_arg(self, a: Any) -> Any:
         if type(a) in LITERALS:
@@ -354,11 +395,9 @@ class Tracer(fx.Tracer):
         if message is not None:
             self.create_proxy("call_function", torch._assert, (obj, message), {})
             return True
-        if obj.node.op == "get_attr" and obj.node.target == FLAG:
-            here = self.stack[-1]
-            if here not in self._ways:
-                raise Forks
-            return self._ways[here]
+        here = self.stack[-1]
+        if is_flag(obj.node) and here in self._told:
+            return self._told[here].setdefault(str(obj.node.target), True)
         raise Untraceable("decides by a value that only the run knows")
 
     def iter(self, obj: fx.Proxy) -> Iterator[Any]:
