@@ -15,8 +15,8 @@ class Progress:
     Attributes:
         done: trials that were trained and have ended, in all starts of the run.
         total: how many there may be; None: no limit.
-        running: trials that a worker is training; at most `slots`, also where one's end is heard of after the next
-            one's start.
+        running: trials that a worker is training; of short ones, whose starts are told with their ends, as many as
+            there is room for. At most `slots`, also where one's end is heard of after the next one's start.
         failed: those among the done ones that have no result.
         answered: proposals that shared the result of an equal one.
         rejected: proposals that could not be trained.
@@ -55,6 +55,7 @@ def progress(state: SearchState, elapsed: float, done_before: int, slots: int) -
     """
     rules, counts = state.rules, state.counts
     per_second = (state.done - done_before) / elapsed if elapsed > 0 else 0.0
+    running = max(state.running, state.in_flight if state.done > done_before else 0)
     limits = []
     if rules.max_trials is not None and per_second:
         limits.append((rules.max_trials - state.done) / per_second)
@@ -63,7 +64,7 @@ def progress(state: SearchState, elapsed: float, done_before: int, slots: int) -
     return Progress(
         done=state.done,
         total=rules.max_trials,
-        running=min(state.running, slots) if slots else state.running,
+        running=min(running, slots) if slots else state.running,
         failed=counts[TrialState.FAILED, True],
         answered=sum(number for (_, own), number in counts.items() if not own),
         rejected=counts[TrialState.INFEASIBLE, True],

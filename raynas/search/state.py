@@ -107,6 +107,11 @@ class SearchState:
         return sum(self.ledger[number].state is TrialState.RUNNING for number in self._in_flight)
 
     @property
+    def in_flight(self) -> int:
+        """How many trials the engine holds."""
+        return len(self._in_flight)
+
+    @property
     def done(self) -> int:
         """How many trials were trained and have ended."""
         return sum(self.counts[state, True] for state in (TrialState.FINISHED, TrialState.STOPPED, TrialState.FAILED))

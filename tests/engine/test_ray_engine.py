@@ -14,6 +14,7 @@ import ray_jobs
 from hosted_engine import Shadow
 
 from raynas.engine import ExecutionEngine, Job, Resources, Workplace
+from raynas.engine.ray_engine import journal
 from raynas.engine.travel import pack
 from raynas.errors import ConfigError, ResourceError, SearchError
 from raynas.testing.engine_contract import EngineContract, job, measure
@@ -178,12 +179,16 @@ class TestBatches:
         assert all([type(event) for event in happened] == [Started, Finished] for happened in events.values())
         assert sorted(lines(log)) == list(range(20)), "each was begun once"
 
-    def test_one_that_is_cancelled_takes_no_other_with_it(self, engine: Shadow, tmp_path: Path) -> None:
+    @pytest.mark.parametrize("how", ["hanging", "frozen"])
+    def test_one_that_is_cancelled_takes_no_other_with_it(self, engine: Shadow, tmp_path: Path, how: str) -> None:
         log = tmp_path / "log"
-        jobs = [job(ray_jobs.note, trial, log=str(log), hanging=7) for trial in range(20)]
+        jobs = [job(ray_jobs.note, trial, log=str(log), **{how: 7}) for trial in range(20)]
+        ended: set[int] = set()
 
         def cancel(event: Event) -> None:
+            ended.update([event.trial] if isinstance(event, Finished) else [])
             if event.trial == 7 and isinstance(event, Started):
+                assert ended == set(range(7)), "what is timed is what runs"
                 engine.cancel(7)
                 engine.cancel(15)
 
@@ -192,6 +197,30 @@ class TestBatches:
         assert all([type(event) for event in happened] == [Started, Finished] for happened in events.values())
         done = lines(log)
         assert sorted({*done, 7}) == [trial for trial in range(20) if trial != 15] and len(done) == len(set(done))
+
+    def test_without_its_journal_a_dead_worker_is_still_the_fault_of_one(self, engine: Shadow, tmp_path: Path) -> None:
+        folder = journal.place("none").parent
+        kept = folder.rename(folder.with_name("kept")) if folder.exists() else None
+        folder.touch()  # no journal can be written
+        try:
+            log = tmp_path / "log"
+            events = collect(engine, [job(ray_jobs.note, trial, log=str(log), deadly=7) for trial in range(20)])
+        finally:
+            folder.unlink()
+            if kept is not None:
+                kept.rename(folder)
+        failed = events.pop(7)[-1]
+        assert isinstance(failed, Failed) and failed.cause is Cause.WORKER_DIED
+        assert all([type(event) for event in happened] == [Started, Finished] for happened in events.values())
+
+    def test_no_journal_is_left(self, engine: Shadow, tmp_path: Path) -> None:
+        for deadly in (-1, 7):
+            log = tmp_path / f"{deadly}"
+            collect(engine, [job(ray_jobs.note, trial, log=str(log), deadly=deadly) for trial in range(20)])
+        limit = time.monotonic() + 30
+        while list(journal.place("none").parent.iterdir()):
+            assert time.monotonic() < limit
+            time.sleep(0.01)
 
 
 def lines(log: Path) -> list[int]:

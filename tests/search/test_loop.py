@@ -277,6 +277,12 @@ def test_watchers_see_every_step(store: Store) -> None:
     assert [done for done, _, _ in seen] == sorted(done for done, _, _ in seen)
 
 
+def test_what_shares_a_task_counts_as_running_before_its_start_is_told(store: Store) -> None:
+    seen: list[int] = []
+    loop(store, Handmade(at_once), watch=lambda searching: seen.append(searching.progress().running)).run()
+    assert seen[0] == 0 and 1 in seen and seen[-1] == 0
+
+
 def test_what_was_cut_off_is_begun_again_with_its_text(store: Store) -> None:
     class Cut(Exception):
         pass

@@ -53,15 +53,26 @@ def from_main(model: nn.Module) -> Mapping[str, float]:
 
 
 def note(
-    model: nn.Module, context: Context, log: str = "", deadly: int = -1, hanging: int = -1, talking: int = -1
+    model: nn.Module,
+    context: Context,
+    log: str = "",
+    deadly: int = -1,
+    hanging: int = -1,
+    frozen: int = -1,
+    talking: int = -1,
 ) -> Mapping[str, float]:
-    """Leaves a line for each attempt; one trial takes its worker with it, one never ends, one reports."""
+    """Leaves a line for each attempt; one trial takes its worker with it, one never ends, one reports.
+
+    The frozen one does not end either, and lets no other thread of its process do anything in Python.
+    """
     with open(log, "a") as file:
         file.write(f"{context.trial} {os.getpid()}\n")
     if context.trial == deadly:
         os._exit(1)
     if context.trial == hanging:
         time.sleep(600)
+    if context.trial == frozen:
+        ctypes.PyDLL(None).sleep(600)
     if context.trial == talking:
         for step in range(3):
             context.report({"score": 0.1 * step}, step)

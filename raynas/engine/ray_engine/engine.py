@@ -2,32 +2,42 @@
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 import time
 from collections import deque
+<<<<<<< HEAD
 from collections.abc import Callable
+=======
+from collections.abc import Callable, Mapping, Sequence
+>>>>>>> e0be420 (wip)
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
+from itertools import islice
 from queue import Empty, SimpleQueue
 from typing import Any
 
 import ray
 
 from raynas.engine.engine import Deliver, ExecutionEngine, Job, Workplace
+from raynas.engine.ray_engine import journal
 from raynas.engine.ray_engine.batch import Batch, Held
 from raynas.engine.ray_engine.calls import Kit, RayCalls
 from raynas.engine.ray_engine.errors import failed
 from raynas.engine.ray_engine.nodes import Nodes, only
-from raynas.engine.ray_engine.pace import Pace
+from raynas.engine.ray_engine.pace import MOST, Pace
 from raynas.engine.ray_engine.stowed import Stowed
 from raynas.engine.ray_engine.task import Crate, packed, told, train
-from raynas.engine.ray_engine.words import last_words
+from raynas.engine.ray_engine.words import last_words, node_of
 from raynas.engine.resources import Resources
 from raynas.trial import Event, Failed, Finished, Reported, Started, Stopped
 
 REFRESH = 2.0
 """How old, in seconds, the knowledge of the cluster's nodes may become."""
+
+SILENCE = 0.25
+"""Seconds without a word from a task of several jobs, after which its journal is looked into."""
 
 LINGER = 0.005
 """Seconds for which news that can wait does so, for others to come: each time costs the search a commit."""
@@ -60,8 +70,10 @@ class RayEngine(ExecutionEngine):
     put into one queue, by these threads, and by the actor's event loop when a worker calls `report`. `wait` sleeps on
     that queue, so that nothing is polled.
 
-    Short jobs share a task. Before its next job begins, the worker waits until the actor has what it yielded (Ray's
-    backpressure), so that when it dies, it is known in which job; the others are sent again, as if nothing had been.
+    Short jobs share a task, and their worker tells the ends of several at a time. Beside that it keeps a journal on its
+    node. When it dies, that says what it had done and in which job it was; the others are sent again, as if nothing had
+    been. Where it says nothing for a while, the journal is looked into: a job that hangs has begun, those before it
+    have ended.
 
     Args:
         place: what all jobs share.
@@ -92,7 +104,7 @@ class RayEngine(ExecutionEngine):
         self._calls = trials_per_worker
         self._nodes = Nodes(place, resources, SEVERAL_GPUS if resources.num_gpus else None, note)
         self._usable = self._nodes.usable()
-        self._alone, self._together = self._functions()
+        self._function = self._remote()
         self._held: dict[int, Held] = {}
         self._backlog: deque[Held] = deque()
         self._batches: set[Batch] = set()
@@ -118,9 +130,9 @@ class RayEngine(ExecutionEngine):
         gone = self._usable - nodes
         if nodes != self._usable:
             self._usable = nodes
-            self._alone, self._together = self._functions()
+            self._function = self._remote()
         for batch in list(self._batches) if gone else ():
-            if not any(held.started for held in batch.left.values()):
+            if not batch.worker:
                 self._end(batch)
 
     def capacity(self) -> int:
@@ -134,7 +146,7 @@ class RayEngine(ExecutionEngine):
     def wait(self, deliver: Deliver, timeout: float | None) -> None:
         self._send()
         events: list[Event] = []
-        until = time.monotonic() + (REFRESH if timeout is None else min(timeout, REFRESH))
+        until = min(time.monotonic() + (REFRESH if timeout is None else min(timeout, REFRESH)), self._looks())
         try:
             while True:
                 more, patience = self._news.get(timeout=max(0.0, until - time.monotonic()))()
@@ -187,8 +199,8 @@ class RayEngine(ExecutionEngine):
         self._ring()
         return verdict
 
-    def _functions(self) -> tuple[Any, Any]:
-        """Ray's function for a single job, and that for several."""
+    def _remote(self) -> Any:
+        """Ray's function for a task."""
         function = ray.remote(max_calls=self._calls)(train)
         # GPUs through `options`: given to the decorator, they would make Ray end the worker after each task.
         options = {
@@ -202,15 +214,14 @@ class RayEngine(ExecutionEngine):
             "num_returns": "streaming",
             "label_selector": only(self._usable),
         }
-        # A single job needs not wait: when its worker dies, there is no other that it can have been in.
-        return function.options(**options), function.options(**options, _generator_backpressure_num_objects=1)
+        return function.options(**options)
 
     def _send(self) -> None:
         """Make tasks of the backlog, as far as there is room, or as they are whole."""
         self._renew()
         while self._backlog:
             idle = max(1, self._slots) - len(self._batches)
-            number = self._pace.fill([held.job.budget for held in self._backlog])
+            number = self._together()
             if idle > 0:
                 share = -(-len(self._backlog) // idle)
                 number = min(number or share, share)
@@ -218,7 +229,7 @@ class RayEngine(ExecutionEngine):
                 return
             batch = Batch.of([self._backlog.popleft() for _ in range(number)])
             jobs = packed([held.job for held in batch.left.values()])
-            batch.stream = (self._alone if number == 1 else self._together).remote(jobs, self._crate)
+            batch.stream = self._function.remote(jobs, self._crate, batch.journal)
             self._batches.add(batch)
             self._readers.submit(self._read, batch)
 
@@ -227,11 +238,20 @@ class RayEngine(ExecutionEngine):
         wanted = LIFE / max(self._pace.task(), 1e-4)
         if wanted > 2 * self._calls:
             self._calls = int(wanted)
-            self._alone, self._together = self._functions()
+            self._function = self._remote()
+
+    def _together(self) -> int:
+        """How many jobs of the backlog, from the first on, make a whole task; 0: not even all of them."""
+        some = list(islice(self._backlog, MOST))
+        if some[0].alone:
+            return 1
+        number = self._pace.fill([held.job.budget for held in some])
+        return next((place for place, held in enumerate(some[:number]) if held.alone), number)
 
     def _read(self, batch: Batch) -> None:
         error: Exception | None = None
         last: Started | None = None
+        rest: list[Event] | None = []
         said = ""
         try:
             for ref in batch.stream:
@@ -240,9 +260,28 @@ class RayEngine(ExecutionEngine):
                 self._news.put(partial(self._heard, batch, events))
         except Exception as caught:  # what the task raised, or what became of its worker
             error = caught
+            if batch.journal:
+                rest = journal.told(batch.journal, node_of(last.worker if last else ""), last=True)
+                last = next((event for event in reversed(rest or ()) if isinstance(event, Started)), last)
             if last is not None and not batch.dying:
                 said = last_words(last.worker, last.trial, last.attempt)
-        self._news.put(partial(self._ended, batch, error, said))
+        self._news.put(partial(self._ended, batch, error, rest, said))
+
+    def _looks(self) -> float:
+        """Have the journals of silent tasks looked into; the time at which there will be another one."""
+        now, due = time.monotonic(), math.inf
+        for batch in self._batches:
+            if batch.journal and batch.worker and not batch.asked:
+                if now - batch.heard >= SILENCE:
+                    batch.asked = True
+                    self._readers.submit(self._look, batch)
+                else:
+                    due = min(due, batch.heard + SILENCE)
+        return due
+
+    def _look(self, batch: Batch) -> None:
+        events = journal.told(batch.journal, node_of(batch.worker), last=False)
+        self._news.put(partial(self._seen, batch, events))
 
     def _patience(self) -> float:
         """For how long an end can wait: not at all where a worker may have nothing to do."""
@@ -258,23 +297,42 @@ class RayEngine(ExecutionEngine):
             ray.cancel(batch.stream, force=True)
 
     def _heard(self, batch: Batch, told: list[Event]) -> News:
-        events: list[Event] = []
         batch.leaving = not told
+        batch.heard, batch.asked = time.monotonic(), False
+        events: list[Event] = []
         for event in told:
-            held = batch.left[event.trial]
             if isinstance(event, Started):
-                if not self._holds(held):
-                    self._end(batch)
-                elif not batch.dying:
-                    events += self._begun(held, event)
-                continue
-            del batch.left[event.trial]
-            if isinstance(event, Finished | Stopped | Failed):
-                self._pace.took(held.job.budget, event.seconds)
-                if self._holds(held):
-                    events += [*self._begun(held, self._start(held, event.time - event.seconds)), event]
-                    del self._held[event.trial]
+                batch.worker = event.worker
+            # Of several jobs it may have ended the first one long before that is told: nobody must time it meanwhile.
+            if not (isinstance(event, Started) and batch.journal):
+                events += self._noted(batch, event)
         return events, LINGER if all(isinstance(event, Started) for event in events) else self._patience()
+
+    def _seen(self, batch: Batch, told: Sequence[Event] | None) -> News:
+        """Take what stood in a task's journal. After so long a silence, what it tells next it will tell at once."""
+        if told is None:
+            batch.heard, batch.asked = time.monotonic(), False
+        if told is None or batch not in self._batches:
+            return [], LINGER
+        return [event for each in told for event in self._noted(batch, each)], 0.0
+
+    def _noted(self, batch: Batch, event: Event) -> list[Event]:
+        """What is news of a start or an end in a task."""
+        held = batch.left.get(event.trial)
+        if held is None:
+            return []
+        if isinstance(event, Started):
+            if not self._holds(held):
+                self._end(batch)
+            return [] if batch.dying else self._begun(held, event)
+        del batch.left[event.trial]
+        if not isinstance(event, Finished | Stopped | Failed):
+            return []
+        self._pace.took(held.job.budget, event.seconds)
+        if not self._holds(held):
+            return []
+        del self._held[event.trial]
+        return [*self._begun(held, self._start(held, event.time - event.seconds)), event]
 
     def _reported(self, event: Reported, verdict: Future[bool]) -> News:
         asked = (event.trial, event.attempt)
@@ -298,17 +356,21 @@ class RayEngine(ExecutionEngine):
         held.started = True
         return [event]
 
-    def _ended(self, batch: Batch, error: Exception | None, said: str = "") -> News:
+    def _ended(self, batch: Batch, error: Exception | None, rest: Sequence[Event] | None, said: str = "") -> News:
+        events = [event for each in rest or () for event in self._noted(batch, each)]
         self._batches.discard(batch)
         batch.release()
         left = [held for held in batch.left.values() if self._holds(held)]
-        events: list[Event] = []
         if left and error is not None and not batch.dying and not batch.leaving:
-            held = next((held for held in left if held.started), left[0])
-            left.remove(held)
-            now = time.time()
-            events = [*self._begun(held, self._start(held, now)), failed(held.job, error, now, said)]
-            del self._held[held.job.trial]
+            if rest is None:  # whose fault it was will be seen when each has a worker for itself
+                for held in left:
+                    held.alone = True
+            else:
+                held = next((held for held in left if held.started), left[0])
+                left.remove(held)
+                now = time.time()
+                events += [*self._begun(held, self._start(held, now)), failed(held.job, error, now, said)]
+                del self._held[held.job.trial]
         for held in reversed(left):
             held.batch = None
             self._backlog.appendleft(held)

@@ -6,8 +6,8 @@ import math
 from collections import deque
 from collections.abc import Sequence
 
-TASK = 0.025
-"""Seconds that a task should take at least: handing one over costs about a millisecond."""
+TASK = 0.05
+"""Seconds that a task should take at least: handing one over costs some milliseconds of both sides."""
 
 MOST = 64
 """So many jobs a task has at most: they wait for each other."""

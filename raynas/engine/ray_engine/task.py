@@ -6,7 +6,7 @@ import os
 import pickle
 import time
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,7 @@ import ray
 from raynas.engine.engine import Job, Workplace
 from raynas.engine.gpu import device_of
 from raynas.engine.memory import Watermark
+from raynas.engine.ray_engine.journal import Journal
 from raynas.engine.ray_engine.stowed import Stowed
 from raynas.engine.ray_engine.words import announce, worker_name
 from raynas.engine.travel import extend_path, unpack
@@ -44,6 +45,9 @@ _unpacked: dict[str, tuple[Crate, Workplace]] = {}
 
 _watermark: list[Watermark] = []
 """This process's, once it has begun its first task."""
+
+TELLING = 0.05
+"""Seconds for which the ends of short jobs are collected: each message costs both sides more than such a job."""
 
 FAREWELL = 1.0
 """Seconds that a process which makes room for a new one gives what it has said to arrive."""
@@ -79,22 +83,54 @@ def own_gpu() -> tuple[str, float]:
     return device, share
 
 
-def train(jobs: bytes, crate: list[ray.ObjectRef[Crate]]) -> Iterator[bytes]:
+def train(jobs: bytes, crate: list[ray.ObjectRef[Crate]], journal: str = "") -> Iterator[bytes]:
     """Do some jobs, one after the other.
 
     Args:
         jobs: what to train, `packed`.
         crate: a reference in a list, which Ray hands over as it is: the contents come once for each process.
+        journal: under which name to write down, at once, each start and each end; empty: nowhere.
 
     Yields:
-        The events that are known, each time before something begins that may take the process with it: the first
-        start; each end with the start that follows it; the last end. None at all: the process ends, for a new one with
-        its full memory, and the jobs that are left were not begun. What the evaluators report goes another way, for
-        it needs an answer.
+        Events: the first start; then the ends, those of short jobs several at a time. None at all: the process ends,
+        for a new one with its full memory, and the jobs that are left were not begun. What the evaluators report goes
+        another way, for it needs an answer.
     """
     name = worker_name()
     todo: Sequence[Job] = pickle.loads(zlib.decompress(jobs))
-    yield pickle.dumps([Started(todo[0].trial, time.time(), todo[0].attempt, name)])
+
+    def begun(job: Job) -> bytes:
+        return pickle.dumps([Started(job.trial, time.time(), job.attempt, name)])
+
+    with Journal(journal) as written:
+        first = begun(todo[0])
+        written.write(first)
+        yield first
+        told_at = time.monotonic()
+        place, report = _opened(crate)
+        device, share = own_gpu()
+        level = _level(share)
+        untold: list[Event] = []
+        for line, job in enumerate(todo):
+            if line:
+                written.write(begun(job))
+            announce(job)
+            untold.append(work(job, place, report, device, name, share))
+            written.write(pickle.dumps(untold[-1:]))
+            late = line == len(todo) - 1 or time.monotonic() - told_at >= TELLING
+            # A GPU that was lost is noticed before the next job; to look at the memory takes as long as a short one.
+            full = (late or device != "cpu") and level.passed(device)
+            if late or full:
+                yield pickle.dumps(untold)
+                untold, told_at = [], time.monotonic()
+            if full:  # what a trial has left in memory goes with its process
+                yield pickle.dumps([])
+                time.sleep(FAREWELL)
+                os._exit(0)
+
+
+def _opened(crate: list[ray.ObjectRef[Crate]]) -> tuple[Workplace, Callable[[Reported], bool]]:
+    """What the jobs share, and the way to report."""
     known = crate[0].hex()
     if known not in _unpacked:
         _unpacked.clear()
@@ -108,20 +144,13 @@ def train(jobs: bytes, crate: list[ray.ObjectRef[Crate]]) -> Iterator[bytes]:
     def report(event: Reported) -> bool:
         return bool(_answer(door.call.remote(f"{engine}.report", event)))
 
-    device, share = own_gpu()
+    return place, report
+
+
+def _level(share: float) -> Watermark:
+    """This process's, by its fair part of the machine and a GPU's `share`."""
     if not _watermark:
         assigned = ray.get_runtime_context().get_assigned_resources()  # type: ignore[no-untyped-call]  # Ray's own
         cpus = assigned.get("CPU", 1)
         _watermark.append(Watermark(min(1.0, cpus / (os.cpu_count() or 1)), share))
-    for place_in_line, job in enumerate(todo, 1):
-        announce(job)
-        events: list[Event] = [work(job, place, report, device, name, share)]
-        full = _watermark[0].passed(device)
-        if place_in_line < len(todo) and not full:
-            following = todo[place_in_line]
-            events.append(Started(following.trial, time.time(), following.attempt, name))
-        yield pickle.dumps(events)
-        if full:  # what a trial has left in memory goes with its process
-            yield pickle.dumps([])
-            time.sleep(FAREWELL)
-            os._exit(0)
+    return _watermark[0]

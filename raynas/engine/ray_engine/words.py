@@ -6,25 +6,25 @@ import os
 import sys
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 import ray
-from ray import exceptions
-from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from raynas.engine.engine import Job
 from raynas.engine.output import LENGTH, LINES
+from raynas.engine.ray_engine.afar import on_node, own_node
 
 PREFIX = ":task_name:"
 """A line that begins so is a word from Ray's workers to its log reader: who writes what follows. Nobody is shown it."""
 
-PATIENCE = 20.0
-"""Seconds within which another node must tell what is in its log."""
-
 
 def worker_name() -> str:
     """This process's name among all workers: its node, by the first letters of its id, and its number there."""
-    return f"{ray.get_runtime_context().get_node_id()[:8]}:{os.getpid()}"
+    return f"{own_node()}:{os.getpid()}"
+
+
+def node_of(worker: str) -> str:
+    """The node in a worker's name."""
+    return worker.partition(":")[0]
 
 
 def announce(job: Job) -> None:
@@ -37,21 +37,7 @@ def announce(job: Job) -> None:
 def last_words(worker: str, trial: int, attempt: int) -> str:
     """The last lines that a worker wrote in an attempt; empty where it wrote none, or where its node is gone."""
     node, _, process = worker.partition(":")
-    if not process:
-        return ""
-    if node == ray.get_runtime_context().get_node_id()[:8]:
-        return read(int(process), trial, attempt)
-    nodes = ray.nodes()  # type: ignore[no-untyped-call]  # Ray's own
-    there = next((item["NodeID"] for item in nodes if item["NodeID"].startswith(node) and item["Alive"]), None)
-    if there is None:
-        return ""
-    reader: Any = ray.remote(read).options(
-        num_cpus=0, max_retries=0, scheduling_strategy=NodeAffinitySchedulingStrategy(there, soft=False)
-    )
-    try:
-        return str(ray.get(reader.remote(int(process), trial, attempt), timeout=PATIENCE))
-    except (exceptions.RayError, TimeoutError):
-        return ""
+    return (on_node(node, read, int(process), trial, attempt) or "") if process else ""
 
 
 def read(process: int, trial: int, attempt: int) -> str:

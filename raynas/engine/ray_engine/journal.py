@@ -1,0 +1,88 @@
+"""Journal: what has become of the jobs of one task, in a file of the worker's node, which outlives the worker.
+
+What a worker says is on its way when it dies, and may be lost with it. What it has written is not: the system keeps it.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+from contextlib import suppress
+from pathlib import Path
+from typing import Self
+
+import ray
+
+from raynas.engine.ray_engine.afar import on_node
+from raynas.trial import Event
+
+FOLDER = "raynas"
+"""The journals' folder among the files of Ray's session, with which it goes."""
+
+
+class Journal:
+    """The worker's side. It is written before anything begins that may take the process with it.
+
+    Where it cannot be written, as on a full disk, there is none: what a dead worker has done is then done again.
+
+    Args:
+        name: by which it is found again; empty: none is kept, as for a single job.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._path = place(name) if name else None
+        self._file = -1
+
+    def __enter__(self) -> Self:
+        if self._path is not None:
+            with suppress(OSError):
+                self._path.parent.mkdir(mode=0o700, exist_ok=True)
+                self._file = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._path is not None and self._file >= 0:
+            os.close(self._file)
+            self._file = -1
+            with suppress(OSError):
+                self._path.unlink()
+
+    def write(self, events: bytes) -> None:
+        """Add some events, pickled as a list."""
+        if self._file >= 0:
+            try:
+                os.write(self._file, events)
+            except OSError:
+                self.__exit__()
+
+
+def told(name: str, node: str, last: bool) -> list[Event] | None:
+    """What a journal tells; None where there is none, or its node is gone.
+
+    Args:
+        name: the journal's.
+        node: where it lies, by the first letters of the node's id; empty: on this one.
+        last: whether its worker is dead, so that nobody will need it any more.
+    """
+    found: list[Event] | None = on_node(node, _read, name, last)
+    return found
+
+
+def _read(name: str, last: bool) -> list[Event] | None:
+    path = place(name)
+    events: list[Event] = []
+    try:
+        with path.open("rb") as file, suppress(EOFError, pickle.UnpicklingError):  # the last one may be cut off
+            while True:
+                events += pickle.load(file)
+        if last:
+            path.unlink()
+    except OSError:
+        return None
+    return events
+
+
+def place(name: str) -> Path:
+    """Where a journal lies on its node."""
+    context = ray.get_runtime_context()
+    return Path(context.get_temp_dir(), context.get_session_name(), FOLDER, name)
