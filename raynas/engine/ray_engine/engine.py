@@ -7,11 +7,7 @@ import os
 import sys
 import time
 from collections import deque
-<<<<<<< HEAD
-from collections.abc import Callable
-=======
-from collections.abc import Callable, Mapping, Sequence
->>>>>>> e0be420 (wip)
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from itertools import islice
