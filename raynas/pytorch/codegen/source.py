@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
 from itertools import count
@@ -31,6 +32,9 @@ def to_source(graph: Graph) -> str:
     return _Writer(graph).text()
 
 
+VARIABLE = re.compile(r"^ *(?:for )?(\w+)(?: =| in) ", re.MULTILINE)
+
+
 @dataclass
 class _Draft:
     """A class that is not laid out yet.
@@ -55,6 +59,10 @@ class _Draft:
         for text in (*self.init, *self.forward):
             slots(text, found)
         return found
+
+    def variables(self) -> set[str]:
+        """The variables that the constructor assigns."""
+        return {name for text in self.init for name in VARIABLE.findall(flat(text, lambda slot: "_"))}
 
     def form(self) -> tuple[Any, ...]:
         """What two drafts must have in common to become one class."""
@@ -120,7 +128,7 @@ class _Writer:
         columns = list(zip(*(draft.slots() for draft in drafts), strict=True))
         known: dict[tuple[str, ...], str] = {}
         arguments: list[tuple[str, list[Slot]]] = []
-        taken = {*first.borrowed, *self.imports.taken()}
+        taken = {*first.borrowed, *self.imports.taken()} | (first.variables() if len(drafts) > 1 else set())
         for position, column in enumerate(columns):
             values = tuple(slot.text for slot in column)
             if len(set(values)) == 1:
