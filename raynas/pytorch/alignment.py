@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import fx
 
-from raynas.pytorch.flags import FLAG, READS, plain, when_of
+from raynas.pytorch.flags import READS, plain, select, when_of
 
 SCALARS = (bool, int, float, str, type(None), torch.dtype)
 EQUAL, ALIKE = 3, 2
@@ -81,7 +81,9 @@ def _worth(left: Any, right: Any) -> int:
 
 def _form(node: fx.Node, flag: str, is_true: bool) -> tuple[Any, Any]:
     """What two steps must have in common to be paired; and what else equal ones have."""
-    head = node.op, node.target, node.meta.get("op"), node.meta.get(FLAG), when_of(node)
+    if node.target is select:
+        return (node,), ()  # it reads best where its values are, which each way has of its own
+    head = node.op, node.target, node.meta.get("op"), when_of(node)
     numbers: list[Any] = []
     numeric = node.op in ("call_function", "call_method") and node.target not in READS
     numeric = numeric or node.meta.get("op") == "module"

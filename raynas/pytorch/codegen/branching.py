@@ -38,7 +38,7 @@ class Branching(Forward):
         uses: of each value, where it is used and in which modes, by the node's id.
         found: the statements.
         left: selects that are not computed: their values are returned where they are.
-        partners: by the id of a value that only a select uses, which one.
+        partners: by the id of a value that a select uses, which one.
         kept: the variable that the first of a select's values got, by the select's id.
     """
 
@@ -47,12 +47,10 @@ class Branching(Forward):
     def lines(self) -> tuple[list[str], list[Text]]:
         self.found: list[_Line] = []
         self.kept: dict[int, str] = {}
-        self.partners = {
-            id(value): node
-            for node in self.graph.nodes
-            for value in (node.args if node.op == "select" else ())
-            if isinstance(value, Node) and self.users[id(value)] == 1
-        }
+        self.partners: dict[int, Node] = {}
+        for node in self.graph.nodes:
+            for value in node.args if node.op == "select" else ():
+                self.partners.setdefault(id(value), node)
         self.left: set[int] = set()
         output = self.graph.output
         self._leave(output.args[0], output)
@@ -101,8 +99,12 @@ class Branching(Forward):
         yield from lines
 
     def _nested(self) -> set[int]:
-        found = super()._nested() | self.left
+        found = super()._nested()
         nodes = self.graph.nodes
+        for node in nodes:
+            if node.op == "select" and not _is_word(node):  # its values have a variable of their own
+                found.difference_update(id(used) for used in node.inputs() if used.op != "attribute")
+        found |= self.left
         for node in reversed(nodes):
             plain = all(id(used) not in found or used.op == "attribute" for used in node.inputs())
             if node.op == "select" and self.users[id(node)] == 1 and _is_word(node) and plain:

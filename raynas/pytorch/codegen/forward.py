@@ -288,6 +288,8 @@ def _wanted(node: Node) -> str:
         return "item"
     if node.op in ("module", "graph"):
         return "out"
+    if node.op == "select":
+        return "picked"
     return node.target.rpartition(".")[2].rstrip("_") or "value"
 
 
