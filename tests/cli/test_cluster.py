@@ -59,7 +59,8 @@ def hosts(cluster: Standing) -> list[str]:
 
 
 def test_a_search_is_left_to_a_cluster_watched_and_stopped(cluster: Standing, folder: Path, tmp_path: Path) -> None:
-    line = ("search", "tiny.yaml", "--name", "left", "--max_trials", "600", "--evaluator.seconds", "2")
+    long = "--max_trials 600 --evaluator.seconds 2 --replicates 20"
+    line = ("search", "tiny.yaml", "--name", "left", *long.split())
     said = raynas(cluster, folder, *line, "--detach")
     assert said.returncode == 2 and "RAY_ADDRESS" in said.stderr and "Traceback" not in said.stderr, said
     assert not (folder / "runs").exists()
