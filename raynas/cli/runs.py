@@ -95,7 +95,8 @@ def _story(result: Result, number: int) -> list[str]:
     shared = f", the outcome of its twin, trial {trial.twin}" if trial.twin is not None else ""
     lines = [f"trial {number}: {trial.state}{cause}{shared}, {described(trial)}"]
     if trained.attempts:
-        lines.append(f"attempts: {trained.attempts}, the last one took {trained.seconds:.2f} s")
+        took = f", the last one took {trained.seconds:.2f} s" if trained.seconds else ""  # a dead worker does not say
+        lines.append(f"attempts: {trained.attempts}{took}")
     if trial.metrics:
         lines.append(", ".join(f"{name}={value:.6g}" for name, value in trial.metrics.items()))
     return [*lines, *filter(None, (trial.message, trained.detail.rstrip("\n")))]

@@ -147,6 +147,13 @@ class ExecutionEngine(ABC):
     def cancel(self, trial: int) -> None:
         """End this trial's job, running or not; one that is not there is no error."""
 
+    def expire(self, trial: int) -> None:
+        """End this trial's running job, and deliver `Failed` for it, with what it has said; that may take some seconds.
+
+        An engine that merely cancels it leaves it to the search to tell its end.
+        """
+        self.cancel(trial)
+
     @abstractmethod
     def wake(self) -> None:
         """Make `wait` return soon; from any thread."""

@@ -70,6 +70,13 @@ class Cancel:
 
 
 @dataclass(frozen=True)
+class Expire:
+    """End the trial's job, which has taken too long, and have the engine tell its end, with what it said last."""
+
+    trial: int
+
+
+@dataclass(frozen=True)
 class Ask:
     """Have the planner make the proposal with this number, and so many at most, with those that follow."""
 
@@ -93,4 +100,4 @@ class End:
     ending: Ending
 
 
-Decision = Commit | Submit | Verdict | Cancel | Ask | Drop | End
+Decision = Commit | Submit | Verdict | Cancel | Expire | Ask | Drop | End

@@ -9,7 +9,7 @@ from queue import Empty, SimpleQueue
 from typing import Protocol, TypeVar
 
 from raynas.engine import Calls, ExecutionEngine, Job
-from raynas.search.decisions import Ask, Cancel, Commit, Decision, Drop, End, Ending, Submit, Verdict
+from raynas.search.decisions import Ask, Cancel, Commit, Decision, Drop, End, Ending, Expire, Submit, Verdict
 from raynas.search.planned import Planned
 from raynas.search.planner import Planner
 from raynas.search.planning import InlinePlanner, ThreadPlanner
@@ -201,6 +201,8 @@ class Loop:
                 self._engine.answer(number, attempt, stop)
             case Cancel(trial=number):
                 self._engine.cancel(number)
+            case Expire(trial=number):
+                self._engine.expire(number)
             case Drop(trial=number, weights=weights):
                 self._drop(number, weights)
             case End(ending=ending):

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from raynas.errors import ConfigError, PluginError, SearchError, UnwritableError
-from raynas.search.decisions import Ask, Cancel, Commit, Decision, Drop, End, EndKind, Submit, Verdict
+from raynas.search.decisions import Ask, Cancel, Commit, Decision, Drop, End, EndKind, Expire, Submit, Verdict
 from raynas.search.planned import Planned
 from raynas.search.rules import Rules
 from raynas.search.state import SearchState
@@ -53,6 +53,7 @@ class World:
     drops: list[str] = field(default_factory=list)
     forgotten: list[int] = field(default_factory=list)
     cancelled: list[int] = field(default_factory=list)
+    expired: list[int] = field(default_factory=list)
     submitted: Counter[int] = field(default_factory=Counter)
     now: float = 0.0
 
@@ -83,6 +84,8 @@ class World:
                 case Cancel(trial=number):
                     self.cancelled.append(number)
                     self.jobs.pop(number, None)
+                case Expire(trial=number):
+                    self.expired.append(number)
         self.check()
         return decisions
 
@@ -572,15 +575,44 @@ def test_a_trial_that_takes_too_long_fails_and_the_next_one_runs() -> None:
     assert w.stored[0].state is TrialState.RUNNING and not w.cancelled
     w.now = begun + 4
     w.take()
+    assert w.expired == [0] and w.stored[0].state is TrialState.RUNNING, "what it has said is still to come"
+    assert w.state.time_left(w.now) == 3.0, "the other one's time"
+    w.jobs.pop(0)
+    w.take([Failed(0, 0, 1, Cause.CANCELLED, "it was ended", "the stack")])
     late = w.stored[0]
-    assert (late.state, late.cause, late.seconds) == (TrialState.FAILED, Cause.TIMEOUT, 5.0)
+    assert (late.state, late.cause, late.seconds, late.detail) == (TrialState.FAILED, Cause.TIMEOUT, 5.0, "the stack")
     assert late.message == "it took longer than trial_timeout (5 s)" and not late.metrics
-    assert w.cancelled == [0] and w.forgotten == [0] and w.stored[1].state is TrialState.RUNNING
+    assert not w.cancelled and w.forgotten == [0] and w.stored[1].state is TrialState.RUNNING
     assert not any(isinstance(d, Commit) for d in w.take([Finished(0, 0, 1, {"score": 9.0}, 1.0)])), "too late"
     w.take([Reported(0, 0, 1, 1, {"score": 0.2})])
     assert w.verdicts[-1] == Verdict(0, 1, True) and w.stored[0] == late
     w.plan("c")
     assert 2 in w.jobs, "its slot is free"
+
+
+@pytest.mark.parametrize("what", ["nothing", "a result", "the end of the search"])
+def test_the_end_of_a_trial_that_takes_too_long_is_told_also_where_the_engine_does_not(what: str) -> None:
+    w = world(Rules({"score": "max"}, trial_timeout=5.0, max_time=1000.0), slots=2)
+    w.plan("a")
+    w.start(0)
+    w.now += 5
+    w.take()
+    assert w.expired == [0] and w.stored[0].state is TrialState.RUNNING
+    if what == "a result":
+        w.jobs.pop(0)
+        w.take([Finished(0, 0, 1, {"score": 9.0}, 1.0)])
+    elif what == "nothing":
+        w.now += 28
+        w.take()
+        assert w.state.time_left(w.now) == 1.0 and w.stored[0].state is TrialState.RUNNING
+        w.take()
+    else:
+        w.now = 1000
+        w.take()
+        assert w.state.ending is not None
+    late = w.stored[0]
+    assert (late.state, late.cause, late.seconds) == (TrialState.FAILED, Cause.TIMEOUT, 6.0), late
+    assert (0 in w.cancelled) == (what != "a result") and not late.metrics
 
 
 def test_a_result_that_comes_with_the_end_of_its_time_counts_and_each_attempt_has_its_own() -> None:

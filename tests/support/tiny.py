@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -100,6 +101,22 @@ class StopBelow(Stopper):
 
     def should_stop(self, trial: Trial, history: History) -> bool:
         return len(trial.reports) == 2 and trial.reports[-1].metrics["score"] < self.threshold
+
+
+def talk_and_vanish(model: nn.Module, context: Context) -> Mapping[str, float]:
+    """Talks; then the first trial takes its worker with it, and the second never ends."""
+    print(f"hello from trial {context.trial}")
+    print("a warning", file=sys.stderr)
+    if context.trial == 0:
+        os._exit(3)
+    if context.trial == 1:
+        wait_for_ever(context.trial)
+    return score(model)
+
+
+def wait_for_ever(trial: int) -> None:
+    while trial:
+        time.sleep(0.1)
 
 
 def judge_or_die(model: nn.Module, context: Context, log: str = "") -> Mapping[str, float]:

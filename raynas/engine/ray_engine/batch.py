@@ -41,6 +41,8 @@ class Batch:
         asked: whether its journal has been looked into since then.
         dying: whether it is being ended by force. It still tells what it did before it heard of that; nothing more is
             begun by what it says, and none of its reports is answered, or it would go on to a job that it cannot end.
+        late: the job because of which it is being ended, whose end is still to be told; None: there is none.
+        said: what that job had said, and where it stood.
         leaving: whether its worker has said that it makes room for a new one, which is nobody's fault.
         waiting: the reports that are not answered, by trial.
     """
@@ -52,6 +54,8 @@ class Batch:
     heard: float = 0.0
     asked: bool = False
     dying: bool = False
+    late: Held | None = None
+    said: str = ""
     leaving: bool = False
     waiting: dict[int, Future[bool]] = field(default_factory=dict)
 

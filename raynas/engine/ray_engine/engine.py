@@ -27,7 +27,7 @@ from raynas.engine.ray_engine.stowed import Stowed
 from raynas.engine.ray_engine.task import Crate, packed, told, train
 from raynas.engine.ray_engine.words import last_words, node_of
 from raynas.engine.resources import Resources
-from raynas.trial import Event, Failed, Finished, Reported, Started, Stopped
+from raynas.trial import Cause, Event, Failed, Finished, Reported, Started, Stopped
 
 REFRESH = 2.0
 """How old, in seconds, the knowledge of the cluster's nodes may become."""
@@ -166,6 +166,14 @@ class RayEngine(ExecutionEngine):
         elif held.started or not any(self._holds(other) for other in batch.left.values()):
             self._end(batch)
 
+    def expire(self, trial: int) -> None:
+        held = self._held.get(trial)
+        if held is None or held.batch is None or not held.started:
+            self.cancel(trial)
+        elif not held.batch.dying:
+            held.batch.dying, held.batch.late = True, held
+            self._readers.submit(self._bury, held.batch, held.job)
+
     def wake(self) -> None:
         self._news.put(lambda: ([], 0.0))
 
@@ -184,7 +192,7 @@ class RayEngine(ExecutionEngine):
         self._held.clear()
         self._backlog.clear()
         for batch in list(self._batches):
-            self._end(batch)
+            self._kill(batch)
         self._readers.shutdown(wait=False)
         self._crate = []
 
@@ -287,10 +295,26 @@ class RayEngine(ExecutionEngine):
         return self._held.get(held.job.trial) is held
 
     def _end(self, batch: Batch) -> None:
-        # By force: a trial in the middle of a kernel or a C library hears nothing else.
         if not batch.dying:
-            batch.dying = True
-            ray.cancel(batch.stream, force=True)
+            self._kill(batch)
+
+    def _kill(self, batch: Batch) -> None:
+        batch.dying = True
+        # By force: a trial in the middle of a kernel or a C library hears nothing else.
+        ray.cancel(batch.stream, force=True)
+
+    def _bury(self, batch: Batch, job: Job) -> None:
+        """Have the worker of a job that has taken too long write down where it stands, and end it."""
+        said = ""
+        try:
+            said = last_words(batch.worker, job.trial, job.attempt, alive=True)
+        finally:
+            self._news.put(partial(self._buried, batch, said))
+
+    def _buried(self, batch: Batch, said: str) -> News:
+        batch.said = said
+        self._kill(batch)
+        return [], LINGER
 
     def _heard(self, batch: Batch, told: list[Event]) -> News:
         batch.leaving = not told
@@ -357,14 +381,20 @@ class RayEngine(ExecutionEngine):
         self._batches.discard(batch)
         batch.release()
         left = [held for held in batch.left.values() if self._holds(held)]
-        if left and error is not None and not batch.dying and not batch.leaving:
+        now = time.time()
+        if batch.late in left:
+            job = batch.late.job
+            left.remove(batch.late)
+            detail = f"Its last output:\n{batch.said}\n" if batch.said else ""
+            events.append(Failed(job.trial, now, job.attempt, Cause.TIMEOUT, "it was ended", detail))
+            del self._held[job.trial]
+        elif left and error is not None and not batch.dying and not batch.leaving:
             if rest is None:  # whose fault it was will be seen when each has a worker for itself
                 for held in left:
                     held.alone = True
             else:
                 held = next((held for held in left if held.started), left[0])
                 left.remove(held)
-                now = time.time()
                 events += [*self._begun(held, self._start(held, now)), failed(held.job, error, now, said)]
                 del self._held[held.job.trial]
         for held in reversed(left):

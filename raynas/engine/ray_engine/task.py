@@ -17,7 +17,7 @@ from raynas.engine.gpu import device_of
 from raynas.engine.memory import Watermark
 from raynas.engine.ray_engine.journal import Journal
 from raynas.engine.ray_engine.stowed import Stowed
-from raynas.engine.ray_engine.words import announce, worker_name
+from raynas.engine.ray_engine.words import announce, tell_where_when_asked, worker_name
 from raynas.engine.travel import extend_path, unpack
 from raynas.engine.worker import work
 from raynas.errors import ResourceError
@@ -150,6 +150,7 @@ def _opened(crate: list[ray.ObjectRef[Crate]]) -> tuple[Workplace, Callable[[Rep
 def _level(share: float) -> Watermark:
     """This process's, by its fair part of the machine and a GPU's `share`."""
     if not _watermark:
+        tell_where_when_asked()
         assigned = ray.get_runtime_context().get_assigned_resources()  # type: ignore[no-untyped-call]  # Ray's own
         cpus = assigned.get("CPU", 1)
         _watermark.append(Watermark(min(1.0, cpus / (os.cpu_count() or 1)), share))
