@@ -121,6 +121,18 @@ class Traced(fx.Proxy):
         raise Untraceable("asks whether a tensor contains a value")
 
 
+class Flag(Traced):
+    """A module's `training`: where a number is made of it, each way has its own."""
+
+    def __index__(self) -> int:
+        return int(bool(self))
+
+    __int__ = __index__
+
+    def __float__(self) -> float:
+        return float(bool(self))
+
+
 class Attribute(Traced):
     """`value.name`: a node of its own if it is used as a value, a method call if it is called."""
 

@@ -25,7 +25,7 @@ from raynas.pytorch.outside import generators, modes, restore
 from raynas.pytorch.passing import alike, is_known, mapped, names_of, projected, proxies_in
 from raynas.pytorch.patches import patched
 from raynas.pytorch.places import Places
-from raynas.pytorch.proxy import Traced, Untraceable, is_traced
+from raynas.pytorch.proxy import Flag, Traced, Untraceable, is_traced
 from raynas.pytorch.reading import Reading, classes_in, functions_in, is_source, overridden, read, read_function
 from raynas.pytorch.reasons import can_be_whole, commonpath, forward_of, located, reason, refuse_choices, signature_of
 from raynas.pytorch.state import TORCHS, Watch, copied, shared
@@ -51,6 +51,10 @@ class Body:
 
 LITERALS = frozenset({bool, int, float, str, type(None)})
 """Types of arguments that stand in a graph as they are."""
+
+
+class Passed(Untraceable):
+    """A forward decides by an argument that is a flag of its caller."""
 
 
 class Elsewhere(Exception):
@@ -311,7 +315,7 @@ class Tracer(fx.Tracer):
         return call, args
 
     def proxy(self, node: fx.Node) -> Traced:
-        return Traced(node, self)
+        return Flag(node, self) if is_flag(node) else Traced(node, self)
 
     def create_node(
         self, kind: str, target: Any, args: Any, kwargs: Any, name: Any = None, type_expr: Any = None
@@ -398,6 +402,8 @@ class Tracer(fx.Tracer):
         here = self.stack[-1]
         if is_flag(obj.node) and here in self._told:
             return self._told[here].setdefault(str(obj.node.target), True)
+        if is_flag(nones.origin_of(obj.node)):
+            raise Passed(f"decides by its argument '{obj.node.name}', which is a flag of its caller")
         raise Untraceable("decides by a value that only the run knows")
 
     def iter(self, obj: fx.Proxy) -> Iterator[Any]:
@@ -423,7 +429,16 @@ class Tracer(fx.Tracer):
             choice = self._call("choice", path, args, kwargs)
             nones.mark(choice.node, m)
             return choice
-        body = self._visit(m, forward, args, kwargs)
+        try:
+            body = self._visit(m, forward, args, kwargs)
+        except Passed:
+            try:
+                return self._inlined(m, forward, args, kwargs)
+            except (RaynasError, Whole, Passed):
+                raise
+            except Exception as error:
+                self._closed(m, error)
+                body = None
         if body is None:
             given = (*args, *kwargs.values())
             if any(type(value) in (list, dict, set) for value in given) and self._reading(m).changes:
@@ -443,6 +458,21 @@ class Tracer(fx.Tracer):
         call.node.meta[nones.MAYBE] = is_traced(body.result) and bool(nones.may_be_none(body.result.node))
         call.node.meta[nones.ITEMS] = any(nones.may_be_none(node) or nones.has_nones(node) for node in results)
         return projected(call, body.result)
+
+    def _inlined(self, m: nn.Module, forward: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """What a call of `m` gives that decides by a flag of its caller: its steps become the caller's own."""
+        last, needs = next(iter(reversed(self.graph.nodes))), len(self._needs)
+        try:
+            with self._watched(m), nones.guarded(self._asked(m), self._doubt):
+                result = forward(*args, **kwargs)
+            self._tested(m)
+            return result
+        except Exception:
+            self._forget(needs)
+            while (node := next(iter(reversed(self.graph.nodes)))) is not last:
+                self.graph.erase_node(node)
+                self._cache = {key: proxy for key, proxy in self._cache.items() if proxy.node is not node}
+            raise
 
     def _call(self, op: str, path: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> fx.Proxy:
         proxy = self.create_proxy("call_module", path, args, kwargs)
@@ -480,10 +510,9 @@ class Tracer(fx.Tracer):
         except (RaynasError, Whole):
             raise
         except Exception as error:
-            if m in self.bodies:  # called before, and opened then
-                self._late[m] = reason(error, m)
-            else:
-                self._whole(m, reason(error, m))
+            if isinstance(error, Passed) and not self._strict:
+                raise
+            self._closed(m, error)
             return None
         known = self.bodies.setdefault(m, body)
         if known is body or alike(known.graph, body.graph):
@@ -494,6 +523,12 @@ class Tracer(fx.Tracer):
                 "write one choice for each"
             )
         return body
+
+    def _closed(self, m: nn.Module, error: Exception) -> None:
+        if m in self.bodies:  # called before, and opened then
+            self._late[m] = reason(error, m)
+        else:
+            self._whole(m, reason(error, m))
 
     def _whole(self, m: nn.Module, why: str) -> None:
         refuse_choices(m, why or "it is a unit")

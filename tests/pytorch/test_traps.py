@@ -20,11 +20,13 @@ from torch import Tensor, nn
 from raynas.errors import Notice
 from raynas.pytorch import load_module, to_source, trace
 from tests.pytorch.check import copied, same, same_members, tensors
-from tests.pytorch.zoo import between, hidden, initial, models, questions, state, surroundings, ways
+from tests.pytorch.zoo import between, hidden, initial, models, modes, questions, state, surroundings, ways
 from tests.pytorch.zoo.case import Case
 
 CASES = [
-    case for room in (state, questions, hidden, ways, models, surroundings, initial, between) for case in room.zoo.cases
+    case
+    for room in (state, questions, hidden, ways, models, surroundings, initial, between, modes)
+    for case in room.zoo.cases
 ]
 SLOW = [pytest.param(case, id=case.name, marks=pytest.mark.slow) for case in CASES if not case.kwargs]
 
@@ -41,7 +43,7 @@ ReturnsSelfAttr ReturnsSize Rotary SE Scale ScaleT SetIter ShapeThenUnsqueeze Sh
 SqrtShape StaticM StrOut StrT TempList TensorOfShape ToDouble TorchSize0 TrainAnd TrainOr TupleUnpack UnusedOpt
 UseGetter VAE VQ ViewsInPlace Walrus Weights WhileC Window ZipDict
 """
-OPEN = frozenset(NAMES.split())
+OPEN = frozenset([*NAMES.split(), *(case.name for case in modes.zoo.cases if case.opaque == ())])
 """Those that are opened, and must stay so."""
 
 
