@@ -7,6 +7,7 @@ decided later, when it is known what the model kept.
 
 from __future__ import annotations
 
+import random
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -16,6 +17,7 @@ from pathlib import Path
 from types import CodeType, FrameType
 from typing import Any
 
+import numpy
 import torch
 from torch import Tensor, nn
 from torch.fx import Proxy
@@ -107,6 +109,8 @@ class Tape:
         loads: the calls that read tensors from files.
         moved: tensors that were given another storage, each with the one that it had.
         random_state: of torch's generator when the recording began.
+        outside: the states of Python's and NumPy's generators then.
+        drew_outside: whether these were other ones when it ended.
     """
 
     def __init__(self) -> None:
@@ -119,6 +123,8 @@ class Tape:
         self.loads: list[Load] = []
         self.moved: list[tuple[Tensor, Tensor]] = []
         self.random_state = torch.get_rng_state()
+        self.outside = generators()
+        self.drew_outside = False
         self._count = 0
 
     def construct(
@@ -140,6 +146,9 @@ class Tape:
 
     def close(self) -> None:
         """End the recording: let go of the stack, and of modules whose constructor raised and was caught."""
+        now = generators()
+        self.drew_outside = now[0] != self.outside[0] or not numpy.array_equal(now[1][1], self.outside[1][1])
+        self.drew_outside = self.drew_outside or now[1][2] != self.outside[1][2]
         for event in self.events:
             event.frame = None
         rows = zip(self.constructions, self.modules, self.scopes, strict=True)
@@ -188,6 +197,11 @@ class Watch(TorchFunctionMode):
             event = Event(self.tape.tick(), function, arguments, named, None, scopes, changed, drew, whole)
             events.append(event)
         return result
+
+
+def generators() -> tuple[Any, Any]:
+    """The states of Python's and NumPy's shared generators of random numbers."""
+    return random.getstate(), numpy.random.get_state()
 
 
 def scopes_of(frame: FrameType | None) -> tuple[tuple[nn.Module, ...], bool, FrameType | None]:

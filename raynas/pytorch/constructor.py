@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,14 +18,21 @@ from raynas.nn.recording import construction
 from raynas.nn.tape import WEIGHTS, Event, Tape
 from raynas.pytorch.files import Files, same_tensors
 from raynas.pytorch.history import History
-from raynas.pytorch.operations import Untold, is_named, operation
+from raynas.pytorch.operations import Untold, in_words, is_named, operation
 from raynas.pytorch.owned import Owned, storage
 from raynas.pytorch.places import Places
+from raynas.pytorch.reading import may_draw
 from raynas.pytorch.reasons import can_be_whole
 from raynas.pytorch.tensors import creation
 from raynas.pytorch.units import draws_itself, unit_of
 
 LITERALS = frozenset({int, float, bool, str, complex, type(None), type(...)})
+FROM_LITERALS = ("torch.tensor", "torch.as_tensor")
+LONGEST = 4096
+"""Up to so many values that a constructor writes out in Python stand in its source."""
+
+DRAWN = "it may take random numbers from Python or NumPy: draw them with torch"
+
 TORCHS = (torch.dtype, torch.memory_format, torch.layout, torch.device)
 
 
@@ -102,6 +109,11 @@ class Constructors:
             return [], "was made by a layer that the model does not keep"
         others = self._owned.sharing(tensor)
         return [self.owner(other) for other in others], "shares memory with another tensor" if others else ""
+
+    def may_draw(self, scopes: Iterable[nn.Module]) -> bool:
+        """Whether what stands in constructors as plain numbers may be random ones, drawn by Python or NumPy."""
+        classes: Iterable[Any] = map(type, scopes)
+        return self.tape is not None and self.tape.drew_outside and any(map(may_draw, classes))
 
     def _write(self, tape: Tape) -> None:
         history = self._history
@@ -219,6 +231,11 @@ class Constructors:
 
     def _unit(self, event: Event, home: nn.Module, known: dict[int, Any] | None = None) -> Unit:
         target, args = operation(event)
+        if target in FROM_LITERALS:
+            if self.may_draw(event.scopes):
+                raise Untold(DRAWN)
+            if args and _count(args[0]) > LONGEST:
+                raise Untold(f"it writes out {_count(args[0])} values in Python")
         values = [self._expression(arg, home, event, known) for arg in args]
         kwargs = {
             k: self._expression(v, home, event, known) for k, v in event.kwargs.items() if not _plain_device(k, v)
@@ -250,9 +267,11 @@ class Constructors:
                 else:
                     made = self._unit(event, home, known)
                 return made if position is None else Unit("operator.getitem", (made, position))
+            if user is not None and self.may_draw(user.scopes):
+                raise Untold(DRAWN)
             literal = creation(value.detach())
             if literal is None or storage(value) in self._dropped:
-                raise Untold("it uses a tensor that nobody recorded")
+                raise Untold("it uses values that were not made with torch, too many to write out")
             return literal
         if isinstance(value, nn.Module):
             path = self.places.path(home, value)
@@ -266,7 +285,7 @@ class Constructors:
             return slice(*(self._expression(v, home, user, known) for v in (value.start, value.stop, value.step)))
         if isinstance(value, TORCHS):
             return value
-        raise Untold(f"it passes a {type(value).__name__} to {user.function if user else 'a function'}")
+        raise Untold(f"it passes a {type(value).__name__} to {in_words(user)}")
 
     def _home(self, scopes: tuple[nn.Module, ...], event: Event | None = None) -> nn.Module:
         """The innermost opened module in whose constructor something happened and that holds all that it needs."""
@@ -319,6 +338,13 @@ def _needs_others(value: Any) -> bool:
     if isinstance(value, Unit):
         return _needs_others((*value.args, *value.kwargs.values()))
     return isinstance(value, Local | Path) or (isinstance(value, tuple | list) and any(map(_needs_others, value)))
+
+
+def _count(value: Any) -> int:
+    """How many numbers stand in nested lists."""
+    if type(value) not in (list, tuple):
+        return 1
+    return sum(map(_count, value)) if any(type(item) in (list, tuple) for item in value) else len(value)
 
 
 def _plain_device(key: str, value: Any) -> bool:

@@ -32,7 +32,7 @@ from raynas.nn.basic_unit import CONTAINERS
 from raynas.nn.recording import construction, leaf_of
 from raynas.nn.tape import Tape
 from raynas.pytorch.changes import Changed, Changes, equal, marking, plain
-from raynas.pytorch.constructor import Constructors
+from raynas.pytorch.constructor import DRAWN, Constructors
 from raynas.pytorch.fx_graph import nodes_of
 from raynas.pytorch.names import name_of
 from raynas.pytorch.places import NO_TENSORS, modules_in
@@ -359,8 +359,11 @@ class Builder:
         owners, why = self.constructors.unwritable(tensor) if known is None else ([], "")
         if why:
             self.trouble(self.around([module, *owners]), f"its {kind} '{name}' {why}")
+        if known is None and self.constructors.may_draw([module]):
+            self.trouble(module, f"its {kind} '{name}': {DRAWN}")
         if value is None:
-            self.trouble(module, f"owns the {kind} '{name}', whose value is too large to write out")
+            count = f"{tensor.numel()} values" if tensor.layout == torch.strided else "values"
+            self.trouble(module, f"its {kind} '{name}' holds {count} that were not made with torch")
             value = Unit("torch.empty", (0,))
         return Tensor(value, kind, tensor.requires_grad, persistent)
 

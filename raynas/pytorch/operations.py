@@ -72,6 +72,17 @@ def operation(event: Event) -> tuple[str, tuple[Any, ...]]:
         raise Untold(str(error)) from None
 
 
+def in_words(event: Event | None) -> str:
+    """What a constructor calls, as a message says it."""
+    if event is None:
+        return "a function"
+    try:
+        name = operation(event)[0]
+    except Untold:
+        name = getattr(event.function, "__name__", "")
+    return f"{name.removeprefix('.').removeprefix('operator.')}()" if name else "a function"
+
+
 @lru_cache(maxsize=1024)
 def _name_of(function: Any) -> str:
     name = getattr(function, "__name__", "")

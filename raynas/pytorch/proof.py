@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import copy
+import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy
 import torch
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
 from raynas.errors import TraceError
 from raynas.nn import InputChoice, LayerChoice, Repeat, Zero
-from raynas.nn.tape import Tape
+from raynas.nn.tape import Tape, generators
 from raynas.pytorch.borrowed import borrowed
 from raynas.pytorch.changes import HOOKS, marks_of, plain
 from raynas.pytorch.compare import alike, close, equal, plain_equal, tensors
@@ -42,13 +44,22 @@ class Difference:
 
 def build_alike(build: Callable[[], nn.Module], tape: Tape | None) -> nn.Module:
     """A generated model, built with the random numbers with which the original was built."""
-    state = torch.get_rng_state()
+    state, outside = torch.get_rng_state(), generators()
     try:
         if tape is not None:
             torch.set_rng_state(tape.random_state)
+            if tape.drew_outside:
+                _set(tape.outside)
         return build()
     finally:
         torch.set_rng_state(state)
+        if tape is not None and tape.drew_outside:
+            _set(outside)
+
+
+def _set(states: tuple[Any, Any]) -> None:
+    random.setstate(states[0])
+    numpy.random.set_state(states[1])
 
 
 def paths_of(root: nn.Module) -> dict[str, str]:

@@ -81,6 +81,14 @@ CHANGING = frozenset(
 )
 """Methods that change a list, dict, set or meter."""
 
+DRAWING = frozenset(
+    {
+        *("random", "rand", "randn", "randint", "randrange", "random_sample", "normal", "uniform", "gauss", "choice"),
+        *("choices", "sample", "shuffle", "permutation", "standard_normal", "betavariate", "binomial", "poisson"),
+    }
+)
+"""Functions of Python and NumPy that give random numbers, and their modules."""
+
 CONSTRUCTION = ("__new__", "__init__", "__post_init__", "__call__", "__getattr__", "__getitem__", "__iter__", "__len__")
 """What is called of a helper's class without its name."""
 
@@ -127,6 +135,14 @@ def overridden(cls: Any) -> str:
         if not owner.__module__.startswith(OTHERS):
             return f"overrides {name}()"
     return ""
+
+
+@lru_cache(maxsize=1024)
+def may_draw(cls: Any) -> bool:
+    """Whether a class's constructor may take random numbers that are not torch's."""
+    reader = _Reader(cls, frozenset({cls}))
+    reader.method("__init__", everywhere=False)
+    return not DRAWING.isdisjoint(reader.words) or "draws from" in reader.why
 
 
 def read_function(function: Any, cls: type, others: frozenset[type]) -> Reading:

@@ -191,7 +191,7 @@ def opened(
                 raise TraceError(f"{type(root).__name__} {why}")
             found = {root: why}
         except Whole as caught:
-            found = innermost(caught.found)
+            found = {m: located(why, m, constructor=True) for m, why in innermost(caught.found).items()}
         except RaynasError:
             raise
         except Exception as error:

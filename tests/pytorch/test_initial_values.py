@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
+from random import seed as seed_python
+from random import shuffle
+
+import numpy
+import pytest
 import torch
 from torch import Tensor, nn
 
-from tests.pytorch.check import check
+from raynas.pytorch import load_module
+from tests.pytorch.check import check, roundtrip
 
 
 def positions(size: int) -> Tensor:
@@ -43,3 +51,89 @@ class TwoSizes(nn.Module):
 def test_arguments_and_variables_of_a_constructor_have_names_of_their_own() -> None:
     source = check(TwoSizes, torch.randn(2, 4), opaque=())
     assert source.count("class ") == 2
+
+
+class FromNumpy(nn.Module):
+    def __init__(self, count: int) -> None:
+        super().__init__()
+        self.register_buffer("table", torch.from_numpy(numpy.sin(numpy.arange(float(count)))).float())
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.table.sum()
+
+
+class FromList(FromNumpy):
+    def __init__(self, count: int) -> None:
+        nn.Module.__init__(self)
+        self.register_buffer("table", torch.tensor([math.sin(i) for i in range(count)]))
+
+
+class Permuted(nn.Module):
+    """Its order is another one each time it is built."""
+
+    def __init__(self, draw: Callable[[], list[int]]) -> None:
+        super().__init__()
+        self.register_buffer("order", torch.tensor(draw()))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x[:, self.order]
+
+
+class ByNumpy(Permuted):
+    def __init__(self) -> None:
+        super().__init__(lambda: numpy.random.permutation(4).tolist())
+
+
+class ByPython(Permuted):
+    def __init__(self) -> None:
+        order = [0, 1, 2, 3]
+        shuffle(order)
+        super().__init__(lambda: order)
+
+
+class Directly(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.order = nn.Parameter(torch.from_numpy(numpy.random.randn(4)).float())
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x * self.order
+
+
+class Around(nn.Module):
+    def __init__(self, inner: Callable[[], nn.Module]) -> None:
+        super().__init__()
+        self.first = nn.Linear(4, 4)
+        self.inner = inner()
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.inner(self.first(x))
+
+
+@pytest.mark.parametrize("cls", [FromNumpy, FromList])
+def test_few_values_are_written_out_and_many_are_not(cls: type[FromNumpy]) -> None:
+    check(lambda: Around(lambda: cls(50)), torch.randn(2, 4), opaque=())
+    source = check(lambda: Around(lambda: cls(9_000)), torch.randn(2, 4), opaque=("inner",))
+    assert len(source) < 1_000
+
+
+@pytest.mark.parametrize("cls", [ByNumpy, ByPython, Directly])
+def test_values_that_python_or_numpy_drew_are_drawn_again(cls: Callable[[], nn.Module]) -> None:
+    source, notices = roundtrip(lambda: Around(cls))
+    (notice,) = notices
+    assert "inner" in notice and "random numbers from Python or NumPy" in notice and ".py:" in notice
+    tables = set()
+    for seed in range(5):
+        numpy.random.seed(seed)
+        seed_python(seed)
+        tables.add(str(load_module(source).inner.order.tolist()))
+    assert len(tables) > 1
+
+
+def test_seeding_in_the_factory_keeps_nothing_whole() -> None:
+    def factory() -> nn.Module:
+        seed_python(0)
+        numpy.random.seed(0)
+        return Around(lambda: FromList(10))
+
+    assert roundtrip(factory)[1] == []
