@@ -64,9 +64,13 @@ class _Reduction:
             if place is not None and place < len(args) and isinstance(args[place], Node):
                 made[old] = args[place]
                 continue
-            if old.op == "select" and isinstance(args[0], Node) and args[0] is args[1]:
-                made[old] = args[0]
-                continue
+            if old.op == "select":
+                args = tuple([_in_modes(arg, (*old.when, (old.target, not i))) for i, arg in enumerate(args)])
+                if isinstance(args[0], Node) and args[0] is args[1]:
+                    made[old] = args[0]
+                    continue
+            elif old.when:
+                args, kwargs = _in_modes((args, kwargs), old.when)
             made[old] = new = Node(old.name, old.op, old.target, args, kwargs, old.when)
             if not self.ordered:
                 same = self.zeroed(new, old) if self.zeros is not None else None
@@ -124,9 +128,24 @@ class _Reduction:
         elif op == "method":
             if what not in kinds.PURE_METHODS:
                 return None
-        elif op != "attribute":
+        elif op not in ("attribute", "select"):
             return None
         return op, what, _key(node.args), _key(node.kwargs) if node.kwargs else None
+
+
+def _in_modes(value: Any, when: When) -> Any:
+    """What a value is in some modes: of each select in it, the value that these give."""
+    known = dict(when)
+
+    def of(node: Node) -> Node:
+        while node.op == "select" and node.target in known:
+            inner = node.args[0 if known[node.target] else 1]
+            if not isinstance(inner, Node):
+                break
+            node = inner
+        return node
+
+    return map_nodes(value, of)
 
 
 def _in_both(first: Node, second: Node) -> bool:
