@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, Union
 
 from raynas.graph.once import once
-from raynas.graph.texts import PLAIN, Written, text_of
+from raynas.graph.texts import PLAIN, Written, marks, text_of
 from raynas.search_space import Expression, Value
 
 if TYPE_CHECKING:
@@ -49,6 +49,14 @@ class Unit(Written):
                 TEXTS.clear()
             text = TEXTS[key] = f"{self.target}({text_of(args)}{text_of(dict(kwargs))})"
         return text
+
+    @once
+    def marks(self) -> tuple[Any, ...]:
+        """What the text leaves out: see `raynas.graph.texts.marks`."""
+        args, kwargs = self.args, self.kwargs
+        if PLAIN.issuperset(map(type, args)) and PLAIN.issuperset(map(type, kwargs.values())):
+            return (tuple(kwargs),) if len(kwargs) > 1 else ()
+        return marks((args, dict(kwargs)))
 
     @once
     def nature(self) -> Nature:

@@ -10,10 +10,31 @@ from raynas.serializer import Encoder
 PLAIN = frozenset({int, str, bool, float, type(None)})
 
 
+SURE = frozenset({*PLAIN, bytes, complex, range, type(...)})
+"""Types of values of which their text tells everything."""
+
+
 class Written:
     """What has a text of its own."""
 
     text: str
+    marks: tuple[Any, ...] = ()
+    """As `marks` gives them."""
+
+
+class Same:
+    """An object, as what is equal to nothing but itself."""
+
+    __slots__ = ("thing",)
+
+    def __init__(self, thing: Any) -> None:
+        self.thing = thing
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Same) and self.thing is other.thing
+
+    def __hash__(self) -> int:
+        return id(self.thing)
 
 
 def text_of(value: Any) -> str:
@@ -40,3 +61,33 @@ def text_with(value: Any, of: Callable[[Any], str]) -> str:
     if isinstance(value, slice):
         return f"slice[{','.join([text_with(part, of) for part in (value.start, value.stop, value.step)])}]"
     return of(value)
+
+
+def marks(value: Any) -> tuple[Any, ...]:
+    """What a value's text leaves out: the order of keys, and which objects stand there that are known by name only."""
+    found: list[Any] = []
+    _mark(value, found)
+    return tuple(found)
+
+
+def _mark(value: Any, found: list[Any]) -> None:
+    kind = type(value)
+    if kind in SURE:
+        return
+    if isinstance(value, Written):
+        found += value.marks
+    elif isinstance(value, tuple | list):
+        if kind is not tuple and kind is not list:
+            found.append(kind)
+        for item in value:
+            _mark(item, found)
+    elif kind is dict:
+        if len(value) > 1:
+            found.append(tuple(map(repr, value)))
+        for key, item in value.items():
+            _mark(key, found)
+            _mark(item, found)
+    elif kind is slice:
+        _mark((value.start, value.stop, value.step), found)
+    else:
+        found.append(Same(value))

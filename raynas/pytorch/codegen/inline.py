@@ -1,11 +1,8 @@
-"""Inline: which members are written as expressions, and which shared ones they mention."""
+"""Inline: which graphs are written as expressions."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
-from raynas.graph import Graph, Member, Shared, Tensor, Unit
-from raynas.graph.graph import children
+from raynas.graph import Graph, Tensor
 
 
 def is_inline(graph: Graph) -> bool:
@@ -19,22 +16,3 @@ def is_inline(graph: Graph) -> bool:
     if graph.base == "torch.nn.Sequential":
         return not graph.nodes or graph.is_sequential
     return graph.base in ("torch.nn.ModuleList", "torch.nn.ModuleDict") and not graph.nodes
-
-
-def mentioned(member: Member) -> list[str]:
-    """The shared members that a member mentions and does not hold, at any depth, each once, in order."""
-    if isinstance(member, Unit):
-        return []
-    if isinstance(member, Shared):
-        return [member.name]
-    inside = list(children(member).values())
-    own: Mapping[str, Member] = {}
-    if isinstance(member, Graph):
-        own = member.shared
-        inside += own.values()
-    found: dict[str, None] = {}
-    for child in inside:
-        for name in mentioned(child):
-            if name not in own:
-                found[name] = None
-    return list(found)

@@ -1,55 +1,255 @@
-"""Likeness: which graphs are surely written alike, told without writing them."""
+"""Likeness: which graphs are written alike, told without writing them.
+
+A `Kind` stands for all graphs that are equal in everything that their text hangs on. It outlives the graphs, so that
+what one candidate of a space has in common with those before it is not written again.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Hashable, Mapping, Sequence
+from operator import is_
 from typing import Any
 
-from raynas.graph import Graph, Member, Node, Shared, Tensor, Unit
-from raynas.graph.texts import text_of
+from raynas.errors import RaynasError
+from raynas.graph import Apply, Copy, Graph, Make, Member, Node, Set, Shared, Step, Tensor, Unit
+from raynas.graph.texts import PLAIN, marks, text_of
 from raynas.pytorch.codegen.inline import is_inline
+from raynas.pytorch.codegen.memory import memory
+
+CHANGING = (list, dict, set)
 
 
-def likeness(graph: Graph, draft: Callable[[Graph], Hashable]) -> Hashable | None:
-    """A key that graphs share only if they are written alike; None for one of which that is not known.
+class Kind:
+    """All graphs that are written alike.
 
-    Args:
-        graph: an opened module.
-        draft: gives what stands for the text of an opened module below it.
+    Attributes:
+        alike: the same for those that may share a class although their named arguments stand in another order.
+        inline: whether they are written as expressions.
+        height: how many classes stand below.
+        targets: qualified names of the classes and functions that their constructors call, in order, each once.
+        mentioned: the shared members that they mention and do not hold, each once, in order.
+        written: what was written of them, by the names that the text around imports.
     """
-    if graph.setup or graph.shared:
-        return None
-    places = {node: place for place, node in enumerate(graph.nodes)}
-    nodes = tuple(
-        [(node.op, node.target, _value(node.args, places), _value(node.kwargs, places), node.when) for node in places]
-    )
-    attributes = tuple([(name, text_of(value)) for name, value in graph.attributes.items()])
-    init = None if graph.init is None else graph.init.text
-    return graph.name, graph.base, init, attributes, _members(graph, draft), nodes
+
+    __slots__ = ("alike", "height", "inline", "mentioned", "targets", "written")
+
+    def __init__(
+        self, alike: Any, inline: bool, height: int, targets: tuple[str, ...], mentioned: tuple[str, ...]
+    ) -> None:
+        self.alike = alike if alike is not None else self
+        self.inline = inline
+        self.height = height
+        self.targets = targets
+        self.mentioned = mentioned
+        self.written: dict[Hashable, Any] = {}
 
 
-def _members(graph: Graph, draft: Callable[[Graph], Hashable]) -> Hashable:
-    return tuple([(name, _member(member, draft)) for name, member in graph.members.items()])
+class Kinds:
+    """The kinds of one model's graphs.
+
+    Attributes:
+        memory: where they are kept.
+        classes: by height, those that become classes, each with a graph of its kind, in the order of the members.
+    """
+
+    def __init__(self) -> None:
+        self.memory = memory()
+        self._found: dict[int, Kind] = {}
+        self.classes: dict[int, dict[Kind, Graph]] = {}
+
+    def of(self, graph: Graph) -> Kind:
+        """A graph's kind."""
+        kind = self._found.get(id(graph))
+        if kind is None:
+            below = self._below(graph)
+            kind = self._found[id(graph)] = self._seen(graph, below) or self._made(graph, below)
+            if not kind.inline:
+                self.classes.setdefault(kind.height, {}).setdefault(kind, graph)
+        return kind
+
+    def outermost(self, graph: Graph) -> Kind:
+        """A kind for this graph alone, which becomes a class in any case."""
+        below = self._below(graph)
+        kind = self._found[id(graph)] = self._new(graph, below, None)
+        self.classes.setdefault(kind.height, {})[kind] = graph
+        return kind
+
+    def _below(self, graph: Graph) -> list[Kind]:
+        return [
+            self.of(member)
+            for members in (graph.members, graph.shared)
+            for member in members.values()
+            if type(member) is Graph
+        ]
+
+    def _new(self, graph: Graph, below: list[Kind], alike: Any) -> Kind:
+        height = max([kind.height if kind.inline else kind.height + 1 for kind in below], default=0)
+        return Kind(alike, is_inline(graph), height, _targets(graph, self), _mentioned(graph, self))
+
+    def mentioned(self, member: Member) -> Sequence[str]:
+        """The shared members that a member mentions and does not hold."""
+        if type(member) is Graph:
+            return self.of(member).mentioned
+        return (member.name,) if type(member) is Shared else ()
+
+    def _seen(self, graph: Graph, below: list[Kind]) -> Kind | None:
+        """The kind that this very graph had before, if it consists of the same objects as then."""
+        known = graph.notes.get("kind")
+        if known is None or known[0] is not self.memory.token:
+            return None
+        parts = _parts(graph, below)
+        then = known[1]
+        same = parts is not None and len(parts) == len(then) and all(map(is_, parts, then))
+        return known[2] if same else None
+
+    def _made(self, graph: Graph, below: list[Kind]) -> Kind:
+        try:
+            key, rest = self._key(graph)
+        except RaynasError:  # it holds what has no text
+            return self._new(graph, below, None)
+        place = key, rest, *below
+        kind: Kind | None = self.memory.kinds.get(place)
+        if kind is None:
+            alike = None if graph.setup or graph.shared else self.memory.alike.setdefault(key, object())
+            kind = self._new(graph, below, alike)
+            self.memory.kinds[place] = kind
+        parts = _parts(graph, below)
+        if parts is not None:
+            graph.notes["kind"] = self.memory.token, parts, kind
+        return kind
+
+    def _key(self, graph: Graph) -> tuple[Hashable, Hashable]:
+        """What graphs share only if they are alike; and what those that are of one kind share beside."""
+        rest: list[Any] = []
+        found: list[Hashable] = [graph.name, graph.base, len(graph.members), len(graph.shared), len(graph.setup)]
+        for members in (graph.members, graph.shared):
+            for name, member in members.items():
+                found.append(name)
+                if type(member) is Unit:
+                    found.append(member.text)
+                    rest += member.marks
+                elif type(member) is Graph:
+                    found.append(self.of(member).alike)
+                elif type(member) is Tensor:
+                    found.append((member.kind, member.requires_grad, member.persistent, text_of(member.value)))
+                    rest += marks(member.value)
+                else:
+                    found.append(("shared", member.name) if type(member) is Shared else id(member))
+                    rest += [member] if type(member) is not Shared else ()
+        for name, value in graph.attributes.items():
+            found += (name, text_of(value))
+            rest += marks(value)
+        if graph.init is not None:
+            found.append((graph.init.text,))
+            rest += graph.init.marks
+        for step in graph.setup:
+            found.append(_step(step, rest))
+        steps, more = steps_of(graph)
+        return (*found, steps), (*rest, more)
 
 
-def _member(member: Member, draft: Callable[[Graph], Hashable]) -> Hashable:
-    if isinstance(member, Unit):
-        return member.text
-    if isinstance(member, Graph):
-        return (member.base, _members(member, draft)) if is_inline(member) else draft(member)
-    if isinstance(member, Tensor):
-        return member.kind, member.requires_grad, member.persistent, text_of(member.value)
-    return ("shared", member.name) if isinstance(member, Shared) else id(member)
+def steps_of(graph: Graph) -> tuple[Hashable, Hashable]:
+    """What the forward pass hangs on: what is alike, and what is the same."""
+    rest: list[Any] = []
+    places: dict[Node, int] = {}
+    found: list[Hashable] = []
+    for node in graph.nodes:
+        args = tuple([places[arg] if type(arg) is Node else _value(arg, places, rest) for arg in node.args])
+        if node.kwargs or node.when:
+            found.append((node.op, node.target, args, _value(node.kwargs, places, rest), node.when))
+        else:
+            found.append((node.op, node.target, args))
+        places[node] = len(places)
+    return tuple(found), tuple(rest)
 
 
-def _value(value: Any, places: Mapping[Node, int]) -> Hashable:
+def _value(value: Any, places: Mapping[Node, int], rest: list[Any]) -> Hashable:
     kind = type(value)
     if kind is Node:
         return places[value]
+    if kind in PLAIN:
+        return repr(value)
     if isinstance(value, tuple | list):
-        return kind, *[places[item] if type(item) is Node else _value(item, places) for item in value]
+        return kind, *[places[item] if type(item) is Node else _value(item, places, rest) for item in value]
     if isinstance(value, dict):
-        return kind, *[(text_of(key), _value(item, places)) for key, item in value.items()]
+        return kind, *[(_value(key, places, rest), _value(item, places, rest)) for key, item in value.items()]
     if kind is slice:
-        return kind, *[_value(item, places) for item in (value.start, value.stop, value.step)]
+        return kind, *[_value(item, places, rest) for item in (value.start, value.stop, value.step)]
+    rest += marks(value)
     return text_of(value)
+
+
+def _step(step: Step, rest: list[Any]) -> Hashable:
+    if isinstance(step, Make):
+        return ("make", step.name)
+    if isinstance(step, Copy):
+        return "copy", step.path, step.source
+    if isinstance(step, Apply):
+        values = step.args, dict(step.kwargs)
+        rest += marks(values)
+        return "apply", step.target, text_of(values[0]), text_of(values[1])
+    rest += marks(step.value)
+    return ("set", step.path, text_of(step.value)) if isinstance(step, Set) else ("let", step.name, text_of(step.value))
+
+
+def _parts(graph: Graph, below: list[Kind]) -> list[Any] | None:
+    """The objects of which a graph consists; None where one of them may change while it stays the same object."""
+    parts: list[Any] = [graph.name, graph.base, graph.init, *graph.setup, *below]
+    for values in (graph.members, graph.shared, graph.attributes):
+        parts += values
+        parts += values.values()
+    for node in graph.nodes:
+        parts += (node, node.op, node.target, node.args, node.when)
+        if node.kwargs:
+            parts += node.kwargs
+            parts += node.kwargs.values()
+            if any(map(_may_change, node.kwargs.values())):
+                return None
+        for arg in node.args:
+            if type(arg) is not Node and _may_change(arg):
+                return None
+    return None if any(map(_may_change, graph.attributes.values())) else parts
+
+
+def _may_change(value: Any) -> bool:
+    if type(value) in PLAIN or type(value) is Node:
+        return False
+    return isinstance(value, CHANGING) or (isinstance(value, tuple) and any(map(_may_change, value)))
+
+
+def _mentioned(graph: Graph, kinds: Kinds) -> tuple[str, ...]:
+    found: dict[str, None] = {}
+    for members in (graph.members, graph.shared):
+        for member in members.values():
+            if type(member) is not Unit:
+                found.update(dict.fromkeys(name for name in kinds.mentioned(member) if name not in graph.shared))
+    return tuple(found)
+
+
+def _targets(graph: Graph, kinds: Kinds) -> tuple[str, ...]:
+    """The names of what is called in the constructors of a graph and of all below it."""
+    found: dict[str, None] = {}
+
+    def visit(value: Any) -> None:
+        if isinstance(value, Unit):
+            if not value.target.startswith((".", "operator.", "builtins.")):
+                found[value.target] = None
+            if not PLAIN.issuperset(map(type, value.args)):
+                visit(value.args)
+            if not PLAIN.issuperset(map(type, value.kwargs.values())):
+                visit(dict(value.kwargs))
+        elif isinstance(value, tuple | list):
+            for item in value:
+                visit(item)
+        elif isinstance(value, dict):
+            for item in value.values():
+                visit(item)
+        elif isinstance(value, Tensor | Set):
+            visit(value.value)
+        elif isinstance(value, Apply):
+            visit(Unit(value.target, value.args, value.kwargs))
+        elif isinstance(value, Graph):
+            found.update(dict.fromkeys(kinds.of(value).targets))
+
+    visit((graph.init, graph.setup, graph.shared, graph.members))
+    return tuple(found)

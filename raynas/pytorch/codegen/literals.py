@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Hashable, Mapping
 from enum import Enum
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple, TypeVar
 
 from raynas.errors import GraphError
 from raynas.graph import Unit
+from raynas.graph.texts import Same
 from raynas.graph.verify import identifier
 from raynas.pytorch.codegen.text import Listed, Slot, Text, call
 from raynas.pytorch.names import name_of, resolve
@@ -28,15 +29,27 @@ IMPORTS = {
     "OrderedDict": "from collections import OrderedDict",
 }
 RESERVED = frozenset({*IMPORTS, "self", "super", "Model"})
+LOADED = ("torch.linalg", "torch.fft", "torch.special")
+"""Modules that come with torch itself."""
+
+REMEMBERED = 1024
+"""So many texts of one kind are remembered; then they are forgotten, and written again."""
+
+T = TypeVar("T")
 
 
 class Imports:
-    """Collects what the source imports, and says how each name is then written."""
+    """Collects what the source imports, and says how each name is then written.
 
-    def __init__(self) -> None:
+    Args:
+        like: begins with the names that this one knows, and none of its imports.
+    """
+
+    def __init__(self, like: Imports | None = None) -> None:
         self._lines: set[str] = set()
-        self._names: dict[str, str] = {}
-        self._written: dict[str, str] = {}
+        self._names: dict[str, str] = dict(like._names) if like is not None else {}
+        self._things: dict[str, Any] = dict(like._things) if like is not None else {}
+        self.context: Hashable = like.context if like is not None else ()
 
     def word(self, word: str) -> str:
         """One of the fixed names: `nn`, `F`, `torch`, …"""
@@ -45,35 +58,17 @@ class Imports:
 
     def name(self, qualified: str) -> str:
         """How the thing of this qualified name is written."""
-        if qualified not in self._written:
-            self._written[qualified] = self._imported(qualified)
-        return self._written[qualified]
-
-    def _imported(self, qualified: str) -> str:
-        if not all(identifier(part) for part in qualified.split(".")):
-            raise GraphError(f"{qualified!r} is not a qualified name")
-        module, _, last = qualified.rpartition(".")
-        if module in ("builtins", ""):
-            return last
-        if module in ALIASES:
-            return f"{self.word(ALIASES[module])}.{last}"
-        if module == "torch.nn.init":
-            return f"{self.word('nn')}.init.{last}"
-        if module in ("torch", "math", "operator", "copy"):
-            return f"{self.word(module)}.{last}"
-        if qualified == "collections.OrderedDict":
-            return self.word(last)
-        if module.startswith("torch."):
-            self._lines.add(
-                "import torch" if hasattr(resolve("torch.Tensor"), "dim") and _loaded(module) else f"import {module}"
-            )
-            return qualified
-        return self._other(qualified)
+        text, line = _plainly(qualified)
+        if text is None:
+            return self._other(qualified)
+        if line is not None:
+            self._lines.add(line)
+        return text
 
     def _other(self, qualified: str) -> str:
         """A thing of another package: imported by name, under another one where that is taken."""
         if qualified not in self._names:
-            module, first = _split(qualified)
+            module, first, thing = _split(qualified)
             name, count = first.rpartition(".")[2], 2
             top = first.partition(".")[0]
             while top in self._names.values() or top in RESERVED:
@@ -81,44 +76,101 @@ class Imports:
             original = first.partition(".")[0]
             self._lines.add(f"from {module} import {original}" + (f" as {top}" if top != original else ""))
             self._names[qualified] = top + first[len(original) :]
+            self._things[qualified] = Same(thing)
+            self.context = tuple([(key, text, self._things[key]) for key, text in self._names.items()])
         return self._names[qualified]
+
+    def remember(self, known: dict[Hashable, Remembered], key: Hashable, make: Callable[[Imports], T]) -> T:
+        """What `make` writes, made once.
+
+        Args:
+            known: what was made before.
+            key: all that it hangs on beside the names that are imported.
+            make: writes it, given where to collect its imports.
+        """
+        place = key, self.context
+        found = known.get(place)
+        if found is None:
+            own = Imports(self)
+            value = make(own)
+            if len(known) >= REMEMBERED:
+                known.clear()
+            found = known[place] = Remembered(value, frozenset(own._lines), own if own._names != self._names else None)
+        self._lines |= found.lines
+        if found.imports is not None:
+            self._names, self._things = dict(found.imports._names), dict(found.imports._things)
+            self.context = found.imports.context
+        made: T = found.value
+        return made
 
     def taken(self) -> set[str]:
         """The names that the source must not use for anything else."""
-        return {text.partition(".")[0] for text in self._names.values()} | set(RESERVED)
+        return {text.partition(".")[0] for text in self._names.values()} | RESERVED
 
-    def lines(self) -> list[str]:
+    def text(self) -> str:
         """The import statements: Python's own, torch, others, each sorted."""
-
-        def room(line: str) -> int:
-            root = line.split()[1].partition(".")[0]
-            return 0 if root in sys.stdlib_module_names else 1 if root == "torch" else 2
-
-        merged: dict[str, set[str]] = {}
-        for line in self._lines:
-            head, _, names = line.partition(" import ")
-            merged.setdefault(head, set()).update([names] if names else [])
-        lines = [f"{head} import {', '.join(sorted(names))}" if names else head for head, names in merged.items()]
-        groups = [sorted(line for line in lines if room(line) == r) for r in range(3)]
-        groups[1].sort(key=lambda line: (line.startswith("from"), line))
-        text: list[str] = []
-        for group in groups:
-            text += ([""] if text and group else []) + group
-        return text
+        return _statements(frozenset(self._lines))
 
 
-def _loaded(module: str) -> bool:
-    return module in ("torch.linalg", "torch.fft", "torch.special")
+class Remembered(NamedTuple):
+    """What was written once.
+
+    Attributes:
+        value: a text, or several.
+        lines: what it imports.
+        imports: the names that are then known; None where these are the same as before.
+    """
+
+    value: Any
+    lines: frozenset[str]
+    imports: Imports | None
 
 
-def _split(qualified: str) -> tuple[str, str]:
-    """The module and the name in it: a class inside a class keeps the outer one's name in front."""
+@lru_cache(maxsize=1024)
+def _statements(lines: frozenset[str]) -> str:
+    def room(line: str) -> int:
+        root = line.split()[1].partition(".")[0]
+        return 0 if root in sys.stdlib_module_names else 1 if root == "torch" else 2
+
+    merged: dict[str, set[str]] = {}
+    for line in lines:
+        head, _, names = line.partition(" import ")
+        merged.setdefault(head, set()).update([names] if names else [])
+    whole = [f"{head} import {', '.join(sorted(names))}" if names else head for head, names in merged.items()]
+    groups = [sorted(line for line in whole if room(line) == r) for r in range(3)]
+    groups[1].sort(key=lambda line: (line.startswith("from"), line))
+    return "\n\n".join(["\n".join(group) for group in groups if group])
+
+
+@lru_cache(maxsize=8192)
+def _plainly(qualified: str) -> tuple[str | None, str | None]:
+    """How a thing of Python or torch is written, and what imports it; no text: it is another package's."""
+    if not all(identifier(part) for part in qualified.split(".")):
+        raise GraphError(f"{qualified!r} is not a qualified name")
+    module, _, last = qualified.rpartition(".")
+    if module in ("builtins", ""):
+        return last, None
+    if module in ALIASES:
+        return f"{ALIASES[module]}.{last}", IMPORTS[ALIASES[module]]
+    if module == "torch.nn.init":
+        return f"nn.init.{last}", IMPORTS["nn"]
+    if module in ("torch", "math", "operator", "copy"):
+        return f"{module}.{last}", IMPORTS[module]
+    if qualified == "collections.OrderedDict":
+        return last, IMPORTS[last]
+    if module.startswith("torch."):
+        return qualified, "import torch" if module in LOADED else f"import {module}"
+    return None, None
+
+
+def _split(qualified: str) -> tuple[str, str, Any]:
+    """The module, the name in it, and the thing: a class inside a class keeps the outer one's name in front."""
     parts = qualified.split(".")
     target = resolve_or_none(qualified)
     module = getattr(target, "__module__", None)
     if isinstance(module, str) and qualified.startswith(f"{module}."):
-        return module, qualified[len(module) + 1 :]
-    return ".".join(parts[:-1]), parts[-1]
+        return module, qualified[len(module) + 1 :], target
+    return ".".join(parts[:-1]), parts[-1], target
 
 
 def resolve_or_none(qualified: str) -> Any:

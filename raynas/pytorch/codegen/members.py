@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from raynas.errors import GraphError
@@ -13,7 +13,7 @@ from raynas.graph.setup import is_there, paths_of
 from raynas.graph.verify import identifier
 from raynas.pytorch.codegen.arithmetic import INFIX, PREFIX, arithmetic
 from raynas.pytorch.codegen.guards import calls_in, guarded, needs_guard
-from raynas.pytorch.codegen.inline import is_inline, mentioned
+from raynas.pytorch.codegen.likeness import Kind, Kinds
 from raynas.pytorch.codegen.literals import Imports, constructor, literal, quoted
 from raynas.pytorch.codegen.loops import Loop, rolled
 from raynas.pytorch.codegen.paths import written
@@ -28,14 +28,19 @@ class Members:
     Args:
         graph: the module.
         imports: collects what the statements need.
-        instance: writes the construction of a module that has a class of its own, given variables of shared ones.
+        kinds: of the graph and of those below it.
+        instance: writes the construction of a module that has a class of its own, given its kind and variables of
+            shared members.
     """
 
-    def __init__(self, graph: Graph, imports: Imports, instance: Callable[[Graph, Mapping[str, str]], Text]) -> None:
+    def __init__(
+        self, graph: Graph, imports: Imports, kinds: Kinds, instance: Callable[[Kind, tuple[str, ...]], Text]
+    ) -> None:
         self.graph = graph
         self.imports = imports
+        self.kinds = kinds
         self.instance = instance
-        self.borrowed = sorted(mentioned(graph))
+        self.borrowed = sorted(kinds.mentioned(graph))
         self.at: dict[str, str] = {name: name for name in self.borrowed}
         self.local: dict[str, str] = {}
         self.copies = {step.path: step.source for step in graph.setup if isinstance(step, Copy)}
@@ -137,7 +142,7 @@ class Members:
     def _before(self, member: Member) -> list[Text]:
         """Variables for the shared members that a member mentions first."""
         lines: list[Text] = []
-        for key in mentioned(member):
+        for key in self.kinds.mentioned(member):
             if key in self.graph.shared and key not in self.at:
                 lines += self._before(self.graph.shared[key])
                 expression = self._expression(key, self.graph.shared[key])
@@ -174,13 +179,16 @@ class Members:
 
     def _new(self, path: str, member: Member) -> Text:
         if isinstance(member, Unit):
-            return constructor(member, self.imports)
+            key = member.text, member.marks
+            known = self.kinds.memory.constructors
+            return self.imports.remember(known, key, lambda imports: constructor(member, imports))
         if not isinstance(member, Graph):
             raise GraphError(
                 f"a {type(member).__name__} of '{self.graph.name}' is not chosen yet: freeze the graph first"
             )
-        if not is_inline(member):
-            return self.instance(member, self.at)
+        kind = self.kinds.of(member)
+        if not kind.inline:
+            return self.instance(kind, tuple([self.at[name] for name in sorted(kind.mentioned)]))
         items = tuple(
             self._tensor(name, child) if isinstance(child, Tensor) else self._expression(f"{path}.{name}", child)
             for name, child in member.members.items()

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 WIDTH = 120
 
@@ -41,8 +41,20 @@ class Block:
     lines: tuple[Text, ...]
 
 
-Text: TypeAlias = str | Slot | Listed | Block | tuple["Text", ...]
-Fill: TypeAlias = Callable[[Slot], str]
+@dataclass(frozen=True)
+class Hole:
+    """The place of a call whose name and arguments are not known yet.
+
+    Attributes:
+        what: what is to be made there.
+        given: arguments that are known.
+    """
+
+    what: Any
+    given: tuple[str, ...]
+
+
+Text: TypeAlias = str | Slot | Hole | Listed | Block | tuple["Text", ...]
 
 
 def call(head: Text, items: Sequence[Text]) -> Text:
@@ -50,63 +62,61 @@ def call(head: Text, items: Sequence[Text]) -> Text:
     return (head, Listed("(", tuple(items), ")"))
 
 
-def slots(text: Text, found: list[Slot] | None = None) -> list[Slot]:
-    """The literals in a text, in order."""
-    into = [] if found is None else found
-    kind = type(text)
-    if kind is Slot:
-        into.append(text)  # type: ignore[arg-type]  # its type was just asked for
-    elif kind is not str:
-        for item in _parts(text):
-            slots(item, into)
-    return into
-
-
-def _parts(text: Text) -> tuple[Text, ...]:
-    if isinstance(text, tuple):
-        return text
-    return text.items if isinstance(text, Listed) else text.lines if isinstance(text, Block) else ()
-
-
-def flat(text: Text, fill: Fill) -> str:
-    """The text in one line."""
-    if isinstance(text, str):
-        return text
-    if isinstance(text, tuple):
-        return "".join([item if type(item) is str else flat(item, fill) for item in text])
-    if isinstance(text, Slot):
-        return fill(text)
-    if isinstance(text, Listed):
-        return text.open + ", ".join([flat(item, fill) for item in text.items]) + text.close
-    return "\n    ".join([text.head, *(flat(line, fill) for line in text.lines)])
-
-
-def laid_out(text: Text, fill: Fill, indent: int = 0, before: int = 0, after: int = 0) -> str:
-    """The text, its lists one item a line where a line would be too long.
+def laid_out(text: Text, indent: int = 0, before: int = 0) -> str:
+    """A text without holes, its lists one item a line where a line would be too long.
 
     Args:
         text: what to lay out.
-        fill: gives a slot's text.
         indent: spaces before further lines.
         before: characters that stand before it in its first line.
-        after: characters that follow it in its last line.
     """
+    return _laid_out(text, indent, before, 0, {})
+
+
+def _laid_out(text: Text, indent: int, before: int, after: int, flat: dict[int, str]) -> str:
+    """The same, where `after` characters follow in the last line; `flat` keeps the one line of each part, by its id."""
     if isinstance(text, Block):
         inner = indent + 4
-        return "\n".join([text.head, *(f"{' ' * inner}{laid_out(line, fill, inner, inner)}" for line in text.lines)])
-    line = flat(text, fill)
+        lines = [f"{' ' * inner}{_laid_out(line, inner, inner, 0, flat)}" for line in text.lines]
+        return "\n".join([text.head, *lines])
+    line = _flat(text, flat)
     if before + len(line) + after <= WIDTH or isinstance(text, (str, Slot)):
         return line
     if isinstance(text, Listed):
         if not text.items:
             return line
         inner = indent + 4
-        items = [laid_out(item, fill, inner, inner, 1) for item in text.items]
-        lines = "".join(f"{' ' * inner}{item},\n" for item in items)
-        return f"{text.open}\n{lines}{' ' * indent}{text.close}"
+        items = "".join([f"{' ' * inner}{_laid_out(item, inner, inner, 1, flat)},\n" for item in text.items])
+        return f"{text.open}\n{items}{' ' * indent}{text.close}"
+    assert isinstance(text, tuple)
+    rest = 0
+    rests: list[int] = []
+    for item in reversed(text):
+        rests.append(rest)
+        if rest < 2:  # more than two characters behind it are looked at in their turn
+            rest = min(rest + len(_flat(item, flat).partition("\n")[0]), 2)
     done = ""
-    for position, item in enumerate(text):
-        rest = sum(len(flat(later, fill).partition("\n")[0]) for later in text[position + 1 :])
+    for item in text:
         start = before + len(done) if "\n" not in done else len(done) - done.rfind("\n") - 1
-        done += laid_out(item, fill, indent, start, min(rest, 2) + after)
+        done += _laid_out(item, indent, start, rests.pop() + after, flat)
     return done
+
+
+def _flat(text: Text, known: dict[int, str]) -> str:
+    """A text in one line."""
+    kind = type(text)
+    if kind is str:
+        return text  # type: ignore[return-value]  # its type was just asked for
+    if isinstance(text, Slot):
+        return text.text
+    line = known.get(id(text))
+    if line is None:
+        if isinstance(text, tuple):
+            line = "".join([item if type(item) is str else _flat(item, known) for item in text])
+        elif isinstance(text, Listed):
+            line = f"{text.open}{', '.join([_flat(item, known) for item in text.items])}{text.close}"
+        else:
+            assert isinstance(text, Block)
+            line = "\n    ".join([text.head, *[_flat(item, known) for item in text.lines]])
+        known[id(text)] = line
+    return line
