@@ -42,8 +42,20 @@ def signature(function: Callable[..., Any]) -> inspect.Signature:
     return inspect.signature(function)
 
 
+@lru_cache(maxsize=1024)
+def _positional(forward: Callable[..., Any]) -> tuple[str, ...]:
+    """The names of the inputs that a forward takes by position; none where it takes any number."""
+    parameters = list(signature(forward).parameters.values())[1:]
+    if any(item.kind is item.VAR_POSITIONAL for item in parameters):
+        return ()
+    return tuple(item.name for item in parameters if item.kind is not item.KEYWORD_ONLY)
+
+
 def names_of(m: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[str]:
     """A name for each proxy in a call's arguments: that of the parameter it is passed for."""
+    plain = _positional(type(m).forward)
+    if not kwargs and len(args) <= len(plain) and all(map(is_traced, args)):
+        return list(plain[: len(args)])
     try:
         bound = signature(type(m).forward).bind(m, *args, **kwargs).arguments
     except (TypeError, ValueError):
@@ -58,6 +70,9 @@ def names_of(m: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> lis
 
 def proxies_in(value: Any) -> Iterator[Any]:
     """The values in a container that only the run knows, in order."""
+    if is_traced(value):
+        yield value
+        return
     found: list[Any] = []
 
     def note(proxy: Any) -> Any:

@@ -26,6 +26,11 @@ class Places:
         self._below: dict[int, dict[int, str]] = {id(root): self._walk(root, self._several)}
         self.known = self._below[id(root)]
 
+    @property
+    def is_tree(self) -> bool:
+        """Whether each module and tensor stands in one place."""
+        return not self._several
+
     def path(self, module: nn.Module, part: object) -> str | None:
         """The path below `module` of one of its parts; None where that does not stand there."""
         whole = self.known.get(id(part))

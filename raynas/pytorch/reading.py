@@ -369,4 +369,4 @@ def place_of(code: types.CodeType) -> str:
 
 def classes_in(values: Iterator[Any]) -> frozenset[type]:
     """The users' classes among those of objects."""
-    return frozenset(type(value) for value in values if not is_foreign(type(value)))
+    return frozenset(cls for cls in set(map(type, values)) if not is_foreign(cls))

@@ -57,6 +57,8 @@ def _between(root: nn.Module, path: str) -> list[nn.Module]:
 
 def shared_modules(root: nn.Module, tracer: Tracer) -> dict[nn.Module, tuple[str, nn.Module]]:
     """Modules that stand in several places: a name for each, and the innermost opened module around all places."""
+    if tracer.places.is_tree:
+        return {}
     places: dict[nn.Module, list[tuple[nn.Module, ...]]] = {}
     names: dict[nn.Module, str] = {}
 
@@ -91,6 +93,8 @@ def shared_modules(root: nn.Module, tracer: Tracer) -> dict[nn.Module, tuple[str
 
 def ties(root: nn.Module, tracer: Tracer, shared: Mapping[nn.Module, Any]) -> dict[nn.Module, list[Step]]:
     """Parameters that two modules hold: an assignment after both are made, in the module around both."""
+    if tracer.places.is_tree:
+        return {}
     owners: dict[int, list[str]] = {}
     modules = modules_in(root)
     inside = tuple(f"{path}." for path, module in modules.items() if module in tracer.opaque)

@@ -8,6 +8,7 @@ import types
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import lru_cache
 from typing import Any
 
 import numpy
@@ -420,7 +421,8 @@ class Tracer(fx.Tracer):
         if id(m) not in self.places.known and not m._parameters and not m._buffers:
             return forward(*args, **kwargs)  # made in forward, and owns nothing: its children may be the model's
         path = self.path_of_module(m)
-        if not _calls_plainly(type(m)):
+        cls: Any = type(m)
+        if not _calls_plainly(cls):
             raise Untraceable(f"calls a {type(m).__name__}, which overrides __call__()")
         if isinstance(m, InputChoice):
             return self._call("choice", path, m.inputs(args), {})
@@ -554,11 +556,11 @@ class Tracer(fx.Tracer):
         try:
             inner_args, inner_kwargs = mapped((args, kwargs), enter)
             given = [item for item in (*inner_args, *inner_kwargs.values()) if not is_traced(item)]
-            before = copied(given)
+            before = copied(given) if given else None
             with nones.guarded(self._asked(m), self._doubt):
                 result = forward(*inner_args, **inner_kwargs)
             self._tested(m)
-            if copied(given) != before:
+            if given and copied(given) != before:
                 raise Untraceable("changes a list or dict that it was passed")
             self.create_node("output", "output", (self.create_arg(result),), {})
             return Body(self.graph, inputs, result)
@@ -610,9 +612,10 @@ class Tracer(fx.Tracer):
             watch.undo()
 
 
-def _calls_plainly(cls: type) -> bool:
+@lru_cache(maxsize=4096)
+def _calls_plainly(cls: Any) -> bool:
     owner = next(base for base in cls.__mro__ if "__call__" in vars(base))
-    return owner.__module__.startswith("torch.")
+    return bool(owner.__module__.startswith("torch."))
 
 
 def _pieces(node: fx.Node) -> int | None:

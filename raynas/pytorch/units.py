@@ -54,8 +54,10 @@ def draws(module: nn.Module) -> bool:
     """Whether a basic unit's constructor takes random numbers."""
     if isinstance(module, CALM):
         return False
-    own = any(tensor is not None for tensor in module._parameters.values())
-    return own or (bool(module._modules) and next(module.parameters(), None) is not None)
+    for tensor in module._parameters.values():
+        if tensor is not None:
+            return True
+    return bool(module._modules) and next(module.parameters(), None) is not None
 
 
 def draws_itself(module: nn.Module) -> bool:
