@@ -15,6 +15,7 @@ from torch import Tensor, nn
 import raynas
 from raynas import LayerChoice, ModelSpace, ValueChoice
 from raynas.errors import Notice, TraceError
+from raynas.graph.simplify import simplify
 from raynas.pytorch import load_module, to_source, trace
 from tests.pytorch.zoo.calls import OptionalInput, StarArguments
 
@@ -242,3 +243,23 @@ def test_a_space_that_stands_for_several_kinds_of_calls_asks_for_example_inputs(
         trace(Space())
     inputs = (X, None) if "mask" in why and "argument" not in why else (X,)
     assert set(trace(Space(), example_inputs=inputs).search_space.default()) <= {"op"}
+
+
+class KeepsTwo(nn.Module):
+    """Lists of which the forward pass uses the first and the last only."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList([nn.Linear(4, 4), nn.Linear(4, 4), nn.Sequential(nn.Linear(4, 4), nn.ReLU())])
+        self.factors = nn.ParameterList([nn.Parameter(torch.full((4,), float(i))) for i in range(3)])
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.layers[2][0](self.layers[0](x)) * self.factors[2] + self.factors[0]
+
+
+def test_a_simplified_model_keeps_the_names_of_what_is_left_of_lists() -> None:
+    graph = trace(KeepsTwo).freeze()
+    whole, simple = load_module(to_source(graph)), load_module(to_source(simplify(graph)))
+    left = {name: tensor for name, tensor in whole.state_dict().items() if ".1." not in name and "s.1" not in name}
+    simple.load_state_dict(left, strict=True)
+    assert torch.equal(simple(torch.ones(2, 4)), whole(torch.ones(2, 4)))

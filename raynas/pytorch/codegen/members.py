@@ -16,7 +16,7 @@ from raynas.pytorch.codegen.guards import calls_in, guarded, needs_guard
 from raynas.pytorch.codegen.likeness import Kind, Kinds
 from raynas.pytorch.codegen.literals import Imports, constructor, literal, quoted
 from raynas.pytorch.codegen.loops import Loop, rolled
-from raynas.pytorch.codegen.paths import written
+from raynas.pytorch.codegen.paths import DICT_OF, DICTS, base_of, written
 from raynas.pytorch.codegen.text import Block, Listed, Slot, Text, call
 
 NUMBER = re.compile(r"_[0-9]+$")
@@ -193,11 +193,12 @@ class Members:
             self._tensor(name, child) if isinstance(child, Tensor) else self._expression(f"{path}.{name}", child)
             for name, child in member.members.items()
         )
-        if member.base in ("torch.nn.ModuleDict", "torch.nn.ParameterDict"):
+        base = base_of(member)
+        if base in DICTS:
             pairs = tuple((quoted(key), ": ", item) for key, item in zip(member.members, items, strict=True))
-            return call(self.imports.name(member.base), [Listed("{", pairs, "}")])
-        if member.base in ("torch.nn.ModuleList", "torch.nn.ParameterList"):
-            return call(self.imports.name(member.base), [Listed("[", items, "]")])
+            return call(self.imports.name(base), [Listed("{", pairs, "}")])
+        if base in DICT_OF:
+            return call(self.imports.name(base), [Listed("[", items, "]")])
         if list(member.members) == [str(i) for i in range(len(items))]:
             return call(self.imports.name(member.base), items)
         named = tuple(("(", quoted(key), ", ", item, ")") for key, item in zip(member.members, items, strict=True))

@@ -8,8 +8,11 @@ from typing import Any
 from raynas.graph import Graph, Member, Shared
 from raynas.graph.graph import children
 from raynas.graph.verify import identifier
+from raynas.pytorch.codegen.inline import is_inline
 from raynas.pytorch.codegen.literals import quoted
 
+DICT_OF = {"torch.nn.ModuleList": "torch.nn.ModuleDict", "torch.nn.ParameterList": "torch.nn.ParameterDict"}
+DICTS = tuple(DICT_OF.values())
 LISTS = ("torch.nn.ModuleList", "torch.nn.Sequential", "torch.nn.ParameterList")
 
 
@@ -25,12 +28,12 @@ def written(graph: Graph, path: str, local: Mapping[str, str] | None = None) -> 
     scope: dict[str, Member] = dict(graph.shared)
     parts = path.split(".") if path else []
     for position, part in enumerate(parts):
-        base = here.base if isinstance(here, Graph) else ""
+        base = base_of(here) if isinstance(here, Graph) else ""
         if position == 0 and local and part in local:
             text = local[part]
         elif base in LISTS and part.isdigit() and isinstance(here, Graph) and _is_numbered(here):
             text += f"[{part}]"
-        elif base == "torch.nn.ModuleDict" and isinstance(here, Graph) and part in here.members:
+        elif isinstance(here, Graph) and part in here.members and (base == DICTS[0] or base != here.base):
             text += f"[{quoted(part)}]"
         elif identifier(part):
             text += f".{part}"
@@ -43,6 +46,15 @@ def written(graph: Graph, path: str, local: Mapping[str, str] | None = None) -> 
             scope.update(found.shared)
         here = found
     return text
+
+
+def base_of(graph: Graph) -> str:
+    """The class of which an opened module is made: a dict where a list has lost some of its members.
+
+    The others keep their names, and so do their weights.
+    """
+    lost = graph.base in DICT_OF and is_inline(graph) and not _is_numbered(graph)
+    return DICT_OF[graph.base] if lost else graph.base
 
 
 def _is_numbered(graph: Graph) -> bool:
