@@ -17,11 +17,15 @@ from raynas.experiment.follow import OnProgress, follow, session
 from raynas.experiment.place import Place
 from raynas.experiment.signals import terminable
 from raynas.experiment.start import Start
-from raynas.search import Ending, EndKind, Loop
+from raynas.search import Ending, EndKind, Loop, RunDefinition
 from raynas.store import Store
 
 if TYPE_CHECKING:
     from raynas.engine.ray_engine import RaySession, RemoteHost
+
+LIGHTNING = ("raynas.evaluator.lightning.classification.", "raynas.evaluator.lightning.regression.")
+AND_ITS_TRAINING = ("raynas.evaluator.lightning.trainer.Trainer", "torch._dynamo.disable")
+"""What a training with these imports only then: Lightning, and torch's compiler, which each optimizer asks for."""
 
 SHOWN = 0.1
 """Seconds between two looks at a search in this process."""
@@ -50,6 +54,7 @@ def conduct_in_ray(place: Place, resources: Resources, verbose: bool, on_progres
         _check(ray, resources)
         remote, name = _hosted(ray, place, Start.mine())
         try:
+            _warm(ray, place, resources)
             return follow(remote, on_progress, mine=True)
         finally:
             remote.end()
@@ -93,6 +98,17 @@ def _hosted(ray: RaySession, place: Place, start: Start) -> tuple[RemoteHost, st
     whole = replace(start, address=ray.address, actor=name, token=ray.token)
     arguments = {"store": place.store, "name": place.name, "artifacts": place.artifacts, "start": whole.to_text()}
     return ray.host("raynas.experiment.hosted:HostedSearch", arguments, name, start.detached), name
+
+
+def _warm(ray: RaySession, place: Place, resources: Resources) -> None:
+    """Have the workers begin while the search is still being made."""
+    with Store.open(place.store, readonly=True, name=place.name) as store:
+        definition = RunDefinition.from_store(store.definition())
+    limits = [limit for limit in (definition.max_trials, definition.max_concurrent) if limit is not None]
+    names = list(definition.trust)
+    if any(name.startswith(LIGHTNING) for name in names):
+        names += AND_ITS_TRAINING
+    ray.warm(resources, min(limits, default=None), names, definition.path)
 
 
 def raise_failure(ending: Ending) -> None:

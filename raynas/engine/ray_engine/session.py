@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import socket
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
 
@@ -18,6 +18,7 @@ from raynas.engine.ray_engine.demand import declare
 from raynas.engine.ray_engine.host import Host
 from raynas.engine.ray_engine.remote import NAMESPACE, RemoteHost
 from raynas.engine.ray_engine.token import asks_for_token, use_token
+from raynas.engine.ray_engine.warming import begin
 from raynas.engine.resources import Resources
 from raynas.errors import ConfigError, ResourceError, SearchError
 
@@ -54,6 +55,7 @@ class RaySession:
         self._guest = address
         self._token = token
         self._own = False
+        self._warming: list[Any] = []
 
     def __enter__(self) -> Self:
         if ray.is_initialized():
@@ -94,6 +96,9 @@ class RaySession:
     ) -> None:
         if self._own:
             ray.shutdown()
+        else:
+            for ref in self._warming:
+                ray.cancel(ref, force=True)
 
     @property
     def address(self) -> str:
@@ -112,6 +117,10 @@ class RaySession:
             ResourceError: no node can run a single one, and none will come that can; it says what there is.
         """
         return room.check(resources)
+
+    def warm(self, resources: Resources, most: int | None, names: Sequence[str], path: Sequence[str]) -> None:
+        """Have this node's workers import what trials will need; the arguments are those of `warming.begin`."""
+        self._warming += begin(resources, most, names, path)
 
     def withdraw(self, name: str) -> None:
         """Take back what the hosted object of this name has asked of the autoscaler, if it could not do so itself."""
