@@ -5,6 +5,7 @@ from __future__ import annotations
 import mmap
 import posixpath
 import uuid
+from functools import lru_cache
 from typing import Any
 
 import fsspec
@@ -12,8 +13,14 @@ import fsspec
 from raynas.errors import StoreError, UnwritableError
 
 
-def _place(uri: str, path: str) -> tuple[Any, str]:
+@lru_cache(16)
+def _root(uri: str) -> tuple[Any, str]:
     fs, root = fsspec.core.url_to_fs(uri)
+    return fs, str(root)
+
+
+def _place(uri: str, path: str) -> tuple[Any, str]:
+    fs, root = _root(uri)
     return fs, posixpath.join(root, path) if path else root
 
 

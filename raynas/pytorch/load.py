@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 import linecache
+import re
+from functools import lru_cache
+from types import CodeType
 
 from torch import nn
 
 from raynas.errors import SourceError
 
 ENTRY = "Model"
+
+PART = re.compile(r"\n\n\n(?=\S)")
+"""Between two statements of a text's outermost level. Where this stands in the middle of one, the part before it does
+not compile."""
+
+PARTS = 1024
+"""So many parts stay compiled: candidates of one space have most of their classes in common."""
 
 
 def load_module(source: str) -> nn.Module:
@@ -22,11 +32,11 @@ def load_module(source: str) -> nn.Module:
     Raises:
         SourceError: the text is not Python, does not define `Model`, or its constructor fails.
     """
-    filename = f"<generated {abs(hash(source)):x}>"
-    linecache.cache[filename] = (len(source), None, source.splitlines(keepends=True), filename)
     namespace: dict[str, object] = {"__name__": "raynas_generated"}
     try:
-        exec(compile(source, filename, "exec"), namespace)
+        for code, lines in _compiled(source):
+            linecache.cache[code.co_filename] = (0, None, lines, code.co_filename)
+            exec(code, namespace)
     except Exception as error:
         raise SourceError(f"the source cannot be run: {type(error).__name__}: {error}") from error
     cls = namespace.get(ENTRY)
@@ -37,3 +47,29 @@ def load_module(source: str) -> nn.Module:
     except Exception as error:
         raise SourceError(f"the source's {ENTRY} cannot be built: {type(error).__name__}: {error}") from error
     return made
+
+
+def _compiled(source: str) -> list[tuple[CodeType, list[str]]]:
+    """The text's parts, one after the other, with the lines of their files."""
+    if "__future__" not in source:  # that would be for all parts
+        try:
+            return [_part(text, line) for text, line in _parts(source)]
+        except SyntaxError:
+            pass  # it is no Python, or two parts are one statement
+    return [_part(source, 0)]
+
+
+def _parts(source: str) -> list[tuple[str, int]]:
+    """Each with the number of lines above it."""
+    parts, line = [], 0
+    for text in PART.split(source):
+        parts.append((text, line))
+        line += text.count("\n") + 3
+    return parts
+
+
+@lru_cache(PARTS)
+def _part(text: str, line: int) -> tuple[CodeType, list[str]]:
+    """A part as a file of its own; there it stands where it does in the whole, so that line numbers are right."""
+    placed = "\n" * line + text
+    return compile(placed, f"<generated {abs(hash(placed)):x}>", "exec"), placed.splitlines(keepends=True)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Literal, TypeVar, overload
 
 from raynas.errors import ConfigError, TransitionError
 from raynas.search_space import Sample
+from raynas.trial.leaders import Leaders
 from raynas.trial.pareto import non_dominated
 from raynas.trial.trial import Trial
 
@@ -69,6 +70,7 @@ class History:
         places: Mapping[int, int],
         firsts: Mapping[Sample, int],
         numbers: Sequence[int],
+        leaders: Leaders,
         known: int | None = None,
         fresh: Mapping[Sample, int] | None = None,
     ) -> None:
@@ -84,6 +86,7 @@ class History:
         self._places = places
         self._firsts = firsts
         self._numbers = numbers
+        self._leaders = leaders
 
     @classmethod
     def of(cls, trials: Sequence[Trial], objectives: Mapping[str, Direction]) -> History:
@@ -137,6 +140,7 @@ class History:
             self._places,
             self._firsts,
             self._numbers,
+            self._leaders,
             self._known,
             {**self._fresh, **new},
         )
@@ -153,7 +157,7 @@ class History:
 
     def top(self, k: int) -> list[Trial]:
         """The k best trained trials (no twins), best first."""
-        return sorted((t for t in self.completed if t.trained), key=lambda t: -self.score(t))[:k]
+        return self._leaders.first(k, len(self.completed))
 
     def pareto(self) -> list[Trial]:
         """The trained trials that no other one dominates on all objectives, in the order in which they ended."""
@@ -179,6 +183,10 @@ def scores(metrics: Mapping[str, float], objectives: Mapping[str, Direction]) ->
         ) from None
 
 
+def _cost(objectives: Mapping[str, Direction], trial: Trial) -> float:
+    return -scores(trial.metrics, objectives)[0]
+
+
 class Ledger:
     """The history's one owner: takes trials as they change, and freezes what it knows in constant time."""
 
@@ -186,7 +194,9 @@ class Ledger:
         self.objectives = dict(objectives)
         self._ended: list[Trial] = []
         self._completed: list[Trial] = []
+        self._leaders = Leaders(self._completed, partial(_cost, self.objectives))
         self._open: dict[int, Trial] = {}
+        self._ordered = True
         self._places: dict[int, int] = {}
         self._firsts: dict[Sample, int] = {}
         self._numbers: list[int] = []
@@ -205,6 +215,7 @@ class Ledger:
             self._numbers.append(trial.number)
         self._latest = max(self._latest, trial.number)
         if not trial.state.ended:
+            self._ordered = self._ordered and (trial.number in self._open or trial.number == self._latest)
             self._open[trial.number] = trial
             return
         self._open.pop(trial.number, None)
@@ -227,15 +238,18 @@ class Ledger:
         return len(self._ended)
 
     def freeze(self) -> History:
-        open_trials = tuple(sorted(self._open.values(), key=lambda trial: trial.number))
+        if not self._ordered:  # as after a resume
+            self._open = dict(sorted(self._open.items()))
+            self._ordered = True
         return History(
             self.objectives,
             Prefix(self._ended),
             Prefix(self._completed),
-            open_trials,
+            tuple(self._open.values()),
             self._best,
             self[self._latest] if len(self) else None,
             self._places,
             self._firsts,
             self._numbers,
+            self._leaders,
         )

@@ -58,29 +58,31 @@ def advance(trial: Trial, event: Event, order: int | None = None) -> Trial:
     except KeyError:
         allowed = ", ".join(kind.__name__ for before, kind in TRANSITIONS if before == trial.state) or "nothing"
         raise TransitionError(f"{_story(trial)}; it can take {allowed} now, not {_named(event)}") from None
-    after = replace(trial, state=state or trial.state)
+    after = state or trial.state
     match event:
         case Waits(twin=twin):
-            return replace(after, twin=twin)
+            return replace(trial, state=after, twin=twin)
         case Answered(twin=twin):
             if not twin.state.ended:
                 raise TransitionError(f"{_story(trial)}; it cannot share a result that is not there: {_story(twin)}")
             shared = {
                 name: getattr(twin, name) for name in ("state", "metrics", "reports", "cause", "message", "weights")
             }
-            return replace(after, **shared, twin=twin.number, order=order, ended=event.time)
+            return replace(trial, **shared, twin=twin.number, order=order, ended=event.time)
         case Rejected(reason=reason):
-            return replace(after, message=reason, cause=None, order=order, ended=event.time)
+            return replace(trial, state=after, message=reason, cause=None, order=order, ended=event.time)
         case Started(attempt=attempt):
-            return replace(after, attempts=attempt, started=event.time, reports=())
+            return replace(trial, state=after, attempts=attempt, started=event.time, reports=())
         case Reported(step=step, metrics=metrics):
-            return replace(after, reports=(*trial.reports, Report(step, metrics)))
+            return replace(trial, state=after, reports=(*trial.reports, Report(step, metrics)))
         case Requeued():
-            return replace(after, reports=(), twin=None, started=None, cause=_worst(trial.cause, event.cause))
+            cause = _worst(trial.cause, event.cause)
+            return replace(trial, state=after, reports=(), twin=None, started=None, cause=cause)
         case Finished() | Stopped():
             last = trial.reports[-1].metrics if trial.reports else {}
             return replace(
-                after,
+                trial,
+                state=after,
                 metrics=event.metrics if isinstance(event, Finished) else last,
                 seconds=event.seconds,
                 weights=event.weights,
@@ -90,7 +92,8 @@ def advance(trial: Trial, event: Event, order: int | None = None) -> Trial:
             )
         case Failed():
             return replace(
-                after,
+                trial,
+                state=after,
                 cause=event.cause,
                 message=event.message,
                 detail=event.detail,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from random import Random
 from typing import Any
 
@@ -106,6 +107,21 @@ def test_frozen_while_the_ledger_grows(seed: int) -> None:
         moments.append((history, told(ledger.freeze())))
     for history, said in moments:
         assert told(history) == said
+
+
+@settings(deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 4), st.booleans(), st.integers(-1, 5)), max_size=40), st.randoms())
+def test_the_best_are_those_of_its_own_moment(ends: list[tuple[int, bool, int]], rng: Random) -> None:
+    ledger = Ledger(ERROR)
+    histories = [ledger.freeze()]
+    for number, (error, twin, k) in enumerate(ends):
+        trial = finished(number, number, error=error, score=0.0)
+        ledger.put(replace(trial, twin=0) if twin and number else trial)
+        histories.append(ledger.freeze())
+        for history in (histories[-1], rng.choice(histories)):
+            trained = [trial for trial in history.completed if trial.twin is None]
+            wanted = sorted(trained, key=lambda trial: trial.metrics["error"])[:k]
+            assert history.top(k) == wanted
 
 
 @settings(deadline=None)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 TASK = 0.05
 """Seconds that a task should take at least: handing one over costs some milliseconds of both sides."""
@@ -34,21 +34,29 @@ class Pace:
         self.ended = 0
         self._most = MOST if batches else 1
         self._last: deque[tuple[float | None, float]] = deque(maxlen=64)
+        self._found: dict[str, float] = {}
 
     def took(self, budget: float | None, seconds: float) -> None:
         """Note that a job with this budget ended after so many seconds."""
         self._last.append((budget, seconds))
         self.ended += 1
+        self._found.clear()
 
     def expected(self, budget: float | None) -> float:
         """Seconds that most jobs with this budget take less than; infinite where that is not known."""
         if budget is None:
-            return _upper([seconds for given, seconds in self._last if given is None])
-        return budget * _upper([seconds / given for given, seconds in self._last if given])
+            return self._known("without", lambda: [seconds for given, seconds in self._last if given is None])
+        return budget * self._known("each", lambda: [seconds / given for given, seconds in self._last if given])
 
     def typical(self) -> float:
         """Seconds that most jobs take less than, whatever their budget."""
-        return _upper([seconds for _, seconds in self._last])
+        return self._known("all", lambda: [seconds for _, seconds in self._last])
+
+    def _known(self, what: str, values: Callable[[], list[float]]) -> float:
+        """Their upper quartile, found once: it is asked for with each proposal."""
+        if what not in self._found:
+            self._found[what] = _upper(values())
+        return self._found[what]
 
     def fill(self, budgets: Sequence[float | None]) -> int:
         """How many of the jobs with these budgets, from the first on, make a whole task; 0: not even all of them."""

@@ -44,7 +44,8 @@ def announce(job: Job) -> None:
     """Have the log say that what follows is this job's."""
     for stream in (sys.stdout, sys.stderr):
         with suppress(OSError, ValueError):  # a user's code may have closed it
-            print(_title(job.trial, job.attempt), file=stream, flush=True)
+            stream.write(f"{_title(job.trial, job.attempt)}\n")
+            stream.flush()
 
 
 def tell_where_when_asked() -> None:
