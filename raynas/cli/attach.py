@@ -11,10 +11,12 @@ from raynas.cli.command import Command, Request
 from raynas.cli.console import out, say
 from raynas.cli.display import Display
 from raynas.cli.runs import fill_afar
-from raynas.cli.search import conclude, interruption
+from raynas.cli.search import conclude, so_far
 
 if TYPE_CHECKING:
     from raynas.experiment.follow import Remote
+    from raynas.experiment.record import Record
+    from raynas.search import Ending
 
 
 def found(request: Request) -> AbstractContextManager[Remote]:
@@ -28,26 +30,43 @@ def found(request: Request) -> AbstractContextManager[Remote]:
 
 def attach(request: Request) -> int:
     from raynas.experiment import Result
-    from raynas.experiment.afar import told
     from raynas.experiment.conduct import raise_failure
-    from raynas.experiment.follow import follow
 
     run = request.given.run
-    with found(request) as remote, Display() as display:
-        say(f"watching '{run}'; Ctrl-C ends the watching, `raynas stop {run}` the search")
+    with Display() as display:
         try:
-            ending = follow(remote, display.show, mine=False)
+            record, ending = _watched(request, display)
         except KeyboardInterrupt:
             display.tell(f"not watching any more; the search goes on: raynas attach {run}")
             return 130
-        result = Result(told(remote))
     try:
         raise_failure(ending)
     except KeyboardInterrupt:
-        say(f"{interruption(display)}: somebody has stopped it")
+        say(f"somebody has stopped it{so_far(record)}")
         return 130
-    conclude(result, None)
+    conclude(Result(record), None)
     return 0
+
+
+def _watched(request: Request, display: Display) -> tuple[Record, Ending]:
+    """What the search has found, and how it ended."""
+    from raynas.experiment import afar
+    from raynas.experiment.follow import follow
+    from raynas.experiment.place import find
+    from raynas.experiment.record import Record
+
+    def begin() -> None:
+        run = request.given.run
+        say(f"watching '{run}'; Ctrl-C ends the watching, `raynas stop {run}` the search")
+
+    if request.given.get("address") is None:
+        place = find(request.given.run, request.given.get("storage_path", "runs"), request.given.get("store"))
+        ending = afar.watch(place, display.show, begin, request.verbose)
+        return Record.read(place), ending
+    with found(request) as remote:
+        begin()
+        ending = follow(remote, display.show, mine=False)
+        return afar.told(remote), ending
 
 
 def stop(request: Request) -> int:

@@ -6,7 +6,7 @@ import time
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TextColumn
+from rich.progress import BarColumn, SpinnerColumn, TextColumn
 from rich.progress import Progress as Bar
 
 from raynas.cli.console import err, interactive
@@ -21,18 +21,21 @@ FIRST, LAST = 2.0, 60.0
 class Display:
     """Shows a search's progress on stderr while it is entered.
 
+    Args:
+        total: how many trials there may be; None: that is not known yet, or there is no limit.
+
     Attributes:
         latest: the newest progress; None where nothing has been shown.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, total: int | None = None) -> None:
         self.latest: Progress | None = None
         self._console = err()
         self._bar: Bar | None = None
         if interactive(self._console):
-            columns = (SpinnerColumn(), BarColumn(20), MofNCompleteColumn(), TextColumn("{task.description}"))
+            columns = (SpinnerColumn(), BarColumn(20), TextColumn("{task.description}"))
             self._bar = Bar(*columns, console=self._console, transient=True)
-            self._task = self._bar.add_task("starting", total=None)
+            self._task = self._bar.add_task("starting", total=total)
         self._next = 0.0
         self._done = -1
 
@@ -50,15 +53,16 @@ class Display:
     def show(self, progress: Progress) -> None:
         """Take note of where the search stands."""
         self.latest = progress
+        total = "" if progress.total is None else f"/{progress.total}"
+        told = f"{progress.done}{total} done, {line(progress)}"
         if self._bar is not None:
-            self._bar.update(self._task, total=progress.total, completed=progress.done, description=line(progress))
+            self._bar.update(self._task, total=progress.total, completed=progress.done, description=told)
             return
         now = time.monotonic()
         if progress.ended or (progress.done != self._done and now >= self._next):
             self._done = progress.done
             self._next = now + min(LAST, max(FIRST, progress.elapsed / 20))
-            total = "" if progress.total is None else f"/{progress.total}"
-            self._console.print(f"{progress.done}{total} done, {line(progress)}", soft_wrap=True)
+            self._console.print(told, soft_wrap=True)
 
     def tell(self, text: str) -> None:
         """Print a line that stays."""

@@ -8,7 +8,7 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from jsonargparse import ArgumentParser
@@ -19,10 +19,11 @@ from raynas.cli.display import Display, duration
 from raynas.cli.submit import submit, without
 from raynas.config import dump, settings
 from raynas.engine import artifacts
-from raynas.errors import ConfigError
+from raynas.errors import ConfigError, RaynasError
 
 if TYPE_CHECKING:
     from raynas.experiment import Experiment, Result
+    from raynas.experiment.record import Record
     from raynas.search import Progress
 
 
@@ -41,15 +42,19 @@ def run(request: Request) -> int:
     )
     if request.given.get("detach"):
         return _detach(experiment, values, request)
-    with _loud(request.verbose), Display() as display, _announced(display, experiment):
+    with (
+        _loud(request.verbose),
+        Display(experiment.max_trials) as display,
+        _announced(display, experiment) as pressed,
+    ):
         record = _Record(experiment, values, display)
         try:
             result = experiment.run(record.show)
         except KeyboardInterrupt:
-            record.interrupted(request)
+            record.interrupted(request, "interrupted" if pressed else "somebody has stopped it")
             return 130
         except SystemExit:
-            record.interrupted(request)
+            record.interrupted(request, "interrupted")
             raise
     if display.latest is None:
         say(
@@ -103,7 +108,7 @@ class _Record:
             _keep(self._experiment, self._values)
         self._display.show(progress)
 
-    def interrupted(self, request: Request) -> None:
+    def interrupted(self, request: Request, what: str) -> None:
         if self._experiment.watching:
             text = f"not watching any more; the search goes on: raynas attach {shlex.quote(self._experiment.name)}"
             self._display.tell(text)
@@ -111,15 +116,18 @@ class _Record:
         command = shlex.join(["raynas", *request.arguments])
         if not self._values.get("name"):
             command += f" --name {self._experiment.name}"
-        self._display.tell(f"{interruption(self._display)}; to go on: {command}")
+        from raynas.experiment.record import Record
+
+        place = self._experiment.place
+        with suppress(RaynasError):
+            what += so_far(Record.read(place)) if place.exists else ""
+        self._display.tell(f"{what}; to go on: {command}")
 
 
-def interruption(display: Display) -> str:
-    """How far a search has come that was interrupted."""
-    latest = display.latest
-    if latest is None:
-        return "interrupted"
-    return f"interrupted after {latest.done}{'' if latest.total is None else f' of {latest.total}'} trials"
+def so_far(record: Record) -> str:
+    """How far a search has come that has ended early."""
+    total = record.definition.max_trials
+    return f" after {record.done}{'' if total is None else f' of {total}'} trials"
 
 
 @contextmanager
@@ -136,11 +144,14 @@ def _loud(verbose: bool) -> Iterator[None]:
 
 
 @contextmanager
-def _announced(display: Display, experiment: Experiment) -> Iterator[None]:
-    """Within it, Ctrl-C is answered at once, as what runs in Ray is given the time to end."""
+def _announced(display: Display, experiment: Experiment) -> Iterator[list[bool]]:
+    """Within it, Ctrl-C is answered at once, as what runs in Ray is given the time to end; gives what was pressed."""
     answers = iter(["stopping when the running trials have ended; Ctrl-C again stops at once", "stopping"])
 
+    pressed: list[bool] = []
+
     def interrupt(number: int, frame: Any) -> None:
+        pressed.append(True)
         answer = None if experiment.watching else next(answers, None)
         if answer is not None:
             display.tell(answer)
@@ -148,8 +159,10 @@ def _announced(display: Display, experiment: Experiment) -> Iterator[None]:
 
     main = threading.current_thread() is threading.main_thread()  # which alone hears signals
     before = signal.signal(signal.SIGINT, interrupt) if experiment.engine == "ray" and main else None
+    if before is None:
+        pressed.append(True)
     try:
-        yield
+        yield pressed
     finally:
         if before is not None:
             signal.signal(signal.SIGINT, before)

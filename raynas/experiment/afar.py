@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from raynas.errors import SearchError
-from raynas.experiment.follow import Remote, reached, session
-from raynas.experiment.place import find
+from raynas.experiment.attach import watch_another
+from raynas.experiment.follow import OnProgress, Remote, reached, session
+from raynas.experiment.place import Place, find
 from raynas.experiment.record import Record
-from raynas.experiment.start import going_on
+from raynas.experiment.start import Start, going_on
+from raynas.search import Ending
 from raynas.store import Store
 
 ANSWER = 30.0
@@ -44,18 +46,51 @@ def searching(
             yield remote
         return
     place = find(run, storage_path, store)
+    start = _start_of(place)
+    with reached(start, verbose) as remote_or_none:
+        if remote_or_none is None:
+            raise _silent(place, start)
+        yield remote_or_none
+
+
+def watch(place: Place, on_progress: OnProgress, found: Callable[[], None], verbose: bool = False) -> Ending:
+    """Watch the search of a run whose store can be reached from here, to its end.
+
+    Args:
+        place: the run's.
+        on_progress: is shown where the search stands.
+        found: is called before that.
+        verbose: whether Ray may print.
+
+    Raises:
+        SearchError: nobody searches it.
+        KeyboardInterrupt: the watching was ended.
+    """
+    start = _start_of(place)
+    ending = watch_another(place, on_progress, lambda _: found(), verbose)
+    if ending is None:
+        raise _silent(place, start)
+    return ending
+
+
+def _start_of(place: Place) -> Start:
     with Store.open(place.store, readonly=True, name=place.name) as opened:
         start, ended = going_on(opened), opened.ended()
     if start is None:
         how = f"it has ended ({ended.partition(': ')[2] or ended})" if ended else "it was cut off"
         raise SearchError(f"nobody searches run '{place.name}', {how}: `raynas search` goes on with it")
-    with reached(start, verbose) as remote_or_none:
-        if remote_or_none is None:
-            raise SearchError(
-                f"run '{place.name}' was searched by {start.describe()}, where nobody answers: "
-                "`raynas search` goes on with it"
-            )
-        yield remote_or_none
+    return start
+
+
+def _silent(place: Place, start: Start) -> SearchError:
+    """The error that nobody answers; of a search that has ended meanwhile, that."""
+    try:
+        _start_of(place)
+    except SearchError as ended:
+        return ended
+    return SearchError(
+        f"run '{place.name}' was searched by {start.describe()}, where nobody answers: `raynas search` goes on with it"
+    )
 
 
 def record_from(run: str, address: str, verbose: bool = False) -> Record:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from raynas import plugins, serializer
 from raynas.engine import Resources, artifacts
 from raynas.engine.travel import pack
-from raynas.errors import ConfigError, Notice, RaynasError, SampleError, SearchError
+from raynas.errors import ConfigError, Notice, RaynasError, RunMismatchError, SampleError, SearchError
 from raynas.evaluator import Evaluator
 from raynas.experiment.assembly import MakeEngine
 from raynas.experiment.attach import watch_another
@@ -27,14 +27,14 @@ from raynas.experiment.luggage import put_away
 from raynas.experiment.place import Place, place, texts_path
 from raynas.experiment.result import Result
 from raynas.experiment.signals import TERMINATED, Terminated, terminable
-from raynas.experiment.start import Start
+from raynas.experiment.start import Start, going_on
 from raynas.experiment.user_code import code_digest
 from raynas.graph import GraphSpace
 from raynas.pytorch import module_texts, trace
 from raynas.pytorch.constraints import Constraint, validate
 from raynas.pytorch.inputs import describe
 from raynas.search import EndKind, RunDefinition, changes
-from raynas.search.definition import CHANGEABLE
+from raynas.search.definition import CHANGEABLE, OF_THIS_START
 from raynas.search_space import SearchSpace
 from raynas.serializer import Bytes
 from raynas.store import Store
@@ -298,8 +298,7 @@ class Experiment:
             self.place.make()
             with Store.create(self.place.store, definition.to_store(), self.name, self._put_away(pickles)) as store:
                 store.new_epoch(self._start().to_text())
-            self._keep_texts(definition)
-            artifacts.write(self.place.folder, "space.json", self.graph_space.to_json().encode())
+            self._keep(definition)
             return True
         if self._changes(definition) is None or (self.engine == "ray" and self._watched(definition, show)):
             return False
@@ -313,8 +312,15 @@ class Experiment:
             epoch = store.new_epoch(self._start().to_text())
             for name, data in self._put_away(pickles).items():
                 store.attach(name, data)
-            store.update_definition(epoch, changed)
-        self._keep_texts(definition)
+            if changed.keys() <= {*CHANGEABLE, *OF_THIS_START}:
+                store.update_definition(epoch, changed)
+            else:
+                if not _blank(store):  # its last start was still at it
+                    changes(RunDefinition.from_store(known), definition, self.name)
+                text = f"run '{self.name}' had not finished a single trial: it begins anew, as it is asked now"
+                warnings.warn(text, Notice, stacklevel=3)
+                store.begin_anew(epoch, changed)
+        self._keep(definition)
         return True
 
     def _check_room(self) -> None:
@@ -325,10 +331,19 @@ class Experiment:
         return Start.mine(in_ray=self.engine == "ray")
 
     def _changes(self, definition: RunDefinition) -> dict[str, str] | None:
-        """What of the run's definition changes with this start; None where the run has ended."""
+        """What of the run's definition changes with this start; None where the run has ended.
+
+        That is all of it where something changes that must not, but nothing would be lost by it.
+        """
         with Store.open(self.place.store, readonly=True, name=self.name) as store:
             before = RunDefinition.from_store(store.definition())
-            changed = changes(before, definition, self.name)
+            try:
+                changed = changes(before, definition, self.name)
+            except RunMismatchError:
+                start = going_on(store)
+                if (start is not None and start.may_live) or not _blank(store):
+                    raise
+                return definition.to_store()
             return None if self._has_ended(store, before) else changed
 
     def _watched(self, definition: RunDefinition, show: OnProgress | None) -> bool:
@@ -374,8 +389,9 @@ class Experiment:
     def _put_away(self, pickles: Mapping[str, Bytes]) -> dict[str, bytes]:
         return put_away(pickles, self.place.artifacts)
 
-    def _keep_texts(self, definition: RunDefinition) -> None:
-        """Keep the user's modules as they are now, so that an export writes what was trained."""
+    def _keep(self, definition: RunDefinition) -> None:
+        """Keep the space, and the user's modules as they are now, so that an export writes what was trained."""
+        artifacts.write(self.place.folder, "space.json", definition.space.encode())
         evaluator = definition.evaluator
         own = [*serializer.trusted_modules(evaluator), *serializer.pickled_names(evaluator)]
         texts = module_texts([*self.graph_space.units(), *own])
@@ -390,6 +406,12 @@ class Experiment:
         trained = (TrialState.FINISHED, TrialState.STOPPED, TrialState.FAILED)
         done = sum(trial.state in trained and trial.twin is None for trial in store.trials(brief=True))
         return self.max_trials is not None and done >= self.max_trials
+
+
+def _blank(store: Store) -> bool:
+    """Whether a run has no result at all."""
+    states = store.count_by_state()
+    return not states[TrialState.FINISHED] and not states[TrialState.STOPPED]
 
 
 def _document(value: Any, name: str, pickles: dict[str, Bytes]) -> str:

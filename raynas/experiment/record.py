@@ -9,7 +9,7 @@ from typing import Self
 from raynas.experiment.place import Place
 from raynas.search import RunDefinition
 from raynas.store import Epoch, Store
-from raynas.trial import Trial
+from raynas.trial import Trial, TrialState
 
 
 @dataclass(frozen=True)
@@ -29,6 +29,12 @@ class Record:
     trials: Sequence[Trial]
     ended: str | None
     epoch: Epoch | None
+
+    @property
+    def done(self) -> int:
+        """How many trials were trained and have ended."""
+        trained = (TrialState.FINISHED, TrialState.STOPPED, TrialState.FAILED)
+        return sum(trial.state in trained and trial.twin is None for trial in self.trials)
 
     @classmethod
     def read(cls, place: Place) -> Self:

@@ -20,7 +20,7 @@ from raynas.store.reading import read_rows
 from raynas.store.records import Attachment, Epoch
 from raynas.store.rows import STATES, definition_texts, trials_of, unpacked
 from raynas.store.schema import attachments, definitions, runs, sources, trials
-from raynas.store.writing import Written, attach, put, write_sources, write_trials
+from raynas.store.writing import Written, attach, clear, put, write_sources, write_trials
 from raynas.trial import Trial, TrialState
 
 T = TypeVar("T")
@@ -122,6 +122,16 @@ class Store:
         def write(connection: Connection) -> None:
             for key, text in texts.items():
                 put(connection, definitions, definitions.c.key, self._run, {"key": key, "text": text})
+
+        self._write(epoch, write)
+
+    def begin_anew(self, epoch: int, definition: Mapping[str, Any]) -> None:
+        """Forget all trials, and have the run asked something else."""
+        texts = definition_texts(definition)
+
+        def write(connection: Connection) -> None:
+            clear(connection, self._run, texts)
+            self._written = None
 
         self._write(epoch, write)
 

@@ -11,7 +11,7 @@ from sqlalchemy import Column, Connection, Table, bindparam, delete, func, inser
 
 from raynas.store.reading import read_words
 from raynas.store.rows import TRIAL_COLUMNS, Words, packed, report_rows, trial_row
-from raynas.store.schema import attachments, details, reports, sources, trials, words
+from raynas.store.schema import attachments, definitions, details, reports, sources, trials, words
 from raynas.trial import Trial
 
 T = TypeVar("T")
@@ -126,6 +126,13 @@ def write_sources(connection: Connection, run: int, texts: Mapping[str, str]) ->
         rows = [{"run": run, "fingerprint": key, "data": packed(texts[key])} for key in some if key not in there]
         if rows:
             connection.execute(INSERT[sources], rows)
+
+
+def clear(connection: Connection, run: int, texts: Mapping[str, str]) -> None:
+    """Leave nothing of a run but what it is asked, now by these texts."""
+    for table in (trials, reports, details, sources, words, definitions):
+        connection.execute(delete(table).where(table.c.run == run))
+    connection.execute(insert(definitions), [{"run": run, "key": key, "text": text} for key, text in texts.items()])
 
 
 def put(connection: Connection, table: Table, key: Column[str], run: int, row: Mapping[str, Any]) -> None:

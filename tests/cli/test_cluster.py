@@ -94,7 +94,7 @@ def test_a_search_is_left_to_a_cluster_watched_and_stopped(cluster: Standing, fo
     assert watcher.stderr is not None and "watching 'left'" in watcher.stderr.readline()
     said = raynas(cluster, elsewhere, "stop", "left", "--address", cluster.dashboard)
     assert said.returncode == 0 and "run 'left' has ended: it was stopped\n" in said.stdout, said
-    assert watcher.wait(60) == 130 and "interrupted after" in watcher.stderr.read()
+    assert watcher.wait(60) == 130 and "somebody has stopped it after" in watcher.stderr.read()
     wait_until(lambda: not hosts(cluster))
     said = raynas(cluster, folder, "stop", "left")
     assert said.returncode == 2 and "it has ended (it was stopped)" in said.stderr, said

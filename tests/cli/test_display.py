@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from dataclasses import replace
 
 import pytest
@@ -65,10 +66,11 @@ def test_a_terminal_has_a_bar(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TERM", "xterm-256color")
     monkeypatch.setenv("COLUMNS", "100")
     monkeypatch.setattr("sys.stderr", terminal)
-    with Display() as shown:
+    with Display(40) as shown:
         shown.show(OLD)
         shown.tell("by the way")
     text = terminal.getvalue()
+    assert "starting" in text and "?" not in re.sub(r"\x1b\[[?0-9;]*[A-Za-z]", "", text)
     assert "12/40" in text.replace("\x1b[32m", "").replace("\x1b[0m", "")
     assert "best 0.9877" in text
     assert "by the way\n" in text

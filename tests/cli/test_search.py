@@ -10,6 +10,7 @@ from command_line import Raynas
 
 from raynas.config import read
 from raynas.store import Store
+from raynas.trial import TrialState
 
 
 def trained(folder: Path) -> int:
@@ -49,6 +50,19 @@ def test_a_finished_run_says_so_and_trains_nothing(raynas: Raynas) -> None:
     assert Path("log").read_text() == log
     assert Path("runs/one/search.db").read_bytes() == database
     assert said.out.split(", best")[1] == first.out.split(", best")[1]
+
+
+def test_what_has_not_finished_a_trial_may_be_asked_otherwise(raynas: Raynas) -> None:
+    first = ("search", "tiny.yaml", "--name", "one")
+    assert "the objective 'skore' is not among" in raynas(*first, "--objective", "skore").error
+    said = raynas(*first)
+    assert said.status == 0 and "note: run 'one' had not finished a single trial: it begins anew" in said.err
+    assert trained(Path("runs/one")) == 6 and read("runs/one/config.yaml")["objective"] == "score"
+    with Store.open("runs/one/search.db", readonly=True) as store:
+        assert {trial.state for trial in store.trials()} == {TrialState.FINISHED}
+        assert [trial.number for trial in store.trials()] == list(range(len(store.trials())))
+    assert "run 'one' was begun otherwise (objectives." in raynas(*first, "--objective", "skore").error
+    assert trained(Path("runs/one")) == 6
 
 
 def test_the_same_name_goes_on(raynas: Raynas) -> None:

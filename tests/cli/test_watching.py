@@ -1,0 +1,63 @@
+"""Others who watch a search hear how it ended, whatever becomes of its Ray at the same moment."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from command_line import TINY
+
+from raynas.store import Store
+
+
+def begun(folder: Path, *line: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "raynas", *line],
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def read_until(process: subprocess.Popen[str], words: str) -> None:
+    assert process.stdout is not None
+    said = []
+    while words not in (line := process.stdout.readline()):
+        assert line, said
+        said.append(line)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("how", ["Ctrl-C", "the end"])
+def test_watchers_are_told_the_end_and_how_far_it_had_come(tmp_path: Path, how: str) -> None:
+    text = TINY.replace("engine: local", "engine: ray").replace("{fn: tiny.judge}", "{fn: tiny.judge_slowly}")
+    trials = "500" if how == "Ctrl-C" else "60"
+    (tmp_path / "tiny.yaml").write_text(text.replace("max_trials: 6", f"max_trials: {trials}\ndedup: false"))
+    line = ("search", "tiny.yaml", "--name", "one", "--evaluator.seconds", "0.3")
+    processes = [begun(tmp_path, *line)]
+    try:
+        read_until(processes[0], " running, ")
+        processes += [begun(tmp_path, *line), begun(tmp_path, "attach", "one")]
+        for watcher, words in zip(processes[1:], ("is searched already", "watching 'one'"), strict=True):
+            read_until(watcher, words)
+        if how == "Ctrl-C":
+            os.killpg(processes[0].pid, signal.SIGINT)
+        said = [process.communicate(timeout=90)[0] for process in processes]
+    finally:
+        for process in processes:
+            process.kill()
+    with Store.open(tmp_path / "runs" / "one" / "search.db", readonly=True) as store:
+        done = sum(trial.state.ended for trial in store.trials())
+    for process, text in zip(processes, said, strict=True):
+        last = text.splitlines()[-1]
+        if how == "Ctrl-C":
+            what = "interrupted" if process is processes[0] else "somebody has stopped it"
+            assert process.returncode == 130 and last.startswith(f"{what} after {done} of 500 trials"), said
+        else:
+            assert process.returncode == 0 and "\n60 trials" in text, said
