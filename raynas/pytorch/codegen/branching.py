@@ -32,11 +32,12 @@ class _Line:
 class Branching(Forward):
     """Writes the body of one forward pass with branches.
 
-    Two values may have one variable where they are never both alive in one mode.
+    Two values may have one variable where they are never both alive in one mode, or are then the same.
 
     Attributes:
         uses: of each value, where it is used and in which modes, by the node's id.
         found: the statements.
+        held: the values that have a variable, by the nodes' ids.
         left: selects that are not computed: their values are returned where they are.
         partners: by the id of a value that a select uses, which one.
         kept: the variable that the first of a select's values got, by the select's id.
@@ -46,6 +47,7 @@ class Branching(Forward):
 
     def lines(self) -> tuple[list[str], list[Text]]:
         self.found: list[_Line] = []
+        self.held: dict[str, list[int]] = {}
         self.kept: dict[int, str] = {}
         self.partners: dict[int, Node] = {}
         for node in self.graph.nodes:
@@ -86,6 +88,9 @@ class Branching(Forward):
     def _assigned(self, node: Node, position: int) -> Iterator[_Line]:
         """The lines that give a select's two values one variable."""
         names = [self.names.get(id(arg)) if isinstance(arg, Node) else None for arg in node.args]
+        if names[0] is not None and names[0] == names[1]:
+            self._bind(node, names[0])
+            return
         free = [name for name in names if name is not None and self._is_free(name, position, node.when)]
         name = free[0] if free else self._fresh(next((name for name in names if name is not None), "value"))
         lines = [
@@ -94,8 +99,6 @@ class Branching(Forward):
             if mine != name
         ]
         self._bind(node, name)
-        if len(lines) == 2 and lines[0].text == lines[1].text:
-            lines = [_Line(node.when, lines[0].text)]
         yield from lines
 
     def _nested(self) -> set[int]:
@@ -129,12 +132,16 @@ class Branching(Forward):
                 self.uses[id(used)] += [(place, (*when, *modes)) for place, when in places]
 
     def _ends(self, earlier: Node, node: Node, position: int) -> bool:
-        return not any(later > position and _meet(when, node.when) for later, when in self.uses[id(earlier)])
+        return self._is_free(self.names[id(earlier)], position, node.when)
+
+    def _bind(self, node: Node, name: str) -> None:
+        super()._bind(node, name)
+        self.held.setdefault(name, []).append(id(node))
 
     def _is_free(self, name: str, position: int, when: When) -> bool:
         """Whether a variable holds nothing that is used after a position."""
-        held = [key for key, other in self.names.items() if other == name]
-        return not any(later > position and _meet(modes, when) for key in held for later, modes in self.uses[key])
+        uses = (use for key in self.held.get(name, ()) for use in self.uses[key])
+        return not any(later > position and _meet(modes, when) for later, modes in uses)
 
     def _name(self, node: Node, position: int) -> str:
         partner = self.partners.get(id(node))
