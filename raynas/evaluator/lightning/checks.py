@@ -40,10 +40,17 @@ def recipe_of(
     decay = {"weight_decay": weight_decay} if weight_decay or "weight_decay" in takes else {}
     complete = {"lr": learning_rate, **decay, **(arguments or {})}
     try:
-        factory([nn.Parameter(torch.zeros(1))], **complete)
+        _light(factory)([nn.Parameter(torch.zeros(1))], **complete)
     except (TypeError, ValueError) as error:
         raise ConfigError(f"the optimizer {name_of(factory)} does not take {complete} ({error})") from None
     return Recipe(criterion, factory, complete, scheduler, horizon)
+
+
+def _light(factory: Any) -> Any:
+    """The optimizer without torch's shield against its compiler, which imports that when the first one is made."""
+    if not (isinstance(factory, type) and issubclass(factory, torch.optim.Optimizer)):
+        return factory
+    return type(factory.__name__, (factory,), {"add_param_group": inspect.unwrap(factory.add_param_group)})
 
 
 def _named(optimizer: Any) -> Any:

@@ -1,3 +1,6 @@
+import subprocess
+import sys
+
 import pytest
 import torch
 from torch import nn
@@ -43,3 +46,11 @@ def test_the_optimizer_gets_what_it_takes() -> None:
     assert isinstance(recipe_of(nn.MSELoss, "LBFGS", 1, 0.0, None, None, 1).optimizer([weight]), torch.optim.LBFGS)
     with pytest.raises(ConfigError, match="does not take"):
         recipe_of(nn.MSELoss, torch.optim.Adam, 0.1, 0.0, {"betas": (2.0, 3.0)}, None, 1)
+
+
+def test_to_check_an_optimizer_imports_no_compiler() -> None:
+    program = (
+        "import sys, torch; from raynas.evaluator.lightning.checks import recipe_of; "
+        "recipe_of(torch.nn.MSELoss, 'Adam', 0.1, 0.0, None, None, 1); sys.exit('torch._dynamo' in sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True)
