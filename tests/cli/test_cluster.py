@@ -188,3 +188,69 @@ def test_a_submitted_search_resumes_after_it_was_stopped(cluster: Standing, tmp_
     assert sum(trial.trained for trial in trials) == 14
     assert len({trial.key.code for trial in trials}) == 1, "a comment has changed the digest of the code"
     assert len(log.read_text().splitlines()) <= 14 + 2, "what had ended was trained again"
+
+
+ASKED = """
+import ray
+from ray.autoscaler._private.constants import AUTOSCALER_RESOURCE_REQUEST_CHANNEL
+from ray.experimental.internal_kv import _internal_kv_get
+ray.init("auto", log_to_driver=False, logging_level="ERROR")
+print((_internal_kv_get(AUTOSCALER_RESOURCE_REQUEST_CHANNEL) or b"[]").decode(), ray.available_resources().get("CPU"))
+"""
+
+
+def asked(cluster: Standing) -> str:
+    """What the autoscaler is asked for, and how many CPUs are free."""
+    line = [sys.executable, "-c", ASKED]
+    environment = cluster.environment(RAY_ADDRESS=cluster.address)
+    return subprocess.run(line, env=environment, capture_output=True, text=True, timeout=60).stdout.strip()
+
+
+def test_a_search_that_is_submitted_in_rays_own_words_leaves_nothing_when_it_is_stopped(
+    cluster: Standing, folder: Path
+) -> None:
+    log, runs = folder / "log", folder / "elsewhere"
+    ray = [sys.executable, "-m", "ray.scripts.scripts", "job"]
+    words = ("raynas", "search", "tiny.yaml", "--name", "own", "--storage_path", str(runs), "--max_concurrent", "2")
+    submit = [*ray, "submit", "--address", cluster.dashboard, "--working-dir", ".", "--", *words]
+    before = set(cluster.commands())
+
+    def submitted(*more: str) -> subprocess.Popen[str]:
+        streams = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+        return subprocess.Popen([*submit, *more], env=cluster.environment(), cwd=folder, text=True, **streams)  # type: ignore[call-overload, no-any-return]
+
+    first = submitted("--max_trials", "60", "--evaluator.seconds", "1")
+    try:
+        wait_until(lambda: (log.exists() and len(log.read_text().splitlines()) >= 4) or first.poll() is not None, 120)
+        assert first.poll() is None, first.communicate()
+        assert asked(cluster) == '[{"CPU": 1}, {"CPU": 1}] None'
+        (job,) = {job for job in listed(cluster) if "--name own" in job}
+        stop = [*ray, "stop", "--address", cluster.dashboard, job.split()[0]]
+        subprocess.run(stop, env=cluster.environment(), check=True, capture_output=True, timeout=60)
+        out, _ = first.communicate(timeout=60)
+    finally:
+        first.kill()
+    assert "interrupted after" in out and "Traceback" not in out, out
+    wait_until(lambda: not hosts(cluster) and not [c for c in cluster.commands() if c.startswith("ray::raynas")], 20)
+    wait_until(lambda: not [c for c in cluster.commands() if "--name own" in c and c not in before], 20)
+    assert asked(cluster) == "[] 2.0", "something is still taken, or asked for"
+    begun = len(log.read_text().splitlines())
+
+    again = submitted("--max_trials", str(begun), "--evaluator.seconds", "1")
+    out, _ = again.communicate(timeout=120)
+    assert again.returncode == 0 and f"{begun} trials in 0:" in out, out
+    assert len(log.read_text().splitlines()) <= begun + 2, "what had ended was trained again"
+
+
+LISTED = """
+from ray.job_submission import JobSubmissionClient
+for job in JobSubmissionClient(ADDRESS).list_jobs():
+    print(job.submission_id, job.entrypoint)
+"""
+
+
+def listed(cluster: Standing) -> list[str]:
+    """The id and the command of each job."""
+    line = [sys.executable, "-c", LISTED.replace("ADDRESS", repr(cluster.dashboard))]
+    done = subprocess.run(line, env=cluster.environment(), capture_output=True, text=True, timeout=60)
+    return done.stdout.splitlines()
