@@ -13,6 +13,9 @@ INPLACE_AT = {
 }
 """Where `inplace` stands among a constructor's arguments, unless it is the second."""
 
+INDICES_AT = {f"torch.nn.{kind}Pool{d}d": at for kind, at in (("Max", 4), ("AdaptiveMax", 1)) for d in (1, 2, 3)}
+"""Where `return_indices` stands among a constructor's arguments."""
+
 
 class Nature(NamedTuple):
     """What is known of a unit; nothing is assumed of one that is not torch's own.
@@ -47,7 +50,7 @@ def nature(unit: Unit) -> Nature:
         stateless=stateless,
         twin=stateless and target not in kinds.RANDOM and not writes,
         fresh=target in kinds.FRESH,
-        maps=target in kinds.MAPS and not unit.kwargs.get("return_indices"),
+        maps=target in kinds.MAPS and not gives_indices(unit),
         identity=target == kinds.IDENTITY,
         keeps_zero=keeps_zero(unit),
         keeps_shape=keeps_shape(unit),
@@ -66,12 +69,18 @@ def in_place(unit: Unit) -> bool:
     return known and bool(argument(unit, INPLACE_AT.get(name, 1), "inplace", False))
 
 
+def gives_indices(unit: Unit) -> bool:
+    """Whether a pooling returns two tensors."""
+    at = INDICES_AT.get(unit.target)
+    return at is not None and bool(argument(unit, at, "return_indices", False))
+
+
 def keeps_zero(unit: Unit) -> bool:
     """Whether a unit without parameters makes zeros of zeros."""
     if unit.target == "torch.nn.Hardtanh":
         return not unit.args and not unit.kwargs
     if unit.target in kinds.POOLS:
-        return not argument(unit, 9, "return_indices", False)
+        return not gives_indices(unit)
     dropout = unit.target in ("torch.nn.Dropout", "torch.nn.Dropout1d", "torch.nn.Dropout2d", "torch.nn.Dropout3d")
     activation = unit.target in kinds.ACTIVATIONS_KEEP_ZERO
     return activation or dropout or unit.target in kinds.ZEROS or unit.target == kinds.IDENTITY

@@ -48,7 +48,7 @@ def text_of(value: Any) -> str:
     if isinstance(value, Written):
         return value.text
     if isinstance(value, dict):
-        return "{" + ",".join([f"{key}={text_of(value[key])}" for key in sorted(value, key=repr)]) + "}"
+        return "{" + ",".join([f"{text_of(key)}={text_of(value[key])}" for key in sorted(value, key=repr)]) + "}"
     return repr(value) if isinstance(value, bool | int | float | str) else repr(Encoder({})(value))
 
 
@@ -57,7 +57,7 @@ def text_with(value: Any, of: Callable[[Any], str]) -> str:
     if isinstance(value, tuple | list):
         return f"{type(value).__name__}[{','.join([text_with(item, of) for item in value])}]"
     if isinstance(value, dict):
-        return "{" + ",".join([f"{key}={text_with(value[key], of)}" for key in sorted(value, key=repr)]) + "}"
+        return "{" + ",".join([f"{text_of(key)}={text_with(value[key], of)}" for key in sorted(value, key=repr)]) + "}"
     if isinstance(value, slice):
         return f"slice[{','.join([text_with(part, of) for part in (value.start, value.stop, value.step)])}]"
     return of(value)

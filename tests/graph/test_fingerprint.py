@@ -109,6 +109,24 @@ def test_joined_tuples_are_not_taken_for_sums():
     assert net(False) != net(True)
 
 
+@pytest.mark.parametrize(
+    "kinds",
+    [
+        [Unit("torch.nn.MaxPool2d", (size, 2, 0, 1, True)) for size in (2, 3)],
+        [Unit("torch.nn.MaxPool1d", (size,), {"return_indices": True}) for size in (2, 3)],
+        [Unit("torch.nn.AdaptiveMaxPool2d", (size, True)) for size in (2, 3)],
+    ],
+    ids=["by place", "by name", "adaptive"],
+)
+def test_pairs_of_values_and_indices_are_joined_in_their_order(kinds):
+    def net(kinds):
+        return fingerprint(
+            lambda g, x: g.add("function", "operator.add", [call(g, f"p{i}", kind, x) for i, kind in enumerate(kinds)])
+        )
+
+    assert net(kinds) != net(kinds[::-1])
+
+
 def test_arguments_count():
     kinds = [Unit("torch.nn.Conv2d", (4, 4, 1), {"bias": b, "stride": s}) for b in (True, False) for s in (1, 2, 1.0)]
     assert len({fingerprint(lambda g, x, k=k: call(g, "a", k, x)) for k in kinds}) == 6

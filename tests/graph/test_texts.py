@@ -12,7 +12,7 @@ VALUES = st.recursive(
     lambda inner: st.one_of(
         st.lists(inner, max_size=2),
         st.lists(inner, max_size=2).map(tuple),
-        st.dictionaries(st.sampled_from("ab"), inner, max_size=2),
+        st.dictionaries(st.sampled_from(["a", "b", "1", 1, "None", None, "a=1,b", "(2,)", (2,)]), inner, max_size=2),
     ),
     max_leaves=4,
 )
@@ -31,6 +31,11 @@ def same(left, right):
 @given(VALUES, VALUES)
 def test_two_values_have_one_text_exactly_if_they_are_equal(left, right):
     assert (text_of(left) == text_of(right)) == same(left, right)
+
+
+def test_a_key_is_told_from_its_name():
+    assert len({text_of({key: 1}) for key in (1, "1", None, "None", (2,), "(2,)")}) == 6
+    assert text_of({"a=1,'b'": 1}) != text_of({"a": 1, "b": 1}) != text_of({"a=1,b": 1})
 
 
 @given(st.lists(VALUES, max_size=2), st.lists(VALUES, max_size=2))
