@@ -20,10 +20,12 @@ class Value(NamedTuple):
     Attributes:
         shape: values with the same one have the same shape and dtype.
         zero: whether every element is surely zero.
+        floats: whether its elements are surely floats, or complex.
     """
 
     shape: object
     zero: bool = False
+    floats: bool = False
 
 
 @dataclass
@@ -34,7 +36,7 @@ class _Facts:
     makes_zeros: bool | None = None
     passed: tuple[int | None] | None = None
     writes: tuple[bool, bool] | None = None
-    results: dict[tuple[Any, ...], tuple[int | None, bool]] = field(default_factory=dict)
+    results: dict[tuple[Any, ...], tuple[int | None, bool, bool]] = field(default_factory=dict)
 
 
 class Abstract:
@@ -186,7 +188,8 @@ class Abstract:
         return Value(object())
 
     def _selected(self, one: Value, other: Value) -> Value:
-        return Value(one.shape if one.shape is other.shape else object(), one.zero and other.zero)
+        shape = one.shape if one.shape is other.shape else object()
+        return Value(shape, one.zero and other.zero, one.floats and other.floats)
 
     def _first(self, node: Node) -> Value:
         return self[node.args[0]] if node.args else Value(object())
@@ -198,7 +201,9 @@ class Abstract:
         nature = unit.nature
         if nature.identity:
             return first
-        return Value(first.shape if nature.keeps_shape else object(), first.zero and nature.keeps_zero)
+        kept = nature.keeps_shape and (first.floats or not nature.promotes)
+        floats = nature.fresh or (nature.keeps_shape and first.floats)
+        return Value(first.shape if kept else object(), first.zero and nature.keeps_zero, floats)
 
     def _opened(self, node: Node) -> Value:
         member, scope = self.member(node)
@@ -212,12 +217,14 @@ class Abstract:
             if len(node.args) == 2 and not node.kwargs:
                 second = self[node.args[1]]
                 if first.shape is second.shape:
-                    return Value(first.shape, first.zero and second.zero)
+                    return Value(first.shape, first.zero and second.zero, first.floats or second.floats)
         elif target == "torch.zeros_like":
             changed = len(node.args) > 1 or set(node.kwargs) - {"requires_grad"}
-            return Value(object() if changed else first.shape, zero=True)
+            return Value(object() if changed else first.shape, True, first.floats and not changed)
         elif target in kinds.ELEMENTWISE and not node.kwargs:
-            return Value(first.shape, first.zero and target in kinds.ELEMENTWISE_KEEP_ZERO)
+            kept = target != "torch.abs" and (first.floats or target not in kinds.PROMOTING)  # abs: of complex, floats
+            zero = first.zero and target in kinds.ELEMENTWISE_KEEP_ZERO
+            return Value(first.shape if kept else object(), zero, first.floats)
         return Value(object())
 
 
@@ -274,7 +281,7 @@ def _result(graph: Graph, scope: Mapping[str, Member], inputs: list[Value]) -> V
         if not any(value.shape is shape for shape in shapes):
             shapes.append(value.shape)
     places = [next(i for i, shape in enumerate(shapes) if shape is value.shape) for value in inputs]
-    key = tuple([(place, value.zero) for place, value in zip(places, inputs, strict=True)])
+    key = tuple([(place, *value[1:]) for place, value in zip(places, inputs, strict=True)])
     facts = _known(graph)
     if key not in facts.results:
         returned = graph.output.args[0]
@@ -283,6 +290,6 @@ def _result(graph: Graph, scope: Mapping[str, Member], inputs: list[Value]) -> V
             inside.learn(step)
         value = inside[returned] if isinstance(returned, Node) else Value(object())
         place = next((i for i, shape in enumerate(shapes) if shape is value.shape), None)
-        facts.results[key] = place, value.zero
-    place, zero = facts.results[key]
-    return Value(object() if place is None else shapes[place], zero)
+        facts.results[key] = place, value.zero, value.floats
+    place, zero, floats = facts.results[key]
+    return Value(object() if place is None else shapes[place], zero, floats)

@@ -82,6 +82,15 @@ ELEMENTWISE_KEEP_ZERO = frozenset(
     for name in ELEMENTWISE
     if name.rpartition(".")[2] not in ("cos", "exp", "hardsigmoid", "logsigmoid", "sigmoid", "softplus")
 )
+PROMOTING = frozenset(
+    (
+        *(f"torch.nn.{name}" for name in ("LocalResponseNorm", "Sigmoid", "Softsign", "Tanh", "Tanhshrink")),
+        *(f"torch.{name}" for name in ("cos", "erf", "exp", "sigmoid", "sin", "sqrt", "square", "tanh")),
+        *(f"torch.nn.functional.{name}" for name in ("sigmoid", "tanh")),
+    )
+)
+"""What makes floats of whole numbers, or whole numbers of booleans: it keeps the dtype of floats only."""
+
 TENSOR_FUNCTIONS = ELEMENTWISE | frozenset(
     f"torch.{name}"
     for name in (

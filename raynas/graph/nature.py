@@ -29,6 +29,7 @@ class Nature(NamedTuple):
         identity: it gives back its input.
         keeps_zero: it has no parameters, and makes zeros of zeros.
         keeps_shape: its output surely has its input's shape and dtype.
+        promotes: the dtype only where the input is of floats.
     """
 
     in_place: bool
@@ -39,6 +40,7 @@ class Nature(NamedTuple):
     identity: bool
     keeps_zero: bool
     keeps_shape: bool
+    promotes: bool
 
 
 def nature(unit: Unit) -> Nature:
@@ -54,6 +56,7 @@ def nature(unit: Unit) -> Nature:
         identity=target == kinds.IDENTITY,
         keeps_zero=keeps_zero(unit),
         keeps_shape=keeps_shape(unit),
+        promotes=target in kinds.PROMOTING,
     )
 
 

@@ -88,7 +88,7 @@ class _Reduction:
     def zeroed(self, node: Node, old: Node) -> Node | None:
         """An earlier step that gives the same as this one, which was `old`, because of zeros; zeros come out alike."""
         assert self.zeros is not None
-        shape, zero = self.known.learn(node) if node.op != "output" else Value(None)
+        shape, zero, _ = self.known.learn(node) if node.op != "output" else Value(None)
         same = self.sum_without_zero(node, old)
         if same is None and zero and old not in self.written:
             same = self.zeros.setdefault((shape, node.when), node)

@@ -75,6 +75,46 @@ def test_a_zero_stays_where_it_would_change_the_shape():
     assert "zeros_like" in to_source(after)
 
 
+@pytest.mark.parametrize(
+    ("turned", "start"),
+    [
+        *((kind, lambda x: x) for kind in (nn.Tanh, nn.Sigmoid, nn.Softsign, nn.Tanhshrink)),
+        *((function, lambda x: x) for function in (torch.exp, torch.sqrt, torch.sigmoid, torch.nn.functional.tanh)),
+        (torch.abs, lambda x: x * 1j),
+        (torch.square, lambda x: x > 0),
+    ],
+    ids=lambda value: value.__name__,
+)
+def test_a_zero_stays_where_it_would_change_the_dtype(turned, start):
+    class Wide(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.turned = turned() if isinstance(turned, type) else None
+
+        def forward(self, x):
+            first = start(x)
+            wide = turned(first) if self.turned is None else self.turned(first)
+            return first + torch.zeros_like(wide), wide + torch.zeros_like(first)
+
+    before = frozen(Wide)
+    graphs = before, simplify(before)
+    one, two = (load_module(to_source(graph))(torch.ones(2, 3, dtype=torch.int64)) for graph in graphs)
+    assert [value.dtype for value in one] == [value.dtype for value in two]
+
+
+def test_a_zero_goes_where_floats_stay_floats():
+    class Gated(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv, self.tanh, self.zero = nn.Sequential(conv(), nn.ReLU()), nn.Tanh(), Zero()
+
+        def forward(self, x):
+            return torch.exp(x := self.conv(x)) + self.zero(torch.sigmoid(self.tanh(x)))
+
+    _, after = both(Gated, X)
+    assert "zeros_like" not in to_source(after)
+
+
 def test_zeros_pass_through_what_keeps_them_and_stop_at_parameters():
     class Net(nn.Module):
         def __init__(self, inner):
