@@ -69,6 +69,11 @@ def is_allowed(name: str, trust: Iterable[str] = ()) -> bool:
     return not home or home in (["init"], ["functional"]) or (home[0] in ("modules", "utils") and len(home) <= 2)
 
 
+def is_mark(name: str, value: object) -> bool:
+    """Whether a document may set this attribute though its name is private: to a literal, as in `_no_decay = True`."""
+    return name.startswith("_") and not name.startswith("__") and type(value) in (bool, int, float, str)
+
+
 def is_method(name: str) -> bool:
     """Whether a document may call this method, or read this attribute."""
     return not name.startswith("_") and name not in REFUSED_METHODS

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from raynas.errors import GraphError, SerializationError
-from raynas.graph.allowed import is_allowed, is_method
+from raynas.graph.allowed import is_allowed, is_mark, is_method
 from raynas.graph.graph import Graph
 from raynas.graph.member import (
     Apply,
@@ -202,9 +202,11 @@ class _Reader:
                 raise GraphError(f"{where} sets the variable {record['let']!r} to something that is no call")
             return Let(_text(record["let"]), value)
         if "set" in record:
-            for part in _text(record["set"]).split("."):
+            value = self.value(record["value"], {}, where)
+            *owners, name = _text(record["set"]).split(".")
+            for part in owners if is_mark(name, value) else (*owners, name):
                 self.method(part, where)
-            return Set(record["set"], self.value(record["value"], {}, where))
+            return Set(record["set"], value)
         args = tuple(self.value(arg, {}, where) for arg in record["args"])
         return Apply(
             self.called(_text(record["apply"]), where),

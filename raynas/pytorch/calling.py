@@ -67,6 +67,11 @@ class Inputs:
         self.fixed += sorted(self.optional)
         self.optional = set()
 
+    def hint(self, root: nn.Module) -> str:
+        """What may help where a forward fails that is passed no more than it must be."""
+        left_out = self.names is None and any(p.default is None for p in signature_of(root).parameters.values())
+        return ": pass example_inputs to trace one kind of call" if left_out else ""
+
     def doubt(self, root: nn.Module, tracer: Tracer) -> str:
         """Why the graph does not stand for every call; empty where it does."""
         if self.names is not None:

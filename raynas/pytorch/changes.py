@@ -49,6 +49,8 @@ class Changes:
         Raises:
             Changed: hooks, parametrizations, or children that its constructor does not make.
         """
+        if "parametrizations" in module._modules:
+            raise Changed("was given parametrizations")
         if type(module) is not call.target:
             raise Changed(f"became a {type(module).__name__} after it was constructed")
         fresh = self.made(call)

@@ -11,10 +11,11 @@ from raynas.errors import SerializationError
 from raynas.nn.tape import Event
 from raynas.pytorch.names import name_of
 
-OPERATORS = {
-    f"__{name.strip('_')}__": f"operator.{name}"
-    for name in ("getitem", "setitem", "add", "sub", "mul", "truediv", "floordiv", "pow", "matmul", "neg", "mod")
-} | {f"__{name.strip('_')}__": f"operator.{name}" for name in ("and_", "or_", "xor", "invert", "lt", "le", "gt", "ge")}
+BINARY = (
+    *("getitem", "setitem", "add", "sub", "mul", "truediv", "floordiv", "pow", "matmul", "neg", "mod"),
+    *("and_", "or_", "xor", "invert", "lt", "le", "gt", "ge", "eq", "ne"),
+)
+OPERATORS = {f"__{name.strip('_')}__": f"operator.{name}" for name in BINARY}
 WRITTEN = {
     "mul": ("operator.mul", 2),
     "add": ("operator.add", 2),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dis
 import operator
 import sys
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -51,18 +52,47 @@ def is_inside(frame: FrameType) -> bool:
     return frame.f_code.co_filename.startswith((TORCH, HERE))
 
 
+TYPES = (isinstance, issubclass)
+
+
+def _may_ask_for_types(frame: FrameType) -> bool:
+    """Whether a user's code can be what asks for a type, and not torch's own below it, which parses its arguments."""
+    names = {*frame.f_code.co_names, *frame.f_code.co_freevars, *frame.f_code.co_varnames}
+    if not names.isdisjoint(("isinstance", "issubclass", "__class__")):
+        return True
+    if any(step.opname == "MATCH_CLASS" for step in dis.get_instructions(frame.f_code)):
+        return True
+    known = {**frame.f_globals, **frame.f_locals}
+    holders = [value for name, value in known.items() if name in names]
+    return any(any(item is ask for ask in TYPES) for holder in holders for item in _reached(holder, names))
+
+
+def _reached(holder: Any, names: set[str]) -> Iterator[Any]:
+    """An object that code names, and those that it may read of it."""
+    yield holder
+    own = getattr(holder, "__dict__", None) if not issubclass(type(holder), fx.Proxy) else None
+    if isinstance(own, Mapping):
+        yield from (value for name, value in own.items() if name in names)
+    if isinstance(holder, list | tuple | dict):
+        yield from holder.values() if isinstance(holder, dict) else holder
+
+
 def _asks_by_name(frame: FrameType) -> bool:
     """Whether an attribute is asked for through `hasattr` or `getattr`, and not by a dot."""
     return not is_inside(frame) and dis.opname[frame.f_code.co_code[frame.f_lasti]] in ("CALL", "PRECALL", "CALL_KW")
 
 
 class Traced(fx.Proxy):
-    """A value of a forward pass that is being traced."""
+    """A value of a forward pass that is being traced.
+
+    It has no `__index__`, not even one that refuses: torch's functions would ask it in place of making a node.
+    """
 
     @property  # type: ignore[misc]  # isinstance reads it on purpose
     def __class__(self) -> Any:
         """What `isinstance` sees: torch's own code sees a proxy; the user's would be told something untrue."""
-        if is_inside(sys._getframe(1)):
+        caller = sys._getframe(1)
+        if is_inside(caller) or not _may_ask_for_types(caller):
             return Traced
         raise Untraceable("asks for the type of a value that only the run knows")
 
@@ -107,9 +137,6 @@ class Traced(fx.Proxy):
 
     def __len__(self) -> int:
         raise Untraceable("asks for the length of a tensor with len(): use x.size(0)")
-
-    def __index__(self) -> int:
-        raise Untraceable("uses a value that only the run knows as an index or a count")
 
     def __int__(self) -> int:
         raise Untraceable("makes a number of a value that only the run knows")

@@ -123,7 +123,8 @@ def read(cls: Any, others: frozenset[type]) -> Reading:
         others: classes of the objects whose methods it may call.
     """
     reader = _Reader(cls, others)
-    reader.method("forward", everywhere=False)
+    forward = next((vars(base)["forward"] for base in cls.__mro__ if "forward" in vars(base)), None)
+    reader.value(forward, is_method=not isinstance(forward, staticmethod))
     return reader.reading()
 
 
@@ -319,6 +320,8 @@ class _Reader:
         if isinstance(found, (types.ModuleType, *ATOMS)):
             return ""
         owner = getattr(found, "__self__", None)
+        if found is vars(torch.autograd.Function)["apply"]:
+            return "calls an autograd.Function, which has a backward of its own"
         if is_source(owner) and not isinstance(owner, types.ModuleType):
             return f"draws from a {type(owner).__name__} through {name}()"
         if is_source(found):

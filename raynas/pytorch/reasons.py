@@ -18,6 +18,9 @@ from raynas.pytorch.proxy import TORCH, Untraceable, is_pythons
 from raynas.search_space import Leaf
 from raynas.search_space.expression import leaves
 
+STAND_INS = ("Traced", "Attribute'")
+"""Classes of what stands for values while a forward is traced, as Python names them in errors."""
+
 
 def choices_of(module: nn.Module) -> list[Leaf]:
     """The choice that a module itself is."""
@@ -40,7 +43,9 @@ def refuse_choices(module: nn.Module, why: str) -> None:
 
 def reason(error: BaseException, module: nn.Module) -> str:
     """What went wrong and where, in one line."""
-    what = str(error).partition("\n")[0] if isinstance(error, Untraceable) else f"{type(error).__name__}: {error}"
+    what = str(error) if isinstance(error, Untraceable) else f"{type(error).__name__}: {error}"
+    if isinstance(error, TypeError) and any(name in str(error) for name in STAND_INS):
+        what = "uses a value that only the run knows as an index or a count"
     what = what.partition("\n")[0]
     if isinstance(error, Untraceable) and error.located:
         return what

@@ -198,7 +198,7 @@ def opened(
             if inputs.optional:  # a default decides what is computed: it stays what it is
                 inputs.fix()
                 continue
-            found = {root: reason(error, root)}
+            found = {root: reason(error, root) + inputs.hint(root)}
         each = tracer.each
         for module, cause in found.items():
             why = located(cause, module)

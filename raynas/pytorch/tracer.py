@@ -136,9 +136,22 @@ class Tracer(fx.Tracer):
             if all(module in stack for stack in self._needed.get(node, ())):
                 self._late.setdefault(module, located(f"{nones.TELL}: '{name}'", module))
         self._refuse_shared(root)
+        for module, traced in [(root, graph), *((module, body.graph) for module, body in self.bodies.items())]:
+            self._refuse_parts(module, traced)
         if self._late:
             raise Whole(self._late)
         self.bodies[root] = Body(graph, [n.target for n in graph.nodes if n.op == "placeholder"], None)
+
+    def _refuse_parts(self, module: nn.Module, graph: fx.Graph) -> None:
+        """Keep whole a module that calls a part of one that is kept whole."""
+        for node in graph.nodes:
+            if node.op == "call_module" and "." in node.target:
+                inside = module
+                for name in node.target.split(".")[:-1]:
+                    inside = inside._modules[name]  # type: ignore[assignment]  # the path leads to a module
+                    if is_basic_unit(type(inside)) or inside in self.opaque:
+                        why = f"calls '{node.target}', a part of a {type(inside).__name__}, which is kept whole"
+                        self._late.setdefault(module, located(why, module))
 
     def _refuse_shared(self, root: nn.Module) -> None:
         """Keep whole what is around a module that is kept whole and may change a list or object that others keep, too.

@@ -1,0 +1,211 @@
+"""Idioms of published models: opened where a graph can hold them, whole where it cannot, and always right."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from raynas.errors import Notice
+from raynas.pytorch import trace
+from tests.pytorch.check import check, roundtrip
+
+X = torch.linspace(-1, 1, 16).reshape(2, 8)
+
+
+class Applied(nn.Module):
+    """A function of a tensor and its length, which only the run knows."""
+
+    def __init__(self, function: Callable[[Tensor, int], Tensor]) -> None:
+        super().__init__()
+        self.function = function
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.function(x, x.size(1))
+
+
+def narrowed(x: Tensor, n: int) -> Tensor:
+    return torch.narrow(x, 1, 0, n // 2)
+
+
+def rolled(x: Tensor, n: int) -> Tensor:
+    return torch.roll(x, shifts=(n // 2,), dims=(1,))
+
+
+def best(x: Tensor, n: int) -> Tensor:
+    return torch.topk(x, n // 2)[0]
+
+
+def reshaped(x: Tensor, n: int) -> Tensor:
+    return torch.reshape(x, (n, 2))
+
+
+def pooled(x: Tensor, n: int) -> Tensor:
+    return F.avg_pool1d(x[:, None], n // 2)
+
+
+def filtered(x: Tensor, n: int) -> Tensor:
+    return torch.fft.irfft(torch.fft.rfft(x, dim=1), n=n, dim=1)
+
+
+@pytest.mark.parametrize("function", [narrowed, rolled, best, reshaped, pooled, filtered])
+def test_torch_takes_counts_that_only_the_run_knows(function: Callable[[Tensor, int], Tensor]) -> None:
+    check(lambda: Applied(function), X, opaque=())
+
+
+class Shifted(nn.Module):
+    """The mask of shifted windows, made in the constructor."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        image = torch.zeros(8)
+        for count, part in enumerate((slice(0, -4), slice(-4, -2), slice(-2, None))):
+            image[part] = count
+        mask = image.unsqueeze(0) - image.unsqueeze(1)
+        self.register_buffer("mask", mask.masked_fill(mask != 0, -100.0).masked_fill(mask == 0, 0.0))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x @ self.mask.softmax(-1)
+
+
+class Marked(nn.Module):
+    """Its parameter is marked for the optimiser."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.scale = nn.Parameter(torch.log(torch.arange(1, 9).float()))
+        self.scale._no_weight_decay = True  # type: ignore[attr-defined]  # as state space models do it
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x * -torch.exp(self.scale)
+
+
+@dataclass
+class Answer:
+    logits: Tensor
+    hidden: Tensor | None = None
+    more: dict[str, Tensor] = field(default_factory=dict)
+
+
+class Answers(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.linear = nn.Linear(8, 8)
+
+    def forward(self, x: Tensor) -> Answer:
+        hidden = self.linear(x)
+        return Answer(hidden.softmax(-1), hidden, {"sum": hidden.sum()})
+
+
+class Catches(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.linear = nn.Linear(8, 8)
+
+    def forward(self, x: Tensor) -> Tensor:
+        try:
+            return self.linear(x)
+        except RuntimeError:
+            return x
+
+
+class Overrides(Catches):
+    def forward(self, x: Tensor) -> Tensor:
+        return self.linear(x) + 1
+
+
+class CallsBase(Catches):
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x) + 1
+
+
+class CallsPart(nn.Module):
+    """Calls a layer inside a layer of torch."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.attention = nn.MultiheadAttention(8, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.attention.out_proj(x)
+
+
+class CallsPartOfClosed(nn.Module):
+    """Calls a layer inside a module that turns out later to be kept whole."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.inner = Catches()
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.inner(self.inner.linear(x))
+
+
+class Sign(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: object, x: Tensor) -> Tensor:
+        return x.sign()
+
+    @staticmethod
+    def backward(ctx: object, gradient: Tensor) -> Tensor:  # type: ignore[override]  # one gradient
+        return gradient
+
+
+class Signs(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.linear = nn.Linear(8, 8)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return Sign.apply(self.linear(x))  # type: ignore[no-any-return,no-untyped-call]  # torch's own
+
+
+class Mapped(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.linear = nn.Linear(8, 4)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.vmap(lambda row: torch.softmax(self.linear(row), 0))(x)
+
+
+@pytest.mark.parametrize("cls", [Shifted, Marked, Answers, Overrides])
+def test_what_looks_odd_is_opened(cls: type[nn.Module]) -> None:
+    check(cls, X, opaque=())
+
+
+@pytest.mark.parametrize(
+    ("cls", "why"),
+    [
+        (CallsBase, "catches exceptions"),
+        (CallsPart, "calls 'attention.out_proj', a part of a MultiheadAttention, which is kept whole"),
+        (CallsPartOfClosed, "calls 'inner.linear', a part of a Catches, which is kept whole"),
+        (Signs, "calls an autograd.Function, which has a backward of its own"),
+        (Mapped, "vmap"),
+    ],
+)
+def test_what_a_graph_cannot_hold_is_kept_whole(cls: type[nn.Module], why: str) -> None:
+    check(cls, X, opaque=("the",))
+    assert why in roundtrip(cls)[1][0]
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", Notice)
+        trace(cls, example_inputs=[X])
+    assert len(caught) == 1
+
+
+class Needs(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.linear = nn.Linear(8, 8)
+
+    def forward(self, x: Tensor | None = None) -> Tensor:
+        return self.linear(x.flatten(1))  # type: ignore[union-attr]  # as people write it
+
+
+def test_a_forward_that_fails_without_its_optional_input_says_what_helps() -> None:
+    assert "pass example_inputs" in roundtrip(Needs)[1][0]
