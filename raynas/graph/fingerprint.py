@@ -15,7 +15,7 @@ from collections import Counter
 from collections.abc import Sequence
 from itertools import pairwise
 
-from raynas.graph.colours import FACTOR, MASK, SUMMAND, from_below, number_of, refined
+from raynas.graph.colours import FACTOR, MASK, SUMMAND, number_of, refined
 from raynas.graph.flat import flatten
 from raynas.graph.graph import Graph
 from raynas.graph.step import Flat, Step
@@ -36,35 +36,31 @@ def fingerprint(graph: Graph) -> str:
 
 def canonical(flat: Flat) -> str:
     """The canonical form of a flat graph, as text."""
-    form = _plain_form(flat)
-    if form is not None:
-        return form
     flat = Flat(tuple(reached(flat.steps)), flat.links)
-    colours = from_below(flat.steps, [number_of(step.label) for step in flat.steps])
-    if not _ambiguous(flat, colours):
-        return _form(flat, _walk(_ordered(flat.steps, colours))[0])
-    return _Search(flat).form()
-
-
-def _plain_form(flat: Flat) -> str | None:
-    """The form of a graph in which no two terms of a sum look alike from above; None for others."""
     colours: list[int] = []
     ordered: list[Sequence[int]] = []
+    alike = False
     for label, operands, free, _, _ in flat.steps:
         colour = number_of(label)
-        terms: Sequence[int] = operands
-        if len(operands) > 1 and free:
-            terms = sorted(operands, key=colours.__getitem__)
+        if len(operands) == 1:
+            colour = ((colour ^ colours[operands[0]]) * FACTOR + SUMMAND) & MASK  # as in `mixed`
+            colour ^= colour >> 29
+            colours.append(colour)
+            ordered.append(operands)
+            continue
+        terms: Sequence[int] = sorted(operands, key=colours.__getitem__) if free else operands
         last = -1
         for operand in terms:
             value = colours[operand]
-            if free and value == last:
-                return None
-            last = value
-            colour = ((colour ^ value) * FACTOR + SUMMAND) & MASK  # as in `mixed`
+            if free and operand != last and last >= 0 and colours[last] == value:
+                alike = True
+            last = operand
+            colour = ((colour ^ value) * FACTOR + SUMMAND) & MASK
             colour ^= colour >> 29
         colours.append(colour)
         ordered.append(terms)
+    if alike and _ambiguous(flat, colours):
+        return _Search(flat).form()
     return _form(flat, _walk(ordered)[0])
 
 
@@ -189,7 +185,11 @@ def _walk(operands: Sequence[Sequence[int]]) -> tuple[list[int], list[int]]:
             visited.append(position)
             stack.append(~position)
             below = operands[position]
-            stack += below if len(below) == 1 else below[::-1]
+            if len(below) == 1:
+                if not seen[below[0]]:
+                    stack.append(below[0])
+            else:
+                stack += below[::-1]
     return order, visited
 
 
@@ -209,7 +209,9 @@ def _form(flat: Flat, order: Sequence[int]) -> str:
             if free:
                 places.sort()
             text = f"{label} {places}"
-        lines.append(text if owner is None else f"{text} @{owners.setdefault(owner, len(owners))}")
+        if owner is not None:
+            text = f"{text} @{owners.setdefault(owner, len(owners))}"
+        lines.append(text)
     for left, name, right, other in flat.links:
         if left in owners and right in owners:
             lines.append(f"tied {sorted([(owners[left], name), (owners[right], other)])}")

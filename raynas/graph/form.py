@@ -34,9 +34,10 @@ class Form:
         simple: the form of what comes of it.
         mould: its steps, as a fingerprint compares them; False where the form does not tell them.
         facts: what its calls do.
+        quiet: whether they surely write nothing in place, make no zeros and give back no input.
     """
 
-    __slots__ = ("facts", "first", "mould", "script", "simple")
+    __slots__ = ("facts", "first", "mould", "quiet", "script", "simple")
 
     def __init__(self) -> None:
         self.first: Any = None
@@ -44,6 +45,7 @@ class Form:
         self.simple: Form | None = None
         self.mould: Any = None
         self.facts: Any = None
+        self.quiet: bool | None = None
 
     def simplified(self) -> Form:
         """The form of what comes of simplifying."""
@@ -82,9 +84,9 @@ class Origin:
         self.labels = labels
         self.variants: dict[Made, Graph] = {}
 
-    def made(self, sample: Mapping[str, Value]) -> Made:
-        """What `sample` chooses in it; equal for two samples exactly if they choose the same."""
-        return tuple([_token(sample[label]) if label in sample else () for label in self.labels])
+    def made(self, tokens: Mapping[str, Hashable]) -> Made:
+        """What a sample chooses in it; equal for two samples exactly if they choose the same."""
+        return tuple([tokens.get(label, ()) for label in self.labels])
 
     def keep(self, made: Made, frozen: Graph) -> None:
         """Remember a variant."""
@@ -103,10 +105,14 @@ class Origin:
         return found
 
 
+def tokens_of(sample: Mapping[str, Value]) -> dict[str, Hashable]:
+    """The values of a sample, as what is equal only for equal values: `1`, `1.0` and `True` are three."""
+    return {label: value if type(value) is str else _token(value) for label, value in sample.items()}
+
+
 def _token(value: Value) -> Hashable:
-    if type(value) is str:
-        return value
-    return (value,) if value is None else (type(value), exact(value))
+    kind = type(value)
+    return (kind, value) if kind is int or kind is bool or value is None else (kind, exact(value))
 
 
 def origin_of(graph: Graph) -> Origin | None:

@@ -42,6 +42,7 @@ class _Freezer:
 
     def __init__(self, sample: Mapping[str, Value]) -> None:
         self.sample = sample
+        self.tokens = form.tokens_of(sample)
         self.seen: set[int] = set()
 
     def graph(self, graph: Graph, scope: Scope) -> Graph:
@@ -52,7 +53,7 @@ class _Freezer:
         origin = form.origin_of(graph)
         if origin is None:
             return graph if fixed else self.opened(graph, scope)
-        made = origin.made(self.sample)
+        made = origin.made(self.tokens)
         if fixed:
             form.give(graph, origin.form(made))
             return graph

@@ -9,12 +9,15 @@ from raynas.graph.abstract import Abstract, Value
 from raynas.graph.graph import Graph
 from raynas.graph.member import Member
 from raynas.graph.node import Node, When, map_nodes, nodes_in
-from raynas.graph.texts import text_of
+from raynas.graph.plain import does_something, is_plain, key_of
 
 
 def reduced(graph: Graph, scope: dict[str, Member]) -> list[Node]:
     """The steps of a graph as new ones, without those that others can stand for, nor those that nobody needs."""
     whole = graph.nodes
+    if is_plain(graph, scope):
+        graph.notes["plain"] = does_something(graph)
+        return _copies(whole)
     while True:
         reduction = _Reduction(graph, scope)
         steps = reduction.run()
@@ -23,6 +26,15 @@ def reduced(graph: Graph, scope: dict[str, Member]) -> list[Node]:
         graph.nodes = steps  # with fewer steps, less may be seen of what is written in place
     graph.nodes = whole
     return _needed(steps, reduction.known)
+
+
+def _copies(nodes: list[Node]) -> list[Node]:
+    made: dict[Node, Node] = {}
+    for node in nodes:
+        args = tuple([made[arg] if type(arg) is Node else map_nodes(arg, made.__getitem__) for arg in node.args])
+        kwargs = map_nodes(node.kwargs, made.__getitem__) if node.kwargs else None
+        made[node] = Node(node.name, node.op, node.target, args, kwargs, node.when)
+    return list(made.values())
 
 
 class _Reduction:
@@ -130,7 +142,7 @@ class _Reduction:
                 return None
         elif op not in ("attribute", "select"):
             return None
-        return op, what, _key(node.args), _key(node.kwargs) if node.kwargs else None
+        return op, what, key_of(node.args), key_of(node.kwargs) if node.kwargs else None
 
 
 def _in_modes(value: Any, when: When) -> Any:
@@ -157,20 +169,6 @@ def _in_both(first: Node, second: Node) -> bool:
         return False
     first.when = common
     return True
-
-
-def _key(value: Any) -> Any:
-    """A key that values share exactly if they are equal, steps if they are the same."""
-    kind = type(value)
-    if kind is Node:
-        return value
-    if kind is tuple or kind is list:
-        return kind, *[item if type(item) is Node else _key(item) for item in value]
-    if kind is dict:
-        return kind, tuple([(key, _key(value[key])) for key in sorted(value, key=repr)])
-    if kind is slice:
-        return kind, _key((value.start, value.stop, value.step))
-    return kind, text_of(value)
 
 
 def _needed(steps: list[Node], known: Abstract) -> list[Node]:

@@ -15,6 +15,9 @@ Value: TypeAlias = "None | bool | int | float | str | tuple[Value, ...]"
 """What may stand in a sample: plain, hashable, JSON-able data."""
 
 
+PLAIN = frozenset({str, int, bool})
+"""Types of values that are exactly equal where types and values are."""
+
 _ENCODER = json.JSONEncoder(sort_keys=True, ensure_ascii=False)  # `json.dumps` would make one for each value
 
 
@@ -36,8 +39,8 @@ class Condition:
 
 def same(left: Value, right: Value) -> bool:
     """Whether two values are exactly equal: `1`, `1.0` and `True` are not."""
-    if type(left) is type(right) and isinstance(left, str | int):
-        return left == right  # what `exact` would say, sooner
+    if type(left) in PLAIN and type(right) in PLAIN:
+        return type(left) is type(right) and left == right  # what `exact` would say, sooner
     return exact(left) == exact(right)
 
 
@@ -118,8 +121,8 @@ class Categorical(Domain):
         if twice is not None:
             raise SpaceError(f"choice '{self.label}'{self.at} has the candidate {twice} twice: leave one out")
         object.__setattr__(self, "_texts", frozenset(texts))
-        words = frozenset(candidate for candidate in self.candidates if isinstance(candidate, str))
-        object.__setattr__(self, "_words", words)
+        plain = frozenset((type(candidate), candidate) for candidate in self.candidates if type(candidate) in PLAIN)
+        object.__setattr__(self, "_plain", plain)
 
     @property
     def default(self) -> Value:
@@ -135,8 +138,8 @@ class Categorical(Domain):
         return rest[rng.randrange(len(rest))]
 
     def contains(self, value: object) -> bool:
-        if type(value) is str:
-            return value in self._words  # type: ignore[attr-defined]  # set in __post_init__
+        if type(value) in PLAIN:
+            return (type(value), value) in self._plain  # type: ignore[attr-defined]  # set in __post_init__
         try:
             return exact(value) in self._texts  # type: ignore[attr-defined]  # set in __post_init__
         except (TypeError, ValueError):

@@ -16,7 +16,7 @@ from dataclasses import replace
 from typing import Any, NoReturn, cast
 
 from raynas.errors import SampleError, SpaceError
-from raynas.search_space.domain import Categorical, Domain, Value, exact
+from raynas.search_space.domain import Categorical, Domain, Value, same
 from raynas.search_space.wiring import vertex_channels
 
 FUNCTIONS: dict[str, Callable[..., Any]] = {
@@ -286,9 +286,9 @@ class Leaf(Expression):
         return list(zip(self.tokens, self.candidates, strict=True))
 
     def evaluate(self, sample: Mapping[str, Value]) -> Any:
-        text = exact(self.chosen(sample))
+        value = self.chosen(sample)
         for known, candidate in zip(self.tokens, self.candidates, strict=True):
-            if exact(known) == text:
+            if same(known, value):
                 return candidate
         raise self._outside(sample[self.named()])
 

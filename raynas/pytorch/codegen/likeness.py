@@ -61,7 +61,7 @@ class Kinds:
         """A graph's kind."""
         kind = self._found.get(id(graph))
         if kind is None:
-            below = self._below(graph)
+            below = [self.of(inner) for inner in _inside(graph)]
             kind = self._found[id(graph)] = self._seen(graph, below) or self._made(graph, below)
             if not kind.inline:
                 self.classes.setdefault(kind.height, {}).setdefault(kind, graph)
@@ -69,18 +69,18 @@ class Kinds:
 
     def outermost(self, graph: Graph) -> Kind:
         """A kind for this graph alone, which becomes a class in any case."""
-        below = self._below(graph)
-        kind = self._found[id(graph)] = self._new(graph, below, None)
+        kind = self._alone(graph)
         self.classes.setdefault(kind.height, {})[kind] = graph
         return kind
 
-    def _below(self, graph: Graph) -> list[Kind]:
-        return [
-            self.of(member)
-            for members in (graph.members, graph.shared)
-            for member in members.values()
-            if type(member) is Graph
+    def _alone(self, graph: Graph) -> Kind:
+        """A kind for a graph that is written once, and so for the expressions in it."""
+        below = [
+            self._alone(inner) if id(inner) not in self._found and is_inline(inner) else self.of(inner)
+            for inner in _inside(graph)
         ]
+        kind = self._found[id(graph)] = self._new(graph, below, None)
+        return kind
 
     def _new(self, graph: Graph, below: list[Kind], alike: Any) -> Kind:
         height = max([kind.height if kind.inline else kind.height + 1 for kind in below], default=0)
@@ -217,12 +217,19 @@ def _may_change(value: Any) -> bool:
     return isinstance(value, CHANGING) or (isinstance(value, tuple) and any(map(_may_change, value)))
 
 
+def _inside(graph: Graph) -> list[Graph]:
+    """The opened modules that a graph holds."""
+    found = [member for member in graph.members.values() if type(member) is Graph]
+    return found + [member for member in graph.shared.values() if type(member) is Graph] if graph.shared else found
+
+
 def _mentioned(graph: Graph, kinds: Kinds) -> tuple[str, ...]:
     found: dict[str, None] = {}
     for members in (graph.members, graph.shared):
         for member in members.values():
-            if type(member) is not Unit:
-                found.update(dict.fromkeys(name for name in kinds.mentioned(member) if name not in graph.shared))
+            for name in kinds.mentioned(member) if type(member) is not Unit else ():
+                if name not in graph.shared:
+                    found[name] = None
     return tuple(found)
 
 

@@ -39,7 +39,10 @@ class Line:
     def shown(self) -> str:
         """The statement as it stands in a method, with its own literals."""
         if self._shown is None:
-            self._shown = self.filled([slot.text for slot in self.slots])
+            line = ""
+            if type(self.text) is not Block:
+                line = "".join([piece if type(piece) is str else piece.text for piece in self.pieces])  # type: ignore[union-attr]  # there are no holes in it
+            self._shown = line if line and INDENT + len(line) <= WIDTH else laid_out(self.text, INDENT, INDENT)
         return self._shown
 
     def filled(self, fill: Sequence[str]) -> str:
