@@ -116,7 +116,7 @@ class _Flattener:
             stateless = unit.nature.stateless
             text = f"{unit.text}{self.noted(unit)}" if stateless and not self.plain else unit.text
             owner = None if stateless else self.owner(unit)
-            return self.add(self.step(text, args, owner=owner, role="maps" if unit.nature.maps else ""))
+            return self.add(self.step(text, args, owner=owner, role=unit.nature.role))
         if node.op == "attribute":
             return self.attribute(node.target, abstract, scope)
         if node.op == "function" and node.target == "operator.getitem" and isinstance(args[0][0], tuple | list | dict):
@@ -179,9 +179,15 @@ class _Flattener:
                     self.plain = False
 
     def flag(self, path: str, graph: Graph, scope: Mapping[str, Member]) -> str:
-        """A module's `training`, in words: all change together, but for what the constructors do."""
+        """A module's `training`, in words.
+
+        Those of opened modules change together, but for what constructors do. Units may be put into a mode by their
+        class, as where all normalisations are frozen.
+        """
         above = path.rpartition(".")[0]
-        return f"training{self.noted(find(graph, above, scope)[0] if above else graph)}"
+        holder = find(graph, above, scope)[0] if above else graph
+        unit = f" of {holder.text}" if isinstance(holder, Unit) else ""
+        return f"training{unit}{self.noted(holder)}"
 
     def noted(self, thing: Any) -> str:
         """What constructors do to something."""

@@ -162,3 +162,15 @@ def test_new_steps_run_when_their_neighbours_do():
     graph.remove(between)
     assert either.args[0] is yes
     verify(graph)
+
+
+def test_the_mode_of_a_layer_is_its_own():
+    found = set()
+    for path in ("training", "yes.training", "no.training"):
+        graph = branch(RELU, TANH)
+        for node in graph.nodes:
+            node.when = tuple((path, value) for _, value in node.when)
+        graph.nodes[4].target = path
+        verify(graph)
+        found.add(graph.fingerprint())
+    assert len(found) == 3
