@@ -64,3 +64,27 @@ def test_equal_blocks_share_a_class_also_where_their_constructors_compute() -> N
 def test_the_stages_of_a_resnet_50_share_their_block_classes() -> None:
     source = to_source(trace(resnet50).freeze())
     assert source.count("class Bottleneck") <= 2
+
+
+class Cleared(nn.Module):
+    """Clears a part of a bias in its constructor, as the attentions of Swin V2 do."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.qkv = nn.Linear(width, 3 * width)
+        length = self.qkv.bias.numel() // 3
+        self.qkv.bias[length : 2 * length].data.zero_()
+        nn.init.ones_(self.qkv.weight[::width, -1])
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.qkv(x)
+
+
+def test_blocks_that_differ_in_the_bounds_of_a_slice_share_a_class() -> None:
+    def stages() -> nn.Module:
+        return nn.Sequential(Cleared(2), nn.ReLU(), Cleared(6), Cleared(18))
+
+    check(stages, torch.rand(5, 2), opaque=None)
+    source = to_source(trace(stages).freeze())
+    assert source.count("class Cleared") == 1
+    assert "bias[in_features:stop]" in source

@@ -33,7 +33,7 @@ INFIX = {
 PREFIX = {"neg": "-", "pos": "+", "invert": "~"}
 
 
-def arithmetic(unit: Unit, value: Callable[[Any, str], Text], shown: Callable[[Any], str]) -> Text | None:
+def arithmetic(unit: Unit, value: Callable[[Any, str], Text]) -> Text | None:
     """A call of one of `operator`'s functions, or of `getattr`, as an operator; None where it is none."""
     short = unit.target.removeprefix("operator.")
 
@@ -52,18 +52,18 @@ def arithmetic(unit: Unit, value: Callable[[Any, str], Text], shown: Callable[[A
     if short in PREFIX and len(unit.args) == 1:
         return (PREFIX[short], operand(unit.args[0]))
     if short == "getitem":
-        return (operand(unit.args[0]), "[", _index(unit.args[1], value, shown), "]")
+        return (operand(unit.args[0]), "[", _index(unit.args[1], value), "]")
     if short == "setitem":
-        return (operand(unit.args[0]), "[", _index(unit.args[1], value, shown), "] = ", value(unit.args[2], "value"))
+        return (operand(unit.args[0]), "[", _index(unit.args[1], value), "] = ", value(unit.args[2], "value"))
     return None
 
 
-def _index(key: Any, value: Callable[[Any, str], Text], shown: Callable[[Any], str]) -> Text:
+def _index(key: Any, value: Callable[[Any, str], Text]) -> Text:
     def part(item: Any) -> Text:
         if isinstance(item, slice):
             start, stop, step = (
-                "" if bound is None else shown(bound) if not isinstance(bound, Unit) else value(bound, "value")
-                for bound in (item.start, item.stop, item.step)
+                "" if bound is None else value(bound, name)
+                for name, bound in (("start", item.start), ("stop", item.stop), ("step", item.step))
             )
             return (start, ":", stop, *((":", step) if item.step is not None else ()))
         return value(item, "index")

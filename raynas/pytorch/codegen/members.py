@@ -231,7 +231,7 @@ class Members:
         return Slot(literal(value, self.imports), hint)
 
     def _call(self, unit: Unit) -> Text:
-        special = arithmetic(unit, self._value, lambda value: literal(value, self.imports))
+        special = arithmetic(unit, self._value)
         if special is not None:
             return special
         args = [self._value(arg, "value") for arg in unit.args]
