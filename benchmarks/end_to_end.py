@@ -153,7 +153,7 @@ def by_tune(jobs: list[Job], workplace: Workplace) -> Measured:
 
 @contextmanager
 def accounts() -> Iterator[Callable[[], float]]:
-    """CPU seconds of this process and of all below it since then; those come and go, so it looks five times a second."""
+    """CPU seconds of this process and of all below it since then; it looks five times a second, for they go."""
     spent: dict[int, float] = {}
     over = threading.Event()
 
