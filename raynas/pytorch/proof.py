@@ -74,7 +74,7 @@ def paths_of(root: nn.Module) -> dict[str, str]:
         if isinstance(module, InputChoice | Zero):
             return
         found[path] = made
-        if isinstance(module, torch.jit.ScriptModule):
+        if isinstance(module, torch.jit.ScriptModule) or "_orig_mod" in module._modules:  # the latter is compiled
             return
         children = dict(module.named_children())
         if isinstance(module, Repeat):
@@ -308,11 +308,21 @@ def _call(model: nn.Module, paths: dict[nn.Module, str], inputs: Any) -> _Run:
         result = model(**given) if isinstance(given, Mapping) else model(*given)
         total = [tensor.float().sum() for tensor in tensors(result) if tensor.requires_grad and not tensor.is_complex()]
         if total:
-            sum(total[1:], total[0]).backward()  # type: ignore[no-untyped-call]  # torch's own
+            _backward(sum(total[1:], total[0]), model)
         return _Run(notes, result)
     finally:
         for hook in hooks:
             hook.remove()
+
+
+def _backward(total: Tensor, model: nn.Module) -> None:
+    """The gradients; what only answers in evaluation mode, and writes over what it computed, has none there."""
+    try:
+        total.backward()  # type: ignore[no-untyped-call]  # torch's own
+    except RuntimeError:
+        if model.training:
+            raise
+        model.zero_grad()
 
 
 def _detached(value: Any) -> list[Tensor]:

@@ -209,3 +209,34 @@ class Needs(nn.Module):
 
 def test_a_forward_that_fails_without_its_optional_input_says_what_helps() -> None:
     assert "pass example_inputs" in roundtrip(Needs)[1][0]
+
+
+class Decodes(nn.Module):
+    """Writes over its answer where it does not train, as detectors do."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.linear = nn.Linear(8, 8)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.linear(x).sigmoid()
+        if not self.training:
+            x[..., 0] = x[..., 0] * 2
+        return x
+
+
+class Compiled(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = torch.compile(nn.Linear(8, 8), backend="eager")
+        self.last = nn.Linear(8, 8)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.last(self.first(x))
+
+
+@pytest.mark.parametrize("cls", [Decodes, pytest.param(Compiled, marks=pytest.mark.slow)])
+def test_example_inputs_prove_it_also_where_hooks_or_gradients_do_not_work(cls: type[nn.Module]) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", Notice)
+        assert trace(cls, example_inputs=[X]).freeze().nodes or cls is Compiled
