@@ -5,6 +5,7 @@ Nothing is known of any other operation, and nothing is assumed of it.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import lru_cache
 
 from raynas.graph.member import Unit
@@ -150,8 +151,25 @@ SWAPPED = COMMUTATIVE - SUMS
 """Functions of two operands that can be swapped, whatever they are; a `+` may also join tuples."""
 
 ARITHMETIC = SUMS | PRODUCTS
-MAPS = FRESH | (STATELESS - {IDENTITY})
-"""Units that make one tensor of another."""
+MIXING = ARITHMETIC | {f"operator.{name}" for name in ("matmul", "neg", "pow", "sub", "truediv")}
+ALIKE = (
+    (STATELESS | ELEMENTWISE)
+    - PROMOTING
+    - {
+        *(IDENTITY, "torch.abs", "torch.nn.CosineSimilarity", "torch.nn.PairwiseDistance"),
+        *(f"torch.nn.LPPool{d}d" for d in (1, 2, 3)),
+    }
+)
+ROLES: Mapping[str, str] = {
+    **dict.fromkeys(MIXING, "mixes"),
+    **dict.fromkeys(TENSOR_FUNCTIONS - {"torch.where"}, "gives"),  # of one argument, it gives a tuple
+    **dict.fromkeys((STATELESS - {IDENTITY}) | ELEMENTWISE, "maps"),
+    **dict.fromkeys(ALIKE | {"torch.zeros_like", "torch.ones_like"}, "alike"),
+    **dict.fromkeys(FRESH, "makes"),
+    **dict.fromkeys(("torch.nn.Embedding", "torch.nn.LocalResponseNorm"), "turns"),
+    "operator.getitem": "keeps",
+}
+"""What is known of a unit's or function's value, as in `Step`."""
 
 INPLACE_AT = {
     **dict.fromkeys(("relu", "relu6", "silu", "selu", "mish", "hardsigmoid", "hardswish"), 1),

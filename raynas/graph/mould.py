@@ -59,7 +59,7 @@ def _mould(graph: Graph, scope: Mapping[str, Member]) -> Mould | None:
                 unit = find(graph, target, scope)[0]
                 assert isinstance(unit, Unit)
             nature = unit.nature
-            label, role, owner = unit.text, "maps" if nature.maps else "", not nature.stateless
+            label, role, owner = unit.text, nature.role, not nature.stateless
             writes = writes or nature.in_place
         elif op == "graph":
             member, inner = find(graph, target, scope)
@@ -108,10 +108,7 @@ def _named(op: str, target: str) -> tuple[str, str, bool, bool, bool]:
         it writes in place only where a keyword argument says so.
     """
     function = op == "function"
-    role = "keeps" if op == "method" and target in kinds.TENSOR_METHODS else ""
-    if function and target not in kinds.SUMS:
-        role = "maps" if target in kinds.ELEMENTWISE else "gives" if target in kinds.TENSOR_FUNCTIONS else ""
-        role = "keeps" if target == "operator.getitem" else role
+    role = kinds.ROLES.get(target, "") if function else "keeps" if target in kinds.TENSOR_METHODS else ""
     adds, swaps = function and target in kinds.SUMS, function and target in kinds.SWAPPED
     return f"{op} {target}", role, adds, swaps, function and kinds.is_calm(target)
 

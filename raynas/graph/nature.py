@@ -25,7 +25,7 @@ class Nature(NamedTuple):
         stateless: it has neither parameters nor buffers.
         twin: two of the same text with the same input give the same, so that one is enough.
         fresh: it returns one new tensor.
-        maps: it makes one tensor of another.
+        role: what a step that calls it does, as in `Step`.
         identity: it gives back its input.
         keeps_zero: it has no parameters, and makes zeros of zeros.
         keeps_shape: its output surely has its input's shape and dtype.
@@ -36,7 +36,7 @@ class Nature(NamedTuple):
     stateless: bool
     twin: bool
     fresh: bool
-    maps: bool
+    role: str
     identity: bool
     keeps_zero: bool
     keeps_shape: bool
@@ -52,7 +52,7 @@ def nature(unit: Unit) -> Nature:
         stateless=stateless,
         twin=stateless and target not in kinds.RANDOM and not writes,
         fresh=target in kinds.FRESH,
-        maps=target in kinds.MAPS and not gives_indices(unit),
+        role="" if gives_indices(unit) else kinds.ROLES.get(target, ""),
         identity=target == kinds.IDENTITY,
         keeps_zero=keeps_zero(unit),
         keeps_shape=keeps_shape(unit),

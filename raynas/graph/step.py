@@ -14,8 +14,10 @@ class Step(NamedTuple):
         operands: positions of the steps whose values it uses, in the order of its arguments.
         free: whether the order of its operands makes no difference.
         owner: what it shares with other steps: a unit with parameters, or a parameter itself; None where nothing.
-        role: what is known of its value: `gives` a tensor; `maps` one to another; `keeps` its first operand's kind;
-            `plus` adds tensors or numbers, or joins tuples.
+        role: what is known of its value. `gives` a tensor, of floats if all operands are; `maps` a tensor to another,
+            of floats if it is; `makes` floats of floats; `turns` a tensor into floats; `alike`: of its operand's dtype;
+            `keeps` its first operand's kind; `mixes` floats with whatever to floats; `plus` adds tensors or numbers, or
+            joins tuples.
     """
 
     label: str

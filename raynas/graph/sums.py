@@ -2,36 +2,95 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from raynas.graph.step import Step
 
 SUM = "sum"
 
+MAKES_ONE = frozenset({"maps", "makes", "turns", "alike"})
+"""Roles of what makes one tensor of another."""
+
+RULES: Mapping[str, Callable[[Sequence[int], int], bool]] = {
+    "maps": lambda found, floats: found[0] == floats,
+    "keeps": lambda found, floats: found[0] == floats,
+    "gives": lambda found, floats: set(found) == {floats},
+    "mixes": lambda found, floats: floats in found,
+    "plus": lambda found, floats: floats in found,
+}
+"""By role, whether a step's value is of floats, where `found` tells that of its operands."""
+
 
 def summed(steps: Sequence[Step]) -> Sequence[Step]:
-    """The steps with every chain of additions as one sum of many terms."""
+    """The steps with every chain of additions as one sum of many terms, where their order only changes the rounding.
+
+    It changes more where dtypes differ: of two booleans and a float, `(True + True) + 1.0` is 2 and `True + (True +
+    1.0)` is 3. So all terms but one are floats for certain, or all are of one dtype.
+    """
     plus = [position for position, step in enumerate(steps) if step.role == "plus"]
     if not plus:
         return steps
     tensor = _tensors(steps, plus)
     found = list(steps)
     uses: list[int] = []
+    dtypes: list[int] = []
     for position in plus:
         if not tensor[position]:
             continue
         step = found[position]
         terms: list[int] = []
         for operand in step.operands:
-            if steps[operand].role == "plus" and tensor[operand]:
-                uses = uses or _uses(steps)
-                if uses[operand] == 1:
-                    terms += found[operand].operands
-                    continue
-            terms.append(operand)
+            inner = steps[operand].role == "plus" and tensor[operand]
+            uses = uses or (_uses(steps) if inner else [])
+            terms += found[operand].operands if inner and uses[operand] == 1 else (operand,)
+        if len(terms) > 2:
+            dtypes = dtypes or _dtypes(steps)
+            kinds = {dtypes[term] for term in terms}
+            if len(kinds) > 1 and sum(dtypes[term] != len(steps) for term in terms) > 1:
+                terms = list(step.operands)
         note = step.label.partition(" with ")[2]
         found[position] = Step(f"{SUM} of {len(terms)} {note}", tuple(terms), True, step.owner, "plus")
     return found
+
+
+def _dtypes(steps: Sequence[Step]) -> list[int]:
+    """A number for each step: steps that surely have one dtype share it; what surely are floats have the last one."""
+    floats = len(steps)
+    parent = list(range(floats + 1))
+
+    def of(position: int) -> int:
+        while parent[position] != position:
+            parent[position] = position = parent[parent[position]]
+        return position
+
+    def join(one: int, other: int) -> None:
+        one, other = of(one), of(other)
+        parent[min(one, other)] = max(one, other)
+
+    def settled(position: int) -> bool:
+        label, operands, _, _, role = steps[position]
+        found = [of(operand) for operand in operands]
+        if RULES[role](found, floats) and "dtype" not in label:
+            parent[of(position)] = floats
+            return True
+        if role == "plus" and found[0] == found[1]:
+            join(position, found[0])
+        return False
+
+    pending: list[int] = []
+    for position, (label, operands, _, _, role) in enumerate(steps):
+        if role == "makes" and operands:
+            parent[of(operands[0])] = parent[position] = floats
+        elif role == "turns":
+            parent[position] = floats
+        elif role == "alike" and operands and "dtype" not in label:
+            join(position, operands[0])
+        elif role in RULES and operands and not settled(position):
+            pending.append(position)
+    known: list[int] = []
+    while pending and known != (known := [of(position) for position in range(floats)]):
+        pending = [position for position in pending if not settled(position)]
+    return [of(position) for position in range(floats)]
 
 
 def _uses(steps: Sequence[Step]) -> list[int]:
@@ -48,7 +107,7 @@ def _tensors(steps: Sequence[Step], plus: Sequence[int]) -> list[bool]:
     found = [False] * len(steps)
     keeps: list[int] = []
     for position, (_, operands, _, _, role) in enumerate(steps):
-        if role == "maps":
+        if role in MAKES_ONE:
             found[position] = True
             if operands:
                 found[operands[0]] = True

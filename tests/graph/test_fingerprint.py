@@ -1,9 +1,11 @@
 """Equal fingerprints, equal networks: nothing is merged that differs, and nothing is missed that is the same."""
 
+import itertools
 import subprocess
 import sys
 
 import pytest
+import torch
 from hypothesis import given, settings
 
 from raynas.graph import Graph, Unit
@@ -125,6 +127,66 @@ def test_pairs_of_values_and_indices_are_joined_in_their_order(kinds):
         )
 
     assert net(kinds) != net(kinds[::-1])
+
+
+def chain(*terms, last=False):
+    """What adds three terms up, the first two or the last two first; `terms` build them of two inputs."""
+
+    def build(graph, x):
+        y = graph.add("input", "y")
+        one, two, three = (term(graph, x, y) for term in terms)
+        inner = graph.add("function", "operator.add", (two, three) if last else (one, two))
+        return graph.add("function", "operator.add", (one, inner) if last else (inner, three))
+
+    return fingerprint(build)
+
+
+def x_(graph, x, y):
+    return x
+
+
+def y_(graph, x, y):
+    return y
+
+
+def made(kind, of=x_):
+    return lambda graph, x, y: call(graph, f"{kind}_{of.__name__}", kind, of(graph, x, y))
+
+
+def done(op, target, of, *more):
+    return lambda graph, x, y: graph.add(op, target, (of(graph, x, y), *more))
+
+
+CONV, POOL, RELU = made("conv1"), made("pool"), made("relu", y_)
+
+
+@pytest.mark.parametrize(
+    "terms",
+    [
+        (x_, y_, done("function", "torch.relu", y_)),
+        (done("function", "operator.gt", x_, 0), done("function", "operator.gt", y_, 0), CONV),
+        (y_, done("method", "view", CONV, torch.int32), CONV),
+    ],
+    ids=["unknown", "booleans", "a view of another dtype"],
+)
+def test_a_chain_of_additions_is_no_sum_where_the_dtypes_may_differ(terms):
+    assert chain(*terms) != chain(*terms, last=True)
+    assert chain(*terms[::-1]) != chain(*terms[::-1], last=True)
+
+
+@pytest.mark.parametrize(
+    "terms",
+    [
+        (y_, CONV, done("function", "operator.mul", CONV, 2)),
+        (x_, CONV, POOL),
+        (y_, RELU, made("pool", RELU)),
+        (CONV, done("method", "mean", CONV), done("function", "operator.gt", y_, 0)),
+    ],
+    ids=["one unknown", "what a convolution takes is floats", "of one dtype", "one of booleans"],
+)
+def test_a_chain_of_additions_is_a_sum_where_they_do_not(terms):
+    for names in itertools.permutations(terms):
+        assert chain(*names) == chain(*terms) == chain(*names, last=True)
 
 
 def test_arguments_count():
