@@ -11,10 +11,11 @@ from torch import fx
 from raynas.errors import SerializationError
 from raynas.graph import Node
 from raynas.graph.node import Op
+from raynas.pytorch.arguments import LITERALS
+from raynas.pytorch.body import Body
 from raynas.pytorch.flags import FLAG, select, used, when_of
 from raynas.pytorch.names import name_of
 from raynas.pytorch.proxy import Untraceable
-from raynas.pytorch.tracer import LITERALS, Body
 from raynas.search_space import Expression
 
 OPS: dict[str, Op] = {

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
 import sys
-import types
-from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any
 
-import numpy
 import torch
 from torch import fx, nn
 
@@ -19,39 +15,21 @@ from raynas.errors import RaynasError, TraceError
 from raynas.nn import InputChoice, LayerChoice, Repeat, is_basic_unit
 from raynas.nn.recording import leaf_of
 from raynas.pytorch import nones
-from raynas.pytorch.branches import Joined, Told, Ways
-from raynas.pytorch.changes import HOOKS
+from raynas.pytorch.arguments import LITERALS, entered, pieces, unusual
+from raynas.pytorch.body import Body, joined
+from raynas.pytorch.branches import Told, Ways
+from raynas.pytorch.doubts import Doubts, Need
 from raynas.pytorch.flags import is_flag
 from raynas.pytorch.outside import generators, modes, restore
-from raynas.pytorch.passing import alike, is_known, mapped, names_of, projected, proxies_in
+from raynas.pytorch.passing import alike, mapped, names_of, projected, proxies_in
 from raynas.pytorch.patches import patched
 from raynas.pytorch.places import Places
 from raynas.pytorch.proxy import Flag, Traced, Untraceable, is_traced
-from raynas.pytorch.reading import Reading, classes_in, functions_in, is_source, overridden, read, read_function
-from raynas.pytorch.reasons import can_be_whole, commonpath, forward_of, located, reason, refuse_choices, signature_of
-from raynas.pytorch.state import TORCHS, Watch, copied, shared
+from raynas.pytorch.readings import Readings
+from raynas.pytorch.reasons import forward_of, located, reason, refuse_choices
+from raynas.pytorch.state import Watch, copied
 from raynas.pytorch.steps import asserted
 from raynas.pytorch.units import Whole
-from raynas.search_space import Expression
-
-
-@dataclasses.dataclass
-class Body:
-    """The forward pass of one opened module, as traced.
-
-    Attributes:
-        graph: torch.fx's graph; paths in it are relative to the module.
-        inputs: names of the inputs, in the order in which a call passes them.
-        result: what forward returned, with proxies in it.
-    """
-
-    graph: fx.Graph
-    inputs: list[str]
-    result: Any
-
-
-LITERALS = frozenset({bool, int, float, str, type(None)})
-"""Types of arguments that stand in a graph as they are."""
 
 
 class Passed(Untraceable):
@@ -98,12 +76,10 @@ class Tracer(fx.Tracer):
         self.bodies: dict[nn.Module, Body] = {}
         self.example_names = example_names
         self.stack: list[nn.Module] = []
-        self.others: frozenset[type] = frozenset()
+        self._readings: Readings
         self._told: dict[nn.Module, Told] = {}
-        self._needs: list[tuple[fx.Node, tuple[nn.Module, ...]]] = []
         self._result: Any = None
-        self._needed: dict[fx.Node, list[tuple[nn.Module, ...]]] = {}
-        self._doubts: list[tuple[nn.Module, fx.Node, str]] = []
+        self._doubts = Doubts()
         self._modes = modes()
         self._cache: dict[tuple[fx.Graph, str], fx.Proxy] = {}
         self._strict = False
@@ -117,10 +93,8 @@ class Tracer(fx.Tracer):
             Whole: modules of which it was found out too late that they cannot be: trace anew, with them kept whole.
         """
         self.places = Places(root)
-        self.others = classes_in(
-            item for module in root.modules() for item in (module, *_own(module)) if not is_basic_unit(type(module))
-        )
-        why = self._asks(root)
+        self._readings = Readings(root)
+        why = self._readings.why(root)
         if why:
             raise Untraceable(why, located=True)
         try:
@@ -130,12 +104,10 @@ class Tracer(fx.Tracer):
             self._late.clear()
             self.bodies.clear()
             self._cache.clear()
-            self._doubts.clear()
+            self._doubts = Doubts()
             graph = self._traced(root)
-        for module, node, name in self._doubts:
-            if all(module in stack for stack in self._needed.get(node, ())):
-                self._late.setdefault(module, located(f"{nones.TELL}: '{name}'", module))
-        self._refuse_shared(root)
+        for module, why in (self._doubts.settled() | self._readings.changed_by_units(self.opaque)).items():
+            self._late.setdefault(module, why)
         for module, traced in [(root, graph), *((module, body.graph) for module, body in self.bodies.items())]:
             self._refuse_parts(module, traced)
         if self._late:
@@ -152,30 +124,6 @@ class Tracer(fx.Tracer):
                     if is_basic_unit(type(inside)) or inside in self.opaque:
                         why = f"calls '{node.target}', a part of a {type(inside).__name__}, which is kept whole"
                         self._late.setdefault(module, located(why, module))
-
-    def _refuse_shared(self, root: nn.Module) -> None:
-        """Keep whole what is around a module that is kept whole and may change a list or object that others keep, too.
-
-        Each would have one of its own otherwise.
-        """
-        modules = dict(root.named_modules())
-        inside = {part: path for path, module in modules.items() if module in self.opaque for part in module.modules()}
-        if not inside:
-            return
-        for places in shared(modules).values():
-            for path, name in places:
-                whole = inside.get(modules[path])
-                others = [other for other, _ in places if whole is None or not f"{other}.".startswith(f"{whole}.")]
-                reading = self._reading(modules[path])
-                if whole is None or not others or not (reading.changes and name in reading.words):
-                    continue
-                common = commonpath([whole, *others])
-                around = modules[common]
-                while not can_be_whole(around):
-                    common = common.rpartition(".")[0]
-                    around = modules[common]
-                why = located(f"changes self.{name}, which '{others[0] or 'the model'}' keeps, too", modules[path])
-                self._late.setdefault(around, why)
 
     def _traced(self, root: nn.Module) -> fx.Graph:
         self.stack = [root]
@@ -197,134 +145,31 @@ class Tracer(fx.Tracer):
 
     def _both(self, m: nn.Module, way: Callable[[], Body]) -> Body:
         """A forward as traced; followed each way where it asks whether modules train."""
-        needs: list[list[tuple[fx.Node, tuple[nn.Module, ...]]]] = []
+        needs: list[list[Need]] = []
 
         def once(told: Told) -> Body:
-            before = len(self._needs)
+            before = len(self._doubts)
             self._told[m] = told
             try:
                 return way()
             finally:
                 del self._told[m]
                 if told and m is not self.stack[0]:
-                    needs.append(self._forget(before))
+                    needs.append(self._doubts.forget(before))
 
-        def join(flag: str, yes: Body, no: Body) -> Body:
-            graph = Joined(flag, yes.graph, no.graph).graph
-            returned = next(iter(reversed(graph.nodes))).args[0]
-            return Body(graph, yes.inputs, self._result_of(yes.result, no.result, returned))
-
-        body = Ways(once, join).follow()
-        for need in needs[0] if needs else ():
-            if all(need in others for others in needs):
-                self._note_need(*need)
+        body = Ways(once, lambda flag, yes, no: joined(flag, yes, no, self.proxy)).follow()
+        self._doubts.keep(needs)
         return body
-
-    def _forget(self, before: int) -> list[tuple[fx.Node, tuple[nn.Module, ...]]]:
-        """Take back what was noted as needed in one way: it may not be in another."""
-        taken = self._needs[before:]
-        del self._needs[before:]
-        for origin, _ in taken:
-            self._needed[origin].pop()
-            if not self._needed[origin]:
-                del self._needed[origin]
-        return taken
-
-    def _result_of(self, yes: Any, no: Any, returned: Any) -> Any:
-        """What a forward returns, whichever way it takes: containers that are the same in both stay open."""
-        if repr(mapped(yes, lambda _: ...)) == repr(mapped(no, lambda _: ...)):
-            for one, other in zip(proxies_in(yes), proxies_in(no), strict=True):
-                one.node.meta[nones.MAYBE] = bool(nones.may_be_none(one.node) or nones.may_be_none(other.node))
-                one.node.meta[nones.ITEMS] = nones.has_nones(one.node) or nones.has_nones(other.node)
-            return yes
-        return self._opened(returned)
-
-    def _opened(self, value: Any) -> Any:
-        """An argument of a node as a value: tuples, lists and dicts with what stands in them."""
-        if isinstance(value, fx.Node):
-            return self.proxy(value)
-        if isinstance(value, tuple | list):
-            items = [self._opened(item) for item in value]
-            return tuple(items) if isinstance(value, tuple) else items
-        if isinstance(value, dict):
-            return {key: self._opened(item) for key, item in value.items()}
-        return value
-
-    def _asks(self, module: nn.Module) -> str:
-        """Why a module's forward, or a function that it keeps, cannot be traced; empty where nothing is found."""
-        cls: Any = type(module)
-        reading = self._reading(module)
-        if reading.why:
-            return reading.why
-        if why := _hooked(module) or overridden(cls):
-            return located(why, module)
-        for name, value in module.__dict__.items():
-            if name in TORCHS or name not in reading.words:
-                continue
-            if is_source(value):
-                return located(f"uses the {type(value).__name__} self.{name}", module)
-            for function in functions_in(value):
-                if why := self._read_own(function, module).why:
-                    return why
-        return self._read_own(forward_of(module), module).why if "forward" in module.__dict__ else ""
-
-    def _reading(self, module: nn.Module) -> Reading:
-        cls: Any = type(module)
-        return read(cls, self.others)
-
-    def _read_own(self, function: Any, module: nn.Module) -> Reading:
-        return read_function(function, type(module), self.others)
-
-    def _places(self, module: nn.Module) -> tuple[Callable[[], Any], ...]:
-        """Functions that give the objects outside a module that its code reaches."""
-        reading = self._reading(module)
-        found = list(reading.places)
-        for name, value in module.__dict__.items():
-            if name in reading.words and name not in TORCHS:
-                found += [
-                    place for function in functions_in(value) for place in self._read_own(function, module).places
-                ]
-        return tuple(found)
 
     def create_args_for_root(
         self, root_fn: Callable[..., Any], is_module: bool, concrete_args: Any = None
     ) -> tuple[Callable[..., Any], list[Any]]:
         """The root's inputs: what a call must pass or the example passes, and what it may pass."""
-        args: list[Any] = []
-        kwargs: dict[str, Any] = {}
-        forward = forward_of(self.root)
-        parameters = list(signature_of(self.root).parameters.values())
-        known = {parameter.name for parameter in parameters}
-        given = self.example_names or ()
-        for parameter in parameters:
-            name, default = parameter.name, parameter.default
-            if parameter.kind == parameter.VAR_POSITIONAL:
-                others = [item for item in given if item not in known and item.startswith(f"{name}_")]
-                args += [self.create_proxy("placeholder", item, (), {}) for item in others]
-            elif parameter.kind == parameter.VAR_KEYWORD:
-                others = [item for item in given if item not in known and not item.rpartition("_")[2].isdigit()]
-                kwargs.update({item: self.create_proxy("placeholder", item, (), {}) for item in others})
-            else:
-                named = parameter.kind == parameter.KEYWORD_ONLY
-                if default is parameter.empty or name in given or name in self.optional:
-                    passed = () if default is parameter.empty else (default,)
-                    target = f"*{name}" if named else name
-                    proxy = self.create_proxy("placeholder", target, passed, {}, name=name)
-                    proxy.node.meta.update({nones.MAYBE: name not in given, nones.ITEMS: True})
-                    value = None if name in self.absent else proxy
-                else:
-                    value = default
-                if named:
-                    kwargs[name] = value
-                else:
-                    args.append(value)
+        args, kwargs = entered(self.root, self, self.example_names or (), self.optional, self.absent)
 
         def call(*arguments: Any) -> Any:
-            with nones.guarded(self._asked(self.root), self._doubt):
-                result = forward(*arguments, **kwargs)
-            self._tested(self.root)
-            self._result = result
-            return result
+            self._result = self._called(self.root, forward_of(self.root), arguments, kwargs)
+            return self._result
 
         return call, args
 
@@ -340,18 +185,8 @@ class Tracer(fx.Tracer):
             name = target  # as torch.fx would name it, but for a search for capitals
         made = self.graph.create_node(kind, target, args, kwargs, name, type_expr)
         if kind in ("call_function", "call_method"):
-            self._need(made)
+            self._doubts.note(made, self.stack)
         return made
-
-    def _need(self, node: fx.Node) -> None:
-        """Note of a node that some inputs of the outermost forward cannot be None, and where that shows."""
-        for origin in nones.needed(node):
-            if origin.op == "placeholder":
-                self._note_need(origin, tuple(self.stack))
-
-    def _note_need(self, origin: fx.Node, stack: tuple[nn.Module, ...]) -> None:
-        self._needed.setdefault(origin, []).append(stack)
-        self._needs.append((origin, stack))
 
     def create_arg(self, a: Any) -> Any:
         if type(a) in LITERALS:
@@ -362,24 +197,9 @@ class Tracer(fx.Tracer):
             return a.node
         if type(a) is tuple or type(a) is list:
             return type(a)([self.create_arg(item) for item in a])
-        if type(a) is dict and not a:
-            return a
-        if isinstance(a, numpy.generic):
-            return a.item()
-        if type(a) is OrderedDict:
-            return self.create_proxy("call_function", OrderedDict, ([(key, item) for key, item in a.items()],), {}).node
-        if isinstance(a, list | dict | set | tuple) and not is_known(type(a)):
-            raise Untraceable(f"returns or passes a {type(a).__name__}")
-        if isinstance(a, Expression) or (isinstance(a, type) and not issubclass(a, nn.Module)):
-            return a
-        if isinstance(a, torch.Tensor):
-            return self._tensor(a).node
-        if isinstance(a, torch.device):
-            raise Untraceable(f"fixes the device {a} while it is traced: pass a tensor to follow instead")
-        if isinstance(a, nn.Module | types.FunctionType | types.MethodType):
-            raise Untraceable(f"passes {a!r} to a function of torch")
-        if isinstance(a, types.BuiltinFunctionType):
-            return a
+        made = unusual(a, self, self._tensor)
+        if made is not NotImplemented:
+            return made
         try:
             return super().create_arg(a)
         except NotImplementedError:
@@ -421,7 +241,7 @@ class Tracer(fx.Tracer):
         raise Untraceable("decides by a value that only the run knows")
 
     def iter(self, obj: fx.Proxy) -> Iterator[Any]:
-        count = _pieces(obj.node)
+        count = pieces(obj.node)
         if count is None:
             raise Untraceable("loops over a tensor, or unpacks it with *")
         taken: Any = obj
@@ -456,13 +276,13 @@ class Tracer(fx.Tracer):
                 body = None
         if body is None:
             given = (*args, *kwargs.values())
-            if any(type(value) in (list, dict, set) for value in given) and self._reading(m).changes:
+            if any(type(value) in (list, dict, set) for value in given) and self._readings.of(m).changes:
                 raise Untraceable(
                     f"passes a list or dict to a {type(m).__name__}, which is kept whole and may change it"
                 )
             unit = self._call("module", path, args, kwargs)
             if type(m).__module__.startswith("torch.nn."):
-                self._need(unit.node)
+                self._doubts.note(unit.node, self.stack)
             nones.mark(unit.node, m)
             return unit
         if body is not self.bodies[m]:
@@ -476,14 +296,12 @@ class Tracer(fx.Tracer):
 
     def _inlined(self, m: nn.Module, forward: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """What a call of `m` gives that decides by a flag of its caller: its steps become the caller's own."""
-        last, needs = next(iter(reversed(self.graph.nodes))), len(self._needs)
+        last, needs = next(iter(reversed(self.graph.nodes))), len(self._doubts)
         try:
-            with self._watched(m), nones.guarded(self._asked(m), self._doubt):
-                result = forward(*args, **kwargs)
-            self._tested(m)
-            return result
+            with self._watched(m):
+                return self._called(m, forward, args, kwargs)
         except Exception:
-            self._forget(needs)
+            self._doubts.forget(needs)
             while (node := next(iter(reversed(self.graph.nodes)))) is not last:
                 self.graph.erase_node(node)
                 self._cache = {key: proxy for key, proxy in self._cache.items() if proxy.node is not node}
@@ -511,7 +329,7 @@ class Tracer(fx.Tracer):
                 self._strict = outer
         if is_basic_unit(type(m)) or m in self.opaque or m in self._late or isinstance(m, InputChoice):
             return None
-        why = self._asks(m)
+        why = self._readings.why(m)
         if why:
             self._whole(m, why)
             return None
@@ -570,9 +388,7 @@ class Tracer(fx.Tracer):
             inner_args, inner_kwargs = mapped((args, kwargs), enter)
             given = [item for item in (*inner_args, *inner_kwargs.values()) if not is_traced(item)]
             before = copied(given) if given else None
-            with nones.guarded(self._asked(m), self._doubt):
-                result = forward(*inner_args, **inner_kwargs)
-            self._tested(m)
+            result = self._called(m, forward, inner_args, inner_kwargs)
             if given and copied(given) != before:
                 raise Untraceable("changes a list or dict that it was passed")
             self.create_node("output", "output", (self.create_arg(result),), {})
@@ -581,28 +397,21 @@ class Tracer(fx.Tracer):
             self.graph = outer
             self.stack.pop()
 
-    def _asked(self, module: nn.Module) -> Mapping[types.CodeType, frozenset[str]]:
-        return self._reading(module).asked
-
-    def _doubt(self, node: fx.Node, name: str) -> None:
-        """A parameter is compared with None, and may be None: unless it is an input that turns out to be needed."""
-        origin = nones.origin_of(node)
-        if origin.op != "placeholder":
-            raise Untraceable(f"{nones.TELL}: '{name}'")
-        if origin not in self._needed:
-            self._doubts.append((self.stack[-1], origin, name))
-
-    def _tested(self, module: nn.Module) -> None:
-        """Refuse a forward that asked whether something is None that may be."""
-        if nones.asked_in(self.graph, self._reading(module).kinds):
+    def _called(self, m: nn.Module, forward: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+        """What a forward returns; refused where it asks whether something is None that may be."""
+        reading = self._readings.of(m)
+        with nones.guarded(reading.asked, lambda node, name: self._doubts.ask(node, name, self.stack[-1])):
+            result = forward(*args, **kwargs)
+        if nones.asked_in(self.graph, reading.kinds):
             raise Untraceable(nones.TELL)
+        return result
 
     @contextmanager
     def _watched(self, m: nn.Module) -> Iterator[None]:
         """Refuse a forward that draws random numbers or changes containers outside torch's tensors; undo both."""
         watches = self.each or m is self.stack[0]
         before = generators() if watches else None
-        watch, raised = Watch(m, self._places(m), below=watches), Untraceable.raised
+        watch, raised = Watch(m, self._readings.places(m), below=watches), Untraceable.raised
         try:
             yield
             if Untraceable.raised is not raised and Untraceable.raised is not None:
@@ -631,33 +440,7 @@ def _calls_plainly(cls: Any) -> bool:
     return bool(owner.__module__.startswith("torch."))
 
 
-def _pieces(node: fx.Node) -> int | None:
-    """Into how many pieces a call cuts a tensor, where that stands in its arguments."""
-    if node.op == "call_method":
-        name: str = node.target  # type: ignore[assignment]  # a method's name
-    elif node.op == "call_function" and node.target in (torch.chunk, torch.split, torch.tensor_split):
-        name = node.target.__name__
-    else:
-        return None
-    given = [*node.args[1:2], *(node.kwargs.get(key) for key in ("chunks", "split_size_or_sections", "split_size"))]
-    first = next((item for item in given if item is not None), None)
-    if name in ("chunk", "tensor_split") and type(first) is int:
-        return first
-    return len(first) if name in ("split", "split_with_sizes") and isinstance(first, list | tuple) else None
-
-
 def _chained(repeat: Repeat, x: Any) -> Any:
     for block in repeat.blocks:
         x = block(x)
     return x
-
-
-def _own(module: nn.Module) -> list[Any]:
-    return [value for name, value in module.__dict__.items() if name not in TORCHS]
-
-
-def _hooked(module: nn.Module) -> str:
-    for kind in HOOKS:
-        if module.__dict__.get(kind):
-            return f"has {kind.strip('_').replace('_', ' ')}"
-    return "has parametrizations" if "parametrizations" in module._modules else ""
