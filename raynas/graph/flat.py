@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from raynas.graph import kinds
 from raynas.graph.abstract import Abstract
 from raynas.graph.graph import Graph, find
 from raynas.graph.member import Apply, Member, Path, Set, Shared, Tensor, Unit
-from raynas.graph.mould import Mould, mould_of, shape_of
+from raynas.graph.mould import Mould, mould_of, number_last, shape_of
 from raynas.graph.node import Node
 from raynas.graph.step import Flat, Step
 from raynas.graph.sums import summed
@@ -124,6 +125,8 @@ class _Flattener:
             if taken is not None:
                 return taken
         free, role = shape_of(node)
+        if node.op == "function" and node.target in kinds.COMMUTATIVE:
+            args = number_last(*args), args[1]
         if node.op == "select":
             return self.add(self.step(f"select {self.flag(node.target, abstract.graph, scope)}", args))
         return self.add(self.step(f"{node.op} {node.target}", args, free, role=role))

@@ -74,6 +74,8 @@ def _mould(graph: Graph, scope: Mapping[str, Member]) -> Mould | None:
         else:
             label, role, adds, swaps, calm = _named(op, target)
             writes = writes or ((not calm or bool(node.kwargs)) and kinds.writes(node, None))
+            if adds or swaps:
+                args = number_last(args, node.kwargs)
         if len(args) == 1 and type(args[0]) is Node and not node.kwargs:
             operands: tuple[int, ...] = (places[args[0]],)
             label = f"{label} tuple[tuple[#],{{}}]"
@@ -118,6 +120,11 @@ def shape_of(node: Node) -> tuple[bool, str]:
     _, role, adds, swaps, _ = _named(node.op, node.target)
     pair = len(node.args) == 2 and not node.kwargs and all(isinstance(arg, Node) for arg in node.args)
     return pair and swaps, "plus" if pair and adds else role
+
+
+def number_last(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> tuple[Any, ...]:
+    """The arguments of a function whose operands can be swapped: `1 + x` is `x + 1`."""
+    return args[::-1] if len(args) == 2 and not kwargs and type(args[0]) in (int, float, bool, complex) else args
 
 
 def _gives_one(member: Member, scope: Mapping[str, Member]) -> bool:

@@ -96,6 +96,22 @@ def test_order_counts_where_a_function_is_not_commutative():
     assert net("operator.mul", False) == net("operator.mul", True)
 
 
+@pytest.mark.parametrize("pairs", [False, True], ids=["one value", "a tuple"])
+@pytest.mark.parametrize("number", [2, 0.5, True])
+def test_a_number_may_stand_on_either_side_of_what_is_commutative(number, pairs):
+    def net(function, swap, **more):
+        def build(graph, x):
+            found = graph.add("function", function, (number, x) if swap else (x, number), more)
+            return (found, found) if pairs else found
+
+        return fingerprint(build)
+
+    assert net("operator.add", False) == net("operator.add", True) != net("torch.add", True)
+    assert net("torch.mul", False) == net("torch.mul", True)
+    assert net("operator.sub", False) != net("operator.sub", True)
+    assert net("torch.add", False, alpha=2) != net("torch.add", True, alpha=2)
+
+
 def test_joined_tuples_are_not_taken_for_sums():
     def net(swap):
         def build(graph, x):
