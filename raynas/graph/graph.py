@@ -134,7 +134,11 @@ class Graph(Editing):
         return Graph(self.name, members, [], self.base, shared, self.init, self.setup, self.attributes)
 
     def fingerprint(self) -> str:
-        """A text that two graphs share exactly if they compute the same way: see `raynas.graph.fingerprint`."""
+        """A text that two graphs share exactly if they compute the same way, step by step.
+
+        The graph is taken as it stands: a search compares `raynas.graph.simplify(graph)`, in which identities and
+        steps that nobody uses are gone.
+        """
         from raynas.graph.fingerprint import fingerprint
 
         return fingerprint(self)
