@@ -68,8 +68,13 @@ def unpack(data: bytes) -> None:
 
 
 def extend_path(path: Sequence[str]) -> None:
-    """Append to this process's import path those folders that exist here and do not stand on it yet."""
-    sys.path.extend(folder for folder in path if folder not in sys.path and os.path.isdir(folder))
+    """Append to this process's import path those folders that exist here and do not stand on it yet.
+
+    Relative ones are folders of the project, whose copy is this process's working directory.
+    """
+    for folder in map(os.path.abspath, path):
+        if folder not in sys.path and os.path.isdir(folder):
+            sys.path.append(folder)
 
 
 def importable(module: str) -> bool:

@@ -6,6 +6,7 @@ import os
 import secrets
 import time
 import warnings
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -48,9 +49,11 @@ def conduct_here(place: Place, make_engine: MakeEngine | None, on_progress: OnPr
         return assemble(store, place.artifacts, engine, watch, owner=Start.mine(in_ray=False).to_text()).run()
 
 
-def conduct_in_ray(place: Place, resources: Resources, verbose: bool, on_progress: OnProgress) -> Ending:
+def conduct_in_ray(
+    place: Place, resources: Resources, modules: Sequence[str], verbose: bool, on_progress: OnProgress
+) -> Ending:
     """Search in a Ray actor, and watch it. The first Ctrl-C lets what runs end, the second ends at once."""
-    with session(verbose) as ray, terminable():
+    with session(verbose, modules=modules) as ray, terminable():
         _check(ray, resources)
         remote, name = _hosted(ray, place, Start.mine())
         try:
@@ -61,9 +64,9 @@ def conduct_in_ray(place: Place, resources: Resources, verbose: bool, on_progres
             ray.withdraw(name)
 
 
-def leave_in_ray(place: Place, resources: Resources, verbose: bool) -> Start:
+def leave_in_ray(place: Place, resources: Resources, modules: Sequence[str], verbose: bool) -> Start:
     """Have a search begin in a detached actor of a standing cluster, and leave it there."""
-    with session(verbose) as ray, terminable():
+    with session(verbose, modules=modules) as ray, terminable():
         _check(ray, resources)
         start = replace(Start.mine(), detached=True)
         remote, name = _hosted(ray, place, start)

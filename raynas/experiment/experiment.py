@@ -12,6 +12,7 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from raynas import plugins, serializer
@@ -24,6 +25,7 @@ from raynas.experiment.attach import watch_another
 from raynas.experiment.conduct import check_standing, conduct_here, conduct_in_ray, leave_in_ray, raise_failure
 from raynas.experiment.follow import OnProgress, check_room
 from raynas.experiment.luggage import put_away
+from raynas.experiment.outside import outside
 from raynas.experiment.place import Place, place, texts_path
 from raynas.experiment.result import Result
 from raynas.experiment.signals import TERMINATED, Terminated, terminable
@@ -144,6 +146,7 @@ class Experiment:
         self.keep_weights = _at_least(keep_weights, 0, "keep_weights", whole=True, required=True)
         self.verbose = verbose
         self.watching = False
+        self._outside: list[str] = []
         self._before: tuple[str | None, dict[str, str]] = (None, {})
         self.constraints = dict(constraints or {})
         validate(self.constraints)
@@ -194,7 +197,7 @@ class Experiment:
                     return self.result()
                 if self.engine == "ray":
                     with self._giving_up():
-                        ending = conduct_in_ray(self.place, self.resources, self.verbose, show)
+                        ending = conduct_in_ray(self.place, self.resources, self._outside, self.verbose, show)
                 else:
                     ending = conduct_here(self.place, None if isinstance(self.engine, str) else self.engine, show)
         except Terminated:
@@ -220,7 +223,7 @@ class Experiment:
         if not self._prepared(None):
             return None
         with self._giving_up():
-            return leave_in_ray(self.place, self.resources, self.verbose)
+            return leave_in_ray(self.place, self.resources, self._outside, self.verbose)
 
     def result(self) -> Result:
         """What the run has found so far."""
@@ -253,7 +256,9 @@ class Experiment:
         named = {name for text in documents.values() for name in serializer.trusted_modules(text)}
         carried = {name for text in documents.values() for name in serializer.pickled_names(text)}
         trust = sorted(named.union(self.graph_space.units()))
-        code = pack([*trust, *(_name(type(plugin)) for plugin in (self.strategy, self.stopper) if plugin is not None)])
+        plugged = [_name(type(plugin)) for plugin in (self.strategy, self.stopper) if plugin is not None]
+        code = pack([*trust, *plugged])
+        self._outside = outside([*trust, *carried, *plugged], os.getcwd())
         if code:
             pickles["code"] = code
         return RunDefinition(
@@ -278,7 +283,7 @@ class Experiment:
             max_concurrent=self.max_concurrent,
             resources=dataclasses.asdict(self.resources),
             code=code_digest([*trust, *carried], [self.evaluator]),
-            path=tuple(os.path.abspath(folder) for folder in sys.path if os.path.isdir(folder or ".")),
+            path=_path(os.getcwd()),
             trust=tuple(trust),
             attached=tuple(sorted(pickles)),
             started=time.time(),
@@ -406,6 +411,13 @@ class Experiment:
         trained = (TrialState.FINISHED, TrialState.STOPPED, TrialState.FAILED)
         done = sum(trial.state in trained and trial.twin is None for trial in store.trials(brief=True))
         return self.max_trials is not None and done >= self.max_trials
+
+
+def _path(project: str) -> tuple[str, ...]:
+    """This process's import path; what of it lies below the project's folder also relative to that."""
+    whole = [os.path.abspath(folder) for folder in sys.path if os.path.isdir(folder or ".")]
+    below = [os.path.relpath(folder, project) for folder in whole if Path(folder).is_relative_to(project)]
+    return (*whole, *below)
 
 
 def _blank(store: Store) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -36,12 +36,12 @@ class Remote(Protocol):
     def call(self, method: str, *args: Any, timeout: float | None = None) -> Any: ...
 
 
-def session(verbose: bool, address: str | None = None, token: bool = False) -> RaySession:
+def session(verbose: bool, address: str | None = None, token: bool = False, modules: Sequence[str] = ()) -> RaySession:
     """A connection to Ray, which this imports; the arguments are those of `RaySession`."""
     _quieten(verbose)
     from raynas.engine.ray_engine import RaySession
 
-    return RaySession(verbose, address, token)
+    return RaySession(verbose, address, token, modules)
 
 
 def check_room(resources: Resources, verbose: bool) -> None:

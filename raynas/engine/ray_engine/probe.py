@@ -18,7 +18,7 @@ def probe(versions: Mapping[str, str], path: Sequence[str], code: bytes, names: 
 
     Args:
         versions: what has to be here, by distribution; empty: any version of it.
-        path: folders from which the user's code may be imported.
+        path: folders from which the user's code may be imported, in the project or on the driver's machine.
         code: the user's code that comes by value.
         names: qualified names of the user's classes and functions.
         cuda: whether torch has to see a GPU.
@@ -38,19 +38,38 @@ def probe(versions: Mapping[str, str], path: Sequence[str], code: bytes, names: 
         found = str(getattr(sys.modules[module], "__version__", found))
         if wanted and found.partition("+")[0] != wanted.partition("+")[0]:
             return f"has {name} {found}, and this search {wanted}: install that one there"
-    sys.path.extend(folder for folder in path if folder not in sys.path and os.path.isdir(folder))
+    here = map(os.path.abspath, path)
+    sys.path.extend(folder for folder in dict.fromkeys(here) if folder not in sys.path and os.path.isdir(folder))
     try:
         importlib.import_module("raynas.engine.travel").unpack(code)
     except Exception as error:
         return f"cannot import the search's code ({type(error).__name__}: {error}): bring it there, or install it"
     for name in names:
-        top = name.partition(".")[0]
-        try:
-            missing = top not in sys.modules and importlib.util.find_spec(top) is None
-        except (ImportError, ValueError):
-            missing = True
-        if missing:
-            return f"has no module '{top}', which the search needs: install it there, or move it into the project"
+        if trouble := _lacks(name):
+            return trouble
     if cuda and not importlib.import_module("torch").cuda.is_available():
         return "offers a GPU that its torch does not see: install a build of torch for it there"
+    return ""
+
+
+def _lacks(name: str) -> str:
+    """What keeps the module of a qualified name from being imported; empty: nothing does."""
+    parts = name.split(".")
+    for end in range(1, len(parts) + 1):
+        module = ".".join(parts[:end])
+        if module in sys.modules:
+            continue
+        try:
+            there = importlib.util.find_spec(module) is not None
+        except (ImportError, AttributeError, ValueError):
+            there = False
+        if not there:
+            if end > 1:
+                break  # the rest are classes and functions
+            return f"has no module '{module}', which the search needs: install it there, or move it into the project"
+        try:
+            importlib.import_module(module)
+        except BaseException as error:
+            said = f"{type(error).__name__}: {error}"
+            return f"cannot import {module} ({said}): install what is missing there, or move it into the project"
     return ""

@@ -48,12 +48,16 @@ class RaySession:
         verbose: whether Ray may print what it does and what workers print.
         address: of a cluster to join as a guest, who sends no code there; None: as above.
         token: whether to show that cluster this user's token, also where `RAY_AUTH_MODE` does not say so.
+        modules: files and folders of modules that its nodes get beside the working directory.
     """
 
-    def __init__(self, verbose: bool = False, address: str | None = None, token: bool = False) -> None:
+    def __init__(
+        self, verbose: bool = False, address: str | None = None, token: bool = False, modules: Sequence[str] = ()
+    ) -> None:
         self._verbose = verbose
         self._guest = address
         self._token = token
+        self._modules = list(modules)
         self._own = False
         self._warming: list[Any] = []
 
@@ -76,6 +80,9 @@ class RaySession:
         _check_address(address)
         # What the project folder holds is here already unless Ray's nodes are other machines.
         remote = self._guest is None and bool(address) and address != "local" and not in_job()
+        code: dict[str, Any] = {"working_dir": os.getcwd(), "excludes": [".git", ".venv"]}
+        if self._modules:
+            code["py_modules"] = self._modules
         try:
             ray.init(
                 # Ray would join whatever cluster somebody has left running on this machine.
@@ -83,7 +90,7 @@ class RaySession:
                 include_dashboard=False if not address or address == "local" else None,
                 log_to_driver=self._verbose and self._guest is None,
                 logging_level=logging.INFO if self._verbose else logging.ERROR,
-                runtime_env={"working_dir": os.getcwd(), "excludes": [".git", ".venv"]} if remote else None,
+                runtime_env=code if remote else None,
             )
         except (ConnectionError, RuntimeError, ValueError, exceptions.RayError) as error:
             where = f" at {address}" if address else ""
