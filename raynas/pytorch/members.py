@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
@@ -34,6 +33,7 @@ from raynas.nn.tape import Tape
 from raynas.pytorch.changes import Changed, Changes, equal, marking, plain
 from raynas.pytorch.constructor import DRAWN, Constructors
 from raynas.pytorch.fx_graph import nodes_of
+from raynas.pytorch.moments import Moments
 from raynas.pytorch.names import name_of
 from raynas.pytorch.places import NO_TENSORS, modules_in
 from raynas.pytorch.reasons import can_be_whole, commonpath
@@ -41,7 +41,7 @@ from raynas.pytorch.sharing import copies, shared_modules, ties
 from raynas.pytorch.state import TORCHS
 from raynas.pytorch.tensors import creation
 from raynas.pytorch.tracer import Tracer
-from raynas.pytorch.units import Whole, draws, unit_of
+from raynas.pytorch.units import Whole, unit_of
 from raynas.search_space import Expression
 from raynas.search_space.expression import token
 from raynas.serializer import call_of
@@ -68,7 +68,7 @@ class Builder:
         self.written: set[int] = set()
         self.compared: set[nn.Module] = set()
         self.homes: list[tuple[nn.Module, str]] = []
-        self._times: dict[nn.Module, int | None] = {}
+        self.moments = Moments(self.constructors, tracer.opaque, self.shared, self.firsts)
         parts = modules_in(root).values()
         tensors = [tensor for part in parts for tensor in part._parameters.values() if tensor is not None]
         thawed = all(tensor.requires_grad for tensor in tensors)
@@ -148,7 +148,7 @@ class Builder:
         """The constructor's steps: in the order in which they happened, as far as that makes a difference."""
         timed = self.constructors.steps.get(module, [])
         copies = [Copy(path, source) for path, source in self.copies.get(module, [])]
-        makes = self._makes(module, graph)
+        makes = self.moments.makes(module, list(graph.members))
         drawn = [index for _, index in makes if index is not None]
         counts = [t for t in timed if t.draws or copies or isinstance(t.step, Let)]
         after = [*copies, *(t.step for t in timed), *self.ties.get(module, ()), *self.below.get(module, ())]
@@ -165,74 +165,6 @@ class Builder:
         ready = [name for name, _ in makes if "." not in name]
         steps += [Make(name) for name in graph.members if name not in ready and name not in whole]
         return [*copies, *steps, *self.ties.get(module, ()), *self.below.get(module, ())]
-
-    def _makes(self, module: nn.Module, graph: Graph) -> list[tuple[str, int | None]]:
-        """The members, and when each took random numbers first, or was given its value; None: that does not matter.
-
-        A list or sequence whose parts were not made in order stands for its parts, and behind them for itself.
-        """
-        found: list[tuple[str, int | None]] = []
-        for name in graph.members:
-            child = module._modules.get(name)
-            if child is None:
-                tensor: Any = module._parameters.get(name)
-                tensor = tensor if tensor is not None else module._buffers.get(name, module.__dict__.get(name))
-                value = self.constructors.value(tensor) if isinstance(tensor, torch.Tensor) else None
-                found.append((name, value[1] if value is not None else None))
-            else:
-                found.append((name, self._first(child)))
-        parts = {name: self._parts(module._modules.get(name), name) for name in graph.members}
-        if all(len(inner) < 2 for inner in parts.values()):
-            return found
-        every = sorted(at for inner in parts.values() for _, at in inner if at is not None)
-        split: list[tuple[str, int | None]] = []
-        for name, index in found:
-            times = [at for _, at in parts[name] if at is not None]
-            own = sorted(times)
-            if own and (times != own or _between(every, own) > _between(own, own)):
-                split += [*parts[name], (name, own[-1])]
-            else:
-                split.append((name, index))
-        return split
-
-    def _parts(self, module: nn.Module | None, path: str) -> list[tuple[str, int | None]]:
-        """What stands in a list or sequence that is written as an expression, and when each part was made."""
-        if module is None:
-            return []
-        if module in self.shared:
-            return []
-        if type(module) not in CONTAINERS or type(module) is nn.Module:
-            return [(path, self._first(module))]
-        return [part for name, child in module._modules.items() for part in self._parts(child, f"{path}.{name}")]
-
-    def _first(self, module: nn.Module) -> int | None:
-        """When the first part of a module was made that took random numbers, or was copied.
-
-        What stands elsewhere, too, is not made with it.
-        """
-        if module not in self._times:
-            found = list(self._own_times(module))
-            for child in module._modules.values():
-                if child is not None and child not in self.shared:
-                    first = self._first(child)
-                    found += [] if first is None else [first]
-            self._times[module] = min(found, default=None)
-        return self._times[module]
-
-    def _own_times(self, module: nn.Module) -> Iterator[int]:
-        """The same for a module without its parts, and later times."""
-        tape = self.constructors.tape
-        if tape is not None and module in tape.copied and module not in self.firsts:
-            yield tape.copied[module]
-            return
-        call = construction(module)
-        if call is not None and (module in self.tracer.opaque or is_basic_unit(type(module))) and draws(module):
-            yield call.index
-        yield from (timed.index for timed in self.constructors.steps.get(module, ()) if timed.draws)
-        for tensor in (*module._parameters.values(), *module._buffers.values()) if self.constructors.values else ():
-            value = self.constructors.value(tensor) if tensor is not None else None
-            if value is not None and value[1] is not None:
-                yield value[1]
 
     def inherited(self, module: nn.Module) -> set[str]:
         """Names of the parameters, buffers and children that a module's base class makes in it, if it is a unit."""
@@ -366,11 +298,6 @@ class Builder:
             self.trouble(module, f"its {kind} '{name}' holds {count} that were not made with torch")
             value = Unit("torch.empty", (0,))
         return Tensor(value, kind, tensor.requires_grad, persistent)
-
-
-def _between(points: list[int], ends: list[int]) -> int:
-    """How many of the sorted points lie between the first and the last of others."""
-    return bisect_left(points, ends[-1]) - bisect_right(points, ends[0])
 
 
 def _by_token(choice: LayerChoice) -> dict[Any, nn.Module]:
