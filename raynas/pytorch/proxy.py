@@ -149,7 +149,7 @@ class Traced(fx.Proxy):
 
 
 class Flag(Traced):
-    """A module's `training`: where a number is made of it, each way has its own."""
+    """A module's `training`: where a number is made of it, or it is compared or looked up, each way has its own."""
 
     def __index__(self) -> int:
         return int(bool(self))
@@ -158,6 +158,15 @@ class Flag(Traced):
 
     def __float__(self) -> float:
         return float(bool(self))
+
+    def __eq__(self, other: object) -> Any:
+        return bool(self) == other
+
+    def __ne__(self, other: object) -> Any:
+        return bool(self) != other
+
+    def __hash__(self) -> int:
+        return id(self) if is_inside(sys._getframe(1)) else hash(bool(self))
 
 
 class Attribute(Traced):
