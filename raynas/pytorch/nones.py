@@ -148,4 +148,6 @@ def guarded(asked: Mapping[types.CodeType, frozenset[str]], doubt: Callable[[fx.
     try:
         yield
     finally:
-        sys.setprofile(outer)
+        sys.setprofile(outer if callable(outer) else None)
+        if outer is not None and not callable(outer):
+            outer.enable()  # cProfile's, which is no function

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cProfile
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -240,3 +241,32 @@ def test_example_inputs_prove_it_also_where_hooks_or_gradients_do_not_work(cls: 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", Notice)
         assert trace(cls, example_inputs=[X]).freeze().nodes or cls is Compiled
+
+
+class Asks(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.linear = nn.Linear(8, 8)
+
+    def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
+        return self.linear(x if mask is None else x * mask)
+
+
+class PassesNothing(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.inner = Asks()
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.inner(x)
+
+
+def test_a_profiler_of_the_user_sees_the_trace_and_does_not_disturb_it() -> None:
+    profiler = cProfile.Profile()
+    profiler.enable()
+    try:
+        _, notices = roundtrip(PassesNothing)
+    finally:
+        profiler.disable()
+    assert notices == []
+    assert any("load_module" in str(entry.code) or "to_source" in str(entry.code) for entry in profiler.getstats())
