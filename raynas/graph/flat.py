@@ -9,7 +9,7 @@ from raynas.graph import kinds
 from raynas.graph.abstract import Abstract
 from raynas.graph.graph import Graph, find
 from raynas.graph.member import Apply, Member, Path, Set, Shared, Tensor, Unit
-from raynas.graph.mould import Mould, mould_of, number_last, shape_of
+from raynas.graph.mould import Mould, default_of, mould_of, number_last, shape_of
 from raynas.graph.node import Node
 from raynas.graph.step import Flat, Step
 from raynas.graph.sums import summed
@@ -34,8 +34,9 @@ class _Flattener:
     def run(self, graph: Graph) -> Flat:
         if not graph.nodes:
             return Flat((Step(f"whole {graph.base} {text_of(graph.init)}", ()),))
-        count = len(graph.inputs)
-        self.steps += [Step(f"input {position}", ()) for position in range(count)]
+        inputs = graph.inputs
+        count = len(inputs)
+        self.steps += [Step(f"input {i}{default_of(node)}", ()) for i, node in enumerate(inputs)]
         self.setup(graph, graph.shared)
         mould = mould_of(graph, graph.shared) if self.plain else None
         if mould is not None:
@@ -72,36 +73,59 @@ class _Flattener:
             if node.op == "output":
                 return _filled(node.args[0], values)
             before = len(self.steps)
-            values[node] = next(given) if node.op == "input" else self.node(node, abstract, scope, values)
-            for path, value in node.when:
-                modes = f"when {self.flag(path, abstract.graph, scope)} is {value}"
+            if node.op == "input":
+                value = next(given, ONE)
+                values[node] = self.add(Step(default_of(node), ())) if value is ONE else value
+            else:
+                values[node] = self.node(node, abstract, scope, values)
+            for path, on in node.when:
+                modes = f"when {self.flag(path, abstract.graph, scope)} is {on}"
                 self.steps[before:] = [step._replace(label=f"{step.label} {modes}") for step in self.steps[before:]]
         return None
 
     def cast(self, mould: Mould, graph: Graph, scope: Mapping[str, Member], inputs: list[int]) -> int:
         """Dissolve the forward pass of a graph of a known form; inputs and result are positions."""
-        steps, values, members = self.steps, list(inputs), graph.members
-        for op, target, label, operands, free, role, owned in mould.lines[len(inputs) :]:
-            used = (values[operands[0]],) if len(operands) == 1 else tuple([values[operand] for operand in operands])
-            if op == "output":
-                break
-            if op == "graph":
-                member, inner = find(graph, target, scope)
-                assert isinstance(member, Graph)
-                if member.setup:
-                    self.setup(member, inner)
-                below = mould_of(member, inner) if self.plain else None
-                if below is not None:
-                    values.append(self.cast(below, member, inner, list(used)))
-                else:
-                    values.append(self.body(member, inner, [_At(position) for position in used]).position)
-                continue
+        if mould.calls or len(inputs) != mould.inputs:
+            return self.cast_with_calls(mould, graph, scope, inputs)
+        steps, members, owners = self.steps, graph.members, self.owners
+        values: list[int] = [*inputs, *range(len(steps), len(steps) + len(mould.lines))]
+        for _, target, label, operands, free, role, owned in mould.lines[mould.inputs : -1]:
             owner = None
             if owned:
                 unit = members.get(target)
-                owner = self.owner(unit if type(unit) is Unit else find(graph, target, scope)[0])
-            values.append(len(steps))
-            steps.append(Step(label, used, free, owner, role))
+                if type(unit) is not Unit:
+                    unit = find(graph, target, scope)[0]
+                owner = owners.get(id(unit))
+                if owner is None:
+                    owner = self.owner(unit)
+            used = (values[operands[0]],) if len(operands) == 1 else tuple([values[operand] for operand in operands])
+            steps.append(_step(Step, (label, used, free, owner, role)))
+        return values[mould.lines[-1][3][0]]
+
+    def cast_with_calls(self, mould: Mould, graph: Graph, scope: Mapping[str, Member], inputs: list[int]) -> int:
+        """The same for a graph that calls others."""
+        steps, values, members = self.steps, list(inputs), graph.members
+        for op, target, label, operands, free, role, owned in mould.lines[len(inputs) :]:
+            used = tuple([values[operand] for operand in operands])
+            if op == "output":
+                break
+            if op != "graph":
+                owner = None
+                if owned:
+                    unit = members.get(target)
+                    owner = self.owner(unit if type(unit) is Unit else find(graph, target, scope)[0])
+                values.append(len(steps))
+                steps.append(Step(label, used, free, owner, role))
+                continue
+            member, inner = find(graph, target, scope)
+            assert isinstance(member, Graph)
+            if member.setup:
+                self.setup(member, inner)
+            below = mould_of(member, inner) if self.plain else None
+            if below is not None:
+                values.append(self.cast(below, member, inner, list(used)))
+            else:
+                values.append(self.body(member, inner, [_At(position) for position in used]).position)
         return used[0]
 
     def node(self, node: Node, abstract: Abstract, scope: Mapping[str, Member], values: dict[Node, Any]) -> Any:
@@ -244,7 +268,9 @@ class _At:
         self.position = position
 
 
-ONE = {_At}
+ONE = frozenset({_At})
+
+_step = tuple.__new__  # `Step(…)` by a shorter way
 
 
 def _filled(value: Any, values: Mapping[Node, Any]) -> Any:

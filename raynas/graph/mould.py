@@ -23,10 +23,14 @@ class Mould(NamedTuple):
 
     Attributes:
         lines: one for each step of the forward pass.
+        inputs: how many of them are inputs.
+        calls: whether graphs are called.
         writes: whether a step, here or in what is called, may write in place.
     """
 
     lines: tuple[Line, ...]
+    inputs: int
+    calls: bool
     writes: bool
 
 
@@ -43,7 +47,7 @@ def mould_of(graph: Graph, scope: Mapping[str, Member]) -> Mould | None:
 def _mould(graph: Graph, scope: Mapping[str, Member]) -> Mould | None:
     places: dict[Node, int] = {}
     lines: list[Line] = []
-    writes = False
+    writes = calls = False
     for place, node in enumerate(graph.nodes):
         places[node] = place
         op, target, args = node.op, node.target, node.args
@@ -51,7 +55,7 @@ def _mould(graph: Graph, scope: Mapping[str, Member]) -> Mould | None:
         if node.when or op == "select":
             return None
         if op == "input":
-            lines.append((op, target, "", (), False, "", False))
+            lines.append((op, target, default_of(node), (), False, "", False))
             continue
         if op == "module":
             unit = graph.members.get(target)
@@ -63,12 +67,12 @@ def _mould(graph: Graph, scope: Mapping[str, Member]) -> Mould | None:
             writes = writes or nature.in_place
         elif op == "graph":
             member, inner = find(graph, target, scope)
-            if not _gives_one(member, inner):
-                return None
             assert isinstance(member, Graph)
-            below = mould_of(member, inner)
+            below = mould_of(member, inner)  # which tells that it gives one value
+            if below is None and not _gives_one(member, inner):
+                return None
             writes = writes or below is None or below.writes
-            label = role = ""
+            label, role, calls = "", "", True
         elif op == "attribute":
             return None
         else:
@@ -88,7 +92,13 @@ def _mould(graph: Graph, scope: Mapping[str, Member]) -> Mould | None:
             label = f"{label} {_text((args, node.kwargs), places, used)}"
             operands = tuple(used)
         lines.append((op, target, label, operands, free, role, owner))
-    return Mould(tuple(lines), writes) if _gives_one(graph, scope) else None
+    count = sum([line[0] == "input" for line in lines])
+    return Mould(tuple(lines), count, calls, writes) if _gives_one(graph, scope) else None
+
+
+def default_of(node: Node) -> str:
+    """What an input is where it is not passed."""
+    return f" default {text_of(node.args[0])}" if node.args else ""
 
 
 def _text(value: Any, places: Mapping[Node, int], operands: list[int]) -> str:

@@ -278,3 +278,22 @@ def test_the_fingerprint_is_the_same_in_every_process():
         for s in ("0", "1")
     }
     assert len(found) == 1
+
+
+def test_what_an_input_is_where_it_is_not_passed_counts():
+    def block(default):
+        graph = Graph("Block", {"linear": unit("norm")})
+        x, scale = graph.add("input", "x"), graph.add("input", "scale", (default,))
+        y = graph.add("module", "linear", (x,))
+        graph.add("output", "output", (graph.add("function", "operator.mul", (y, scale)),))
+        return graph
+
+    def outer(inner):
+        graph = Graph("Net", {"block": inner})
+        x = graph.add("input", "x")
+        graph.add("output", "output", (graph.add("graph", "block", (x,)),))
+        return graph
+
+    for make in (block, lambda default: outer(block(default)), lambda default: outer(outer(block(default)))):
+        assert make(2).fingerprint() == make(2).fingerprint()
+        assert len({make(default).fingerprint() for default in (2, 3, 2.0, None)}) == 4

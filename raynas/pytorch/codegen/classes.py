@@ -49,7 +49,7 @@ def _made(drafts: Sequence[Draft], imports: Imports) -> Class:
     kept: list[str] = []
     known: dict[tuple[str, ...], str] = {}
     columns: list[Sequence[Slot]] = []
-    taken = {*first.borrowed, *imports.taken(), *_variables(first)}
+    taken = {*first.borrowed, *imports.taken, *_variables(first)}
     for column in zip(*(draft.slots for draft in drafts), strict=True):
         values = tuple([slot.text for slot in column])
         if len(set(values)) == 1:

@@ -158,7 +158,7 @@ class Forward:
     def _fresh(self, wanted: str) -> str:
         base = wanted if identifier(wanted) else "value"
         name, count = base, 2
-        taken = self.imports.taken()
+        taken = self.imports.taken
         while name in taken or name in self.busy:
             name, count = f"{base}_{count}", count + 1
         return name

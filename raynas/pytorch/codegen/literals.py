@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from enum import Enum
 from functools import lru_cache
 from typing import Any, NamedTuple, TypeVar
@@ -38,18 +38,35 @@ REMEMBERED = 1024
 T = TypeVar("T")
 
 
+class _Names:
+    """Names of other packages' things, as they are written.
+
+    Attributes:
+        written: by qualified name.
+        key: what two of these share only if they say the same of the same things.
+        taken: the names that must not be used for anything else.
+    """
+
+    def __init__(self, written: Mapping[str, str], things: Sequence[Same]) -> None:
+        self.written = written
+        self.things = things
+        self.key = (*written.items(), *things)
+        self.taken = RESERVED.union(text.partition(".")[0] for text in written.values())
+
+
+NONE = _Names({}, ())
+
+
 class Imports:
     """Collects what the source imports, and says how each name is then written.
 
     Args:
-        like: begins with the names that this one knows, and none of its imports.
+        names: those that are known when it begins.
     """
 
-    def __init__(self, like: Imports | None = None) -> None:
+    def __init__(self, names: _Names = NONE) -> None:
         self._lines: set[str] = set()
-        self._names: dict[str, str] = dict(like._names) if like is not None else {}
-        self._things: dict[str, Any] = dict(like._things) if like is not None else {}
-        self.context: Hashable = like.context if like is not None else ()
+        self._names = names
 
     def word(self, word: str) -> str:
         """One of the fixed names: `nn`, `F`, `torch`, …"""
@@ -67,18 +84,18 @@ class Imports:
 
     def _other(self, qualified: str) -> str:
         """A thing of another package: imported by name, under another one where that is taken."""
-        if qualified not in self._names:
+        written = self._names.written
+        if qualified not in written:
             module, first, thing = _split(qualified)
             name, count = first.rpartition(".")[2], 2
             top = first.partition(".")[0]
-            while top in self._names.values() or top in RESERVED:
+            while top in written.values() or top in RESERVED:
                 top, count = f"{name}{count}", count + 1
             original = first.partition(".")[0]
             self._lines.add(f"from {module} import {original}" + (f" as {top}" if top != original else ""))
-            self._names[qualified] = top + first[len(original) :]
-            self._things[qualified] = Same(thing)
-            self.context = tuple([(key, text, self._things[key]) for key, text in self._names.items()])
-        return self._names[qualified]
+            written = {**written, qualified: top + first[len(original) :]}
+            self._names = _Names(written, (*self._names.things, Same(thing)))
+        return written[qualified]
 
     def remember(self, known: dict[Hashable, Remembered], key: Hashable, make: Callable[[Imports], T]) -> T:
         """What `make` writes, made once.
@@ -88,24 +105,23 @@ class Imports:
             key: all that it hangs on beside the names that are imported.
             make: writes it, given where to collect its imports.
         """
-        place = key, self.context
+        place = key, self._names.key
         found = known.get(place)
         if found is None:
-            own = Imports(self)
+            own = Imports(self._names)
             value = make(own)
             if len(known) >= REMEMBERED:
                 known.clear()
-            found = known[place] = Remembered(value, frozenset(own._lines), own if own._names != self._names else None)
+            found = known[place] = Remembered(value, own._lines, own._names)
         self._lines |= found.lines
-        if found.imports is not None:
-            self._names, self._things = dict(found.imports._names), dict(found.imports._things)
-            self.context = found.imports.context
+        self._names = found.names
         made: T = found.value
         return made
 
-    def taken(self) -> set[str]:
+    @property
+    def taken(self) -> frozenset[str]:
         """The names that the source must not use for anything else."""
-        return {text.partition(".")[0] for text in self._names.values()} | RESERVED
+        return self._names.taken
 
     def text(self) -> str:
         """The import statements: Python's own, torch, others, each sorted."""
@@ -118,12 +134,12 @@ class Remembered(NamedTuple):
     Attributes:
         value: a text, or several.
         lines: what it imports.
-        imports: the names that are then known; None where these are the same as before.
+        names: those that are then known.
     """
 
     value: Any
-    lines: frozenset[str]
-    imports: Imports | None
+    lines: set[str]
+    names: _Names
 
 
 @lru_cache(maxsize=1024)

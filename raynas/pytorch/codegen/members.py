@@ -51,7 +51,7 @@ class Members:
         self.variables: dict[str, str] = {}
         for step in graph.setup:
             if isinstance(step, Let):  # numbered anew in each constructor, so that equal ones read the same
-                taken = {*imports.taken(), *self.at, *self.variables.values()}
+                taken = {*imports.taken, *self.at, *self.variables.values()}
                 self.variables[step.name] = _free(NUMBER.sub("", step.name), taken)
 
     def lines(self) -> list[Text]:
@@ -94,7 +94,7 @@ class Members:
     def _unused(self, wanted: str) -> str:
         """A variable that the constructor does not use yet."""
         known = (self.at, self.local, self.made, self.parts, self.variables)
-        taken = {name for names in known for name in names.values()} | self.imports.taken()
+        taken = {name for names in known for name in names.values()} | self.imports.taken
         return _free(_local(wanted), taken)
 
     def _taken_early(self) -> list[Text]:
@@ -146,7 +146,7 @@ class Members:
             if key in self.graph.shared and key not in self.at:
                 lines += self._before(self.graph.shared[key])
                 expression = self._expression(key, self.graph.shared[key])
-                self.at[key] = _free(_local(key), {*self.imports.taken(), *self.at.values(), *self.graph.members})
+                self.at[key] = _free(_local(key), {*self.imports.taken, *self.at.values(), *self.graph.members})
                 lines.append((self.at[key], " = ", expression))
         return lines
 
@@ -170,7 +170,7 @@ class Members:
             if "." in path or not identifier(path):
                 self.made[path] = _free(
                     _local(path.rpartition(".")[0].rpartition(".")[2] or path),
-                    {*self.imports.taken(), *self.made.values(), *self.at.values()},
+                    {*self.imports.taken, *self.made.values(), *self.at.values()},
                 )
                 self.early.append((self.made[path], " = ", text))
                 return self.made[path]

@@ -83,6 +83,6 @@ class _Writer:
 
     def _class_name(self, wanted: str) -> str:
         joint = "_" if wanted[-1:].isdigit() else ""
-        name = unique(wanted, self.names | self.imports.taken(), joint)
+        name = unique(wanted, self.names | self.imports.taken, joint)
         self.names.add(name)
         return name

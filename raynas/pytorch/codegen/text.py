@@ -8,8 +8,10 @@ from typing import Any, TypeAlias
 
 WIDTH = 120
 
+# Nobody changes these; they are not frozen because many are made, and frozen ones take three times as long to make.
 
-@dataclass(frozen=True)
+
+@dataclass(slots=True)
 class Slot:
     """A literal, which becomes a parameter of the class where blocks that are otherwise equal differ in it.
 
@@ -24,7 +26,7 @@ class Slot:
     run: bool = False
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Listed:
     """Items between brackets, one a line where they do not fit into one."""
 
@@ -33,7 +35,7 @@ class Listed:
     close: str
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Block:
     """A statement with others under it."""
 
@@ -41,7 +43,7 @@ class Block:
     lines: tuple[Text, ...]
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Hole:
     """The place of a call whose name and arguments are not known yet.
 
