@@ -152,6 +152,6 @@ def test_a_node_of_the_cluster(tmp_path: Path, chance: Random, mark: str) -> Non
         chaos.kill(chance.choice(nodes))
         output, _ = process.communicate(timeout=120)
         assert process.returncode == 0, output
-        chaos.nothing_is_left(mark)
+        chaos.nothing_is_left(mark, allowed=chaos.AGENTS)
     found = witness.check(12)
     assert {t.state for t in found} == {TrialState.FINISHED}

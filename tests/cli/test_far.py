@@ -39,7 +39,7 @@ FILES = {
     "project/inside.py": MINE,
     "project/my.yaml": CONFIG,
     "project/src/helpers/__init__.py": "",
-    "project/src/helpers/judging.py": "from beside import count\ndef judge(model):\n    return {'score': count(model)}\n",
+    "project/src/helpers/judging.py": "import beside\ndef judge(model):\n    return {'score': beside.count(model)}",
     "elsewhere/beside.py": "from package.counting import count\n",
     "elsewhere/package/__init__.py": "",
     "elsewhere/package/counting.py": "def count(model):\n    return sum(p.numel() for p in model.parameters())\n",

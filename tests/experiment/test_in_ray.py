@@ -226,6 +226,8 @@ def test_after_kill_9_of_the_driver_it_goes_on_and_nothing_is_lost(tmp_path: Pat
         wait_until(lambda: len(trainings(log)) >= 6 or process.poll() is not None)
         assert process.poll() is None, process.communicate()[0]
         process.kill()
+        process.wait()
+        wait_until(lambda: not [name for pid, name in processes() if name and _session(pid) == process.pid], 40)
     before = {t.number: t for t in experiment(tmp_path).result().trials if t.state.ended}
     assert len(before) >= 4
     settings: dict[str, Any] = {"resources": ONE_WORKER, "max_trials": 40}

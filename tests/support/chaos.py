@@ -88,7 +88,7 @@ def told(log: Path, what: str = "begin") -> list[tuple[int, int, int]]:
 
 AGENTS = ("ray::DashboardAgent", "ray::RuntimeEnvAgent")
 """Ray's own, two for each node; they hold nothing, and try for a minute to tell a driver that is gone that its raylet
-is gone, too."""
+is gone, too. Where a search has started its Ray itself, it sees to it that they end."""
 
 
 class Witness:
@@ -236,14 +236,14 @@ def driver(
             process.communicate()
 
 
-def nothing_is_left(mark: str, seconds: float = 60.0) -> None:
-    """Within `seconds` all of a test's processes have ended, but for `AGENTS`."""
+def nothing_is_left(mark: str, seconds: float = 60.0, allowed: Sequence[str] = ()) -> None:
+    """Within `seconds` all of a test's processes have ended, but for those with an allowed name."""
     left: Sequence[str] = ()
 
     def gone() -> bool:
         nonlocal left
         left = [command(process)[:100].strip() for process in marked(mark)]
-        return all(name in AGENTS for name in left)
+        return all(name in allowed for name in left)
 
     try:
         wait_until(gone, seconds)

@@ -1,6 +1,7 @@
 """RayEngine and what it needs of Ray; nothing else in raynas imports ray.
 
 - `session`: the driver's side: starts or joins Ray, hosts an object in an actor.
+- `watchdog`: ends what a Ray of its own leaves after a `kill -9`.
 - `host`, `remote`: that actor, and its handle.
 - `engine`: `RayEngine`, which lives in the hosted object and submits tasks.
 - `task`: what runs in a worker.

@@ -19,6 +19,7 @@ from raynas.engine.ray_engine.host import Host
 from raynas.engine.ray_engine.remote import NAMESPACE, RemoteHost
 from raynas.engine.ray_engine.token import asks_for_token, use_token
 from raynas.engine.ray_engine.warming import begin
+from raynas.engine.ray_engine.watchdog import Watchdog
 from raynas.engine.resources import Resources
 from raynas.errors import ConfigError, ResourceError, SearchError
 
@@ -59,6 +60,7 @@ class RaySession:
         self._token = token
         self._modules = list(modules)
         self._own = False
+        self._watchdog: Watchdog | None = None
         self._warming: list[Any] = []
 
     def __enter__(self) -> Self:
@@ -96,6 +98,8 @@ class RaySession:
             where = f" at {address}" if address else ""
             raise ResourceError(f"Ray{where} could not be reached: {' '.join(str(error).split())[:300]}") from error
         self._own = True
+        if not address or address == "local":
+            self._watchdog = Watchdog()
         return self
 
     def __exit__(
@@ -103,6 +107,8 @@ class RaySession:
     ) -> None:
         if self._own:
             ray.shutdown()
+            if self._watchdog is not None:
+                self._watchdog.dismiss()
         else:
             for ref in self._warming:
                 ray.cancel(ref, force=True)
