@@ -6,6 +6,7 @@ import cProfile
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 
 import pytest
 import torch
@@ -270,3 +271,42 @@ def test_a_profiler_of_the_user_sees_the_trace_and_does_not_disturb_it() -> None
         profiler.disable()
     assert notices == []
     assert any("load_module" in str(entry.code) or "to_source" in str(entry.code) for entry in profiler.getstats())
+
+
+class Norm(nn.Module):
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.scale = nn.Parameter(torch.ones(width))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x * self.scale
+
+
+class Made(nn.Module):
+    """Kept whole, and its class makes its layers of a class that is opened elsewhere."""
+
+    def __init__(self, norm: Callable[[int], nn.Module]) -> None:
+        super().__init__()
+        self.norm = norm(8)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.norm(x) if x.sum() > 0 else x
+
+
+class OpenedAndPassed(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = Norm(8)
+        self.inner = nn.ModuleList([nn.ModuleList([Made(Norm), Made(partial(Norm))])])
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.first(x)
+        for row in self.inner:
+            for made in row:
+                x = made(x)
+        return x
+
+
+def test_a_class_that_is_opened_in_one_place_and_passed_in_another_has_two_names() -> None:
+    source = check(OpenedAndPassed, X, opaque=("inner.0.0", "inner.0.1"))
+    assert "import Norm" in source.replace("Made, Norm", "Norm") and "class Norm2" in source

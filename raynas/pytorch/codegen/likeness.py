@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
 from operator import is_
+from types import FunctionType
 from typing import Any
 
 from raynas.errors import RaynasError
@@ -15,6 +16,7 @@ from raynas.graph import Apply, Copy, Graph, Make, Member, Node, Set, Shared, St
 from raynas.graph.texts import PLAIN, marks, text_of
 from raynas.pytorch.codegen.inline import is_inline
 from raynas.pytorch.codegen.memory import memory
+from raynas.pytorch.names import name_of
 
 CHANGING = (list, dict, set)
 
@@ -257,6 +259,8 @@ def _targets(graph: Graph, kinds: Kinds) -> tuple[str, ...]:
             visit(Unit(value.target, value.args, value.kwargs))
         elif isinstance(value, Graph):
             found.update(dict.fromkeys(kinds.of(value).targets))
+        elif isinstance(value, type | FunctionType):  # its name is taken before any class is named
+            found[name_of(value)] = None
 
     visit((graph.init, graph.setup, graph.shared, graph.members))
     return tuple(found)
