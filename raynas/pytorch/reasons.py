@@ -30,14 +30,21 @@ def choices_of(module: nn.Module) -> list[Leaf]:
 
 
 def refuse_choices(module: nn.Module, why: str) -> None:
-    """`TraceError` where a module that must be kept whole holds choices."""
+    """`TraceError` where a module that must be kept whole holds choices that its own constructor does not take."""
+    own = construction(module)
+    taken = {id(leaf) for leaf in leaves((own.args, dict(own.kwargs)))} if own is not None else set()
     for path, child in module.named_modules():
         call = construction(child) if child is not module else None
-        inside = choices_of(child) or list(leaves((call.args, dict(call.kwargs))) if call is not None else ())
+        inside = [(path, leaf) for leaf in choices_of(child)]
+        inside += [(path, leaf) for leaf in leaves((call.args, dict(call.kwargs)) if call is not None else ())]
+        for name, value in vars(child).items():
+            if not inside and not name.startswith("_"):
+                inside = [(f"{path}.{name}".lstrip("."), leaf) for leaf in leaves(value) if id(leaf) not in taken]
         if inside:
+            at, leaf = inside[0]
             raise TraceError(
-                f"{type(module).__name__} cannot be opened ({why}), but the choice '{inside[0].label}' stands "
-                f"inside it, at '{path}': rewrite that line, or move the choice out"
+                f"{type(module).__name__} cannot be opened ({why}), but the choice '{leaf.label}' stands "
+                f"inside it, at '{at}': rewrite that line, or move the choice out"
             )
 
 

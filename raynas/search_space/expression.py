@@ -74,6 +74,12 @@ class Expression:
             raise SpaceError(f"an expression cannot apply '{function}': it knows {', '.join(FUNCTIONS)}")
         self.function = function
         self.args = args
+        if any(map(_holds_tensor, args)):
+            where = f"{users_line()}: " if users_line() else ""
+            raise SpaceError(
+                f"{where}a choice cannot be mixed with tensors by '{function}': write LayerChoice for two ways to "
+                "compute, or InputChoice for one of several tensors"
+            )
 
     def evaluate(self, sample: Mapping[str, Value]) -> Any:
         """The value under `sample`.
@@ -128,13 +134,22 @@ class Expression:
         self._refuse("a bool", "write LayerChoice for two ways to build, or ValueChoice.condition(test, yes, no)")
 
     def __index__(self) -> int:
-        self._refuse("a range or index", "write Repeat(block, depth=…) for a loop over a choice")
+        self._refuse(
+            "a range or index",
+            "write Repeat(block, depth=…) for a loop over a choice, and for table[choice] a choice of its values",
+        )
 
     def __iter__(self) -> NoReturn:
         self._refuse("a sequence", "index it with [0], [1], …")
 
     def __len__(self) -> int:
         self._refuse("a sequence", "make its length a choice of its own")
+
+    def __str__(self) -> str:
+        self._refuse("a text", "choose among texts: ValueChoice(['3x3', '5x5']); or print repr(…) of it")
+
+    def __format__(self, spec: str) -> str:
+        return str(self)
 
     def __int__(self) -> int:
         self._refuse("an int", "write ValueChoice.to_int(…)")
@@ -224,6 +239,14 @@ class Expression:
         return Expression("getitem", self, key)
 
 
+def _holds_tensor(value: Any) -> bool:
+    if type(value) in PLAIN or issubclass(type(value), Expression):
+        return False
+    if type(value) in (tuple, list):
+        return any(map(_holds_tensor, value))
+    return hasattr(type(value), "__torch_function__")
+
+
 def _both(function: str, left: Any, right: Any) -> Expression:
     """The expression; a tensor, or a value that is being traced, has the operator itself."""
     for side in (left, right):
@@ -256,7 +279,7 @@ class Leaf(Expression):
     def __init__(self, candidates: Sequence[Any], label: str | None = None) -> None:
         self.label = label
         self.where = users_line()
-        self.candidates = tuple(candidates)
+        self.candidates = tuple(map(_plain, candidates))
         self.tokens: tuple[Value, ...] = tuple(map(token, self.candidates))
         # Refuses an empty list and candidates that stand twice.
         Categorical(label or "unlabelled", candidates=self.tokens, where=self.where)
@@ -351,6 +374,11 @@ def users_line() -> str:
             return ""
         frame = frame.f_back
     return f"{frame.f_code.co_filename}:{frame.f_lineno}"
+
+
+def _plain(candidate: Any) -> Any:
+    """A candidate; NumPy's numbers and texts as Python's own, which have a literal form."""
+    return candidate.item() if type(candidate).__module__ == "numpy" and hasattr(candidate, "item") else candidate
 
 
 def token(candidate: Any) -> Value:

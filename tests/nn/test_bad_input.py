@@ -186,3 +186,53 @@ def test_samples_that_are_none(sample: Any, message: str) -> None:
     with pytest.raises(RaynasError) as caught:
         again.validate(sample)
     assert not re.search(HERE, str(caught.value))  # a document does not know the user's lines
+
+
+class Untold(ModelSpace):
+    """Its choice stands in an attribute only."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.bits = ValueChoice([2, 3], label="bits")
+        self.layer = nn.Linear(4, 4)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.layer(x) * (self.bits & 1)
+
+
+class Around(ModelSpace):
+    def __init__(self) -> None:
+        super().__init__()
+        self.inner = Untold()
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.inner(x)
+
+
+@pytest.mark.parametrize("model", [Untold, Around])
+def test_a_choice_is_not_lost_in_what_is_kept_whole(model: Any) -> None:
+    with pytest.raises(TraceError, match=f"{HERE}.* but the choice 'bits' stands inside it, at '(inner.)?bits'"):
+        trace(model)
+
+
+class Mixing(ModelSpace):
+    def __init__(self, mix: Any) -> None:
+        super().__init__()
+        self.mix, self.layer, self.depth = mix, nn.Linear(4, 4), ValueChoice([2, 3], label="depth")
+
+    def forward(self, x: Tensor) -> Any:
+        return self.mix(self.depth, self.layer(x))
+
+
+@pytest.mark.parametrize(
+    "mix",
+    [
+        lambda depth, x: ValueChoice.condition(depth > 2, x, x + 1),
+        lambda depth, x: torch.cat([x] * depth, 1),
+        lambda depth, x: ValueChoice.max(depth, x),
+    ],
+    ids=["condition", "list", "max"],
+)
+def test_a_choice_of_tensors_is_written_otherwise(mix: Any) -> None:
+    with pytest.raises(SpaceError, match=f"{HERE}: a choice cannot be mixed with tensors by .*: write LayerChoice"):
+        trace(lambda: Mixing(mix))

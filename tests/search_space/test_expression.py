@@ -3,6 +3,7 @@ from collections import OrderedDict, defaultdict, namedtuple
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -168,3 +169,20 @@ def test_containers_are_filled(value: Any, filled: Any) -> None:
 
 def test_leaves_stand_in_order_as_often_as_they_do() -> None:
     assert [leaf.label for leaf in leaves([WIDTH * DEPTH, {"k": WIDTH}])] == ["width", "depth", "width"]
+
+
+@pytest.mark.parametrize("use", [str, "{}".format, "{:>4}".format, print, lambda width: f"conv{width * 2}"])
+def test_a_choice_is_no_text_yet(use: Any) -> None:
+    with pytest.raises(
+        SpaceError, match=r"test_expression\.py:\d+: .* cannot be used as a text, .*: choose among texts"
+    ):
+        use(WIDTH)
+    assert "8, 16, 32" in repr(WIDTH)
+
+
+def test_numbers_and_texts_of_numpy_are_pythons_own() -> None:
+    for values in (np.arange(8, 25, 8), np.float32([0.5, 1.0]), np.array(["a", "b"]), [np.True_, np.float64(2)]):
+        leaf = Leaf(list(values), "x")
+        assert list(map(type, leaf.candidates)) == [type(value.item()) for value in values]
+        assert Leaf(values, "x").domain() == leaf.domain()
+        assert leaf.evaluate({"x": leaf.tokens[1]}) == values[1]
