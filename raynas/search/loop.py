@@ -23,6 +23,9 @@ T = TypeVar("T")
 MOMENT = 0.01
 """Seconds for which the loop waits for a proposal, so that those that are made quickly are committed together."""
 
+TEXTS = 256
+"""So many candidates' texts are kept until their trials are submitted; those of others are read from the store."""
+
 SPELL = 0.05
 """Seconds after which it stops collecting proposals: trials may have ended. A report ends it at once."""
 
@@ -140,26 +143,27 @@ class Loop:
         self._slots = self._engine.slots()
         plans = [plan for plan in _drained(self._plans) if plan is not None]
         until = time.monotonic() + SPELL
-        asked = self._take(events, plans)
-        while asked and (found := self._collected(until)):
+        self._take(events, plans)
+        while self.state.asking and (found := self._collected(until)):
             if None in found:
                 until = 0.0
-            asked = self._take((), [plan for plan in found if plan is not None])
+            self._take((), [plan for plan in found if plan is not None])
         self._listening = False
         if not self._plans.empty():  # it came too late to be collected, and too early to wake the loop
             self._engine.wake()
         self._write()
-        self._sources.clear()
+        if len(self._sources) > TEXTS:
+            self._sources.clear()
         self._inside = False
         if self._watch is not None:
             self._watch(self)
 
-    def _take(self, events: Sequence[Event], plans: Sequence[Planned]) -> bool:
-        """Have the state decide; whether the planner has been asked."""
+    def _take(self, events: Sequence[Event], plans: Sequence[Planned]) -> None:
+        """Have the state decide."""
         for plan in plans:
             if plan.source is not None and plan.key is not None:
                 self._sources[plan.key.fingerprint] = plan.source
-        asked = False
+        self._listening = self.state.asking
         now, capacity = time.time(), self._engine.capacity()
         ahead = self._planner.ahead
         for decision in self.state.take(now, self.elapsed, events, plans, self._slots, capacity, ahead):
@@ -169,11 +173,10 @@ class Loop:
                 case Ask(number=number, history=history, count=count):
                     if any(trial.attempts for trial in self._unwritten.values()):
                         self._write()
-                    self._listening = asked = True
+                    self._listening = True
                     self._planner.ask(number, history, count)
                 case _:
                     self._later.append(decision)
-        return asked
 
     def _collected(self, until: float) -> list[Planned | None]:
         """The proposals that come within a moment; None among them where somebody is in a hurry."""

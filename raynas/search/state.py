@@ -106,6 +106,11 @@ class SearchState:
         self._next = 1 + max((trial.number for trial in trials), default=-1)
 
     @property
+    def asking(self) -> bool:
+        """Whether the planner has been asked and has not answered in full."""
+        return self._asking
+
+    @property
     def running(self) -> int:
         """How many trials a worker has begun and not ended."""
         return sum(self.ledger[number].state is TrialState.RUNNING for number in self._in_flight)

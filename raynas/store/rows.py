@@ -45,6 +45,22 @@ TRIAL_COLUMNS = (
     "weights",
 )
 
+STATE_COLUMNS = (
+    "state",
+    "metrics",
+    "twin",
+    "attempts",
+    "cause",
+    "message",
+    "ended_order",
+    "started",
+    "ended",
+    "seconds",
+    "weights",
+    "reports",
+    "detailed",
+)
+
 
 class Words:
     """Texts that many rows share, each known by a small number.
@@ -77,13 +93,12 @@ def definition_texts(definition: Mapping[str, Any]) -> dict[str, str]:
     }
 
 
-def trial_row(trial: Trial, words: Words) -> dict[str, Any]:
-    """The trial's row in the table `trials`, without its run."""
+def proposal_row(trial: Trial, words: Words) -> dict[str, Any]:
+    """Of the trial's row in the table `trials`, what stays as it was proposed; without its run."""
     key = trial.key
     where = f"trial {trial.number}'s"
     return {
         "number": trial.number,
-        "state": trial.state.value,
         # In the order of its labels: a strategy may walk through them, and a resumed run must walk the same way.
         "sample": _json(f"{where} sample", dict(trial.sample)),
         "fingerprint": key.fingerprint,
@@ -93,13 +108,20 @@ def trial_row(trial: Trial, words: Words) -> dict[str, Any]:
         "warm_start": key.warm_start,
         "replicate": key.replicate,
         "note": _json(f"{where} note", dict(trial.note)) if trial.note else None,
-        "metrics": _json(f"{where} metrics", dict(trial.metrics)) if trial.metrics else None,
+        "proposed": trial.proposed,
+    }
+
+
+def state_row(trial: Trial) -> dict[str, Any]:
+    """What changes of that row: `STATE_COLUMNS`."""
+    return {
+        "state": trial.state.value,
+        "metrics": _json(f"trial {trial.number}'s metrics", dict(trial.metrics)) if trial.metrics else None,
         "twin": trial.twin,
         "attempts": trial.attempts,
         "cause": trial.cause.value if trial.cause else None,
         "message": json.dumps(trial.message) if trial.message else None,
         "ended_order": trial.order,
-        "proposed": trial.proposed,
         "started": trial.started,
         "ended": trial.ended,
         "seconds": trial.seconds,

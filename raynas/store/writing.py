@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, TypeVar
 from sqlalchemy import Column, Connection, Table, bindparam, delete, func, insert, select, update
 
 from raynas.store.reading import read_words
-from raynas.store.rows import TRIAL_COLUMNS, Words, packed, report_rows, trial_row
+from raynas.store.rows import STATE_COLUMNS, Words, packed, proposal_row, report_rows, state_row
 from raynas.store.schema import attachments, definitions, details, reports, sources, trials, words
 from raynas.trial import Trial
 
@@ -55,7 +55,7 @@ KNOWN = select(*(trials.c[name] for name in Known._fields)).where(
 UPDATE = (
     update(trials)
     .where(trials.c.run == bindparam("run_"), trials.c.number == bindparam("number_"))
-    .values({name: bindparam(name) for name in (*TRIAL_COLUMNS[1:], "reports", "detailed")})
+    .values({name: bindparam(name) for name in STATE_COLUMNS})
 )
 INSERT = {table: insert(table) for table in (words, trials, reports, details, sources)}
 THERE = select(sources.c.fingerprint).where(
@@ -74,12 +74,11 @@ def write_trials(connection: Connection, run: int, changed: Iterable[Trial], wri
     outdated: list[int] = []
     untold: list[int] = []
     for number, trial in latest.items():
-        values = trial_row(trial, written.words)
         before = known.get(number)
         if before is None:
-            added.append({"run": run, **values})
+            added.append({"run": run, **proposal_row(trial, written.words), **state_row(trial)})
         else:
-            kept.append({"run_": run, "number_": values.pop("number"), **values})
+            kept.append({"run_": run, "number_": number, **state_row(trial)})
         start = before.reports if before is not None and _continues(before, trial) else 0
         if before is not None and before.reports and not start:
             outdated.append(number)

@@ -21,7 +21,7 @@ def calls(ray_session: None) -> Iterator[Any]:
     from raynas.engine.ray_engine.calls import Kit, RayCalls
 
     nodes = frozenset(node["NodeID"] for node in ray.nodes() if node["Alive"])  # type: ignore[no-untyped-call]  # Ray's own
-    made = RayCalls(Kit("examining:adding", 100, b"", tuple(sys.path)), lambda: nodes, lambda: 4)
+    made = RayCalls(Kit("examining:adding", 100, b"", tuple(sys.path)), lambda: nodes, lambda: 3)
     yield made
     made.close()
 
@@ -46,6 +46,17 @@ def test_there_is_room_for_as_many_as_there_are_cpus_to_spare(calls: Any, tmp_pa
     assert calls.room() == 0
     assert [each.result(60) for each in going] == [[None]] * 3
     wait_until(lambda: calls.room() == 3)
+
+
+def test_they_take_no_process_from_the_trials(calls: Any) -> None:
+    import ray
+
+    @ray.remote
+    def trial() -> int:
+        return os.getpid()
+
+    trials = {ray.get(trial.remote()) for _ in range(4)}
+    assert trials.isdisjoint(process for process, _ in calls.send(["who", "who"]).result(60))
 
 
 def test_what_dies_or_raises_is_told_and_not_repeated(calls: Any, tmp_path: Path) -> None:

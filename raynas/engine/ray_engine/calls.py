@@ -15,6 +15,10 @@ from raynas.engine.engine import Calls
 from raynas.engine.ray_engine.nodes import only
 from raynas.engine.travel import extend_path, unpack
 
+APART = {"env_vars": {"RAYNAS_EXAMINES": "1"}}
+"""Ray gives a task any process that has nothing to do, unless their environments differ: such a task would take a warm
+one from the trials, which would wait for a new one's start."""
+
 WIDTH = 16
 """So many tasks at a time are enough: what feeds them is one thread."""
 
@@ -67,7 +71,7 @@ class RayCalls(Calls):
     Args:
         kit: makes the function.
         nodes: the ids of those nodes, as things are now.
-        cpus: how many CPUs they have.
+        cpus: how many CPUs of theirs have nothing to do.
     """
 
     def __init__(self, kit: Kit, nodes: Callable[[], frozenset[str]], cpus: Callable[[], int]) -> None:
@@ -79,7 +83,7 @@ class RayCalls(Calls):
         self._function: Any = ray.remote(call)
 
     def room(self) -> int:
-        return max(0, min(WIDTH, max(1, self._cpus() - 1)) - len(self._open))
+        return max(0, min(WIDTH, self._cpus()) - len(self._open))
 
     def send(self, arguments: Sequence[Any]) -> Future[Sequence[Any]]:
         try:
@@ -89,6 +93,7 @@ class RayCalls(Calls):
                 num_cpus=0,
                 max_retries=0,
                 retry_exceptions=False,
+                runtime_env=APART,
                 scheduling_strategy="SPREAD",
                 label_selector=only(self._nodes()),
             ).remote(list(arguments), self._sent)

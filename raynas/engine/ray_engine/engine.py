@@ -182,9 +182,13 @@ class RayEngine(ExecutionEngine):
 
     def calls(self, factory: str, argument: Any) -> RayCalls:
         kit = Kit(factory, argument, self._place.code, self._place.path)
-        calls = RayCalls(kit, lambda: self._usable, lambda: int(self._cpus))
+        calls = RayCalls(kit, lambda: self._usable, self._idle)
         self._calls_elsewhere.append(calls)
         return calls
+
+    def _idle(self) -> int:
+        """How many CPUs no trial uses."""
+        return int(self._cpus - self._resources.num_cpus * min(len(self._batches), self._slots))
 
     def close(self) -> None:
         for calls in self._calls_elsewhere:
@@ -326,14 +330,18 @@ class RayEngine(ExecutionEngine):
             # Of several jobs it may have ended the first one long before that is told: nobody must time it meanwhile.
             if not (isinstance(event, Started) and batch.journal):
                 events += self._noted(batch, event)
-        return events, LINGER if all(isinstance(event, Started) for event in events) else self._patience()
+        if not batch.left:  # its worker can begin another one
+            self._done(batch)
+        if all(isinstance(event, Started) for event in events):
+            return events, LINGER if events else math.inf
+        return events, self._patience()
 
     def _seen(self, batch: Batch, told: Sequence[Event] | None) -> News:
         """Take what stood in a task's journal. After so long a silence, what it tells next it will tell at once."""
         if told is None:
             batch.heard, batch.asked = time.monotonic(), False
         if told is None or batch not in self._batches:
-            return [], LINGER
+            return [], math.inf
         return [event for each in told for event in self._noted(batch, each)], 0.0
 
     def _noted(self, batch: Batch, event: Event) -> list[Event]:
@@ -377,9 +385,9 @@ class RayEngine(ExecutionEngine):
         return [event]
 
     def _ended(self, batch: Batch, error: Exception | None, rest: Sequence[Event] | None, said: str = "") -> News:
+        if batch not in self._batches:
+            return [], math.inf
         events = [event for each in rest or () for event in self._noted(batch, each)]
-        self._batches.discard(batch)
-        batch.release()
         left = [held for held in batch.left.values() if self._holds(held)]
         now = time.time()
         if batch.late in left:
@@ -400,5 +408,10 @@ class RayEngine(ExecutionEngine):
         for held in reversed(left):
             held.batch = None
             self._backlog.appendleft(held)
-        self._send()
+        self._done(batch)
         return events, 0.0 if events else LINGER
+
+    def _done(self, batch: Batch) -> None:
+        self._batches.discard(batch)
+        batch.release()
+        self._send()

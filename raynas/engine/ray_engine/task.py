@@ -46,7 +46,7 @@ _unpacked: dict[str, tuple[Crate, Workplace]] = {}
 _watermark: list[Watermark] = []
 """This process's, once it has begun its first task."""
 
-TELLING = 0.05
+TELLING = 0.1
 """Seconds for which the ends of short jobs are collected: each message costs both sides more than such a job."""
 
 FAREWELL = 1.0
