@@ -38,7 +38,7 @@ def blocks(inner: Any) -> Any:
 
 FORWARDS = st.builds(
     lambda steps, end: (*steps, end),
-    st.lists(st.recursive(STEPS, blocks, max_leaves=6), min_size=2, max_size=6),
+    st.lists(st.recursive(STEPS, blocks, max_leaves=8), min_size=2, max_size=7),
     RETURNS,
 )
 
