@@ -27,7 +27,7 @@ def basic_unit(cls: type[M]) -> type[M]:
 
 def is_basic_unit(cls: type) -> bool:
     """Whether modules of this very class are kept whole: decorated ones, and `torch.nn`'s except the containers."""
-    return cls.__dict__.get(MARK) is cls or _is_torchs(cls)
+    return _is_torchs(cls) or cls.__dict__.get(MARK) is cls
 
 
 @lru_cache(maxsize=4096)

@@ -37,8 +37,8 @@ def nodes_of(body: Body) -> list[Node]:
             target = name_of(node.target) if op == "function" else str(node.meta.get(FLAG, node.target))
         except SerializationError as error:
             raise Untraceable(f"calls a function without a name: {error}") from None
-        args = tuple([_converted(arg, made) for arg in node.args])
-        kwargs = {key: _converted(arg, made) for key, arg in node.kwargs.items()}
+        args = tuple([made[arg] if type(arg) is fx.Node else _converted(arg, made) for arg in node.args])
+        kwargs = {key: _converted(arg, made) for key, arg in node.kwargs.items()} if node.kwargs else {}
         made[node] = Node(node.name, op, target, args, kwargs, when_of(node))
     return list(made.values())
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import torch
@@ -83,29 +83,32 @@ class Moments:
 
         What stands elsewhere, too, is not made with it.
         """
-        if module not in self._times:
-            found = list(self._own_times(module))
-            for child in module._modules.values():
-                if child is not None and child not in self._shared:
-                    first = self.first(child)
-                    found += [] if first is None else [first]
-            self._times[module] = min(found, default=None)
-        return self._times[module]
+        if module in self._times:
+            return self._times[module]
+        first = self._own(module)
+        for child in module._modules.values():
+            if child is not None and child not in self._shared:
+                inner = self.first(child)
+                if inner is not None and (first is None or inner < first):
+                    first = inner
+        self._times[module] = first
+        return first
 
-    def _own_times(self, module: nn.Module) -> Iterator[int]:
-        """The same for a module without its parts, and later times."""
-        tape = self._constructors.tape
+    def _own(self, module: nn.Module) -> int | None:
+        """The same for a module without its parts."""
+        tape, values = self._constructors.tape, self._constructors.values
         if tape is not None and module in tape.copied and module not in self._originals:
-            yield tape.copied[module]
-            return
+            return tape.copied[module]
         call = construction(module)
-        if call is not None and (module in self._opaque or is_basic_unit(type(module))) and draws(module):
-            yield call.index
-        yield from (timed.index for timed in self._constructors.steps.get(module, ()) if timed.draws)
-        for tensor in (*module._parameters.values(), *module._buffers.values()) if self._constructors.values else ():
-            value = self._constructors.value(tensor) if tensor is not None else None
-            if value is not None and value[1] is not None:
-                yield value[1]
+        times = [timed.index for timed in self._constructors.steps.get(module, ()) if timed.draws]
+        if call is not None and (is_basic_unit(type(module)) or module in self._opaque) and draws(module):
+            times.append(call.index)
+        if values:
+            for tensor in (*module._parameters.values(), *module._buffers.values()):
+                value = values.get(id(tensor)) if tensor is not None else None
+                if value is not None and value[1] is not None:
+                    times.append(value[1])
+        return min(times, default=None)
 
 
 def _between(points: list[int], ends: list[int]) -> int:
