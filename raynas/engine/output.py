@@ -51,5 +51,8 @@ class _Tee:
         self._take(text)
         return self._to.write(text)
 
+    def close(self) -> None:
+        """Nothing: what a trial closes, the next one would find closed."""
+
     def __getattr__(self, name: str) -> Any:
         return getattr(self._to, name)

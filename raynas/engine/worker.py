@@ -16,6 +16,7 @@ from raynas.engine import gpu
 from raynas.engine.checkpoint import FileCheckpoint, left_by
 from raynas.engine.engine import Job, Workplace
 from raynas.engine.output import Output
+from raynas.engine.surroundings import Surroundings
 from raynas.engine.weights import save_weights
 from raynas.errors import ConfigError, EvaluationError, NonFiniteError, TrialStopped, UnwritableError
 from raynas.evaluator import Context, Evaluator, checked
@@ -112,7 +113,8 @@ def _attempt(
     seed_everything(job.seed, device)
     stopped = False
     try:
-        metrics: Mapping[str, float] = {**counts, **checked(evaluator.evaluate(model, context))}
+        with Surroundings():
+            metrics: Mapping[str, float] = {**counts, **checked(evaluator.evaluate(model, context))}
         if device != "cpu":  # what a kernel has done wrong is heard of when it ends
             torch.cuda.synchronize(device)
     except TrialStopped:

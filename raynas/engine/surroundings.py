@@ -1,0 +1,74 @@
+"""Surroundings: what a trial may change of its process, and finds as if it were the first one there."""
+
+from __future__ import annotations
+
+import os
+import sys
+import warnings
+from contextlib import suppress
+from types import TracebackType
+from typing import Self
+
+import torch
+
+
+class Surroundings:
+    """While it is entered, things may change; afterwards they are as they were.
+
+    These are the working directory, the umask, the environment, the import path, the standard streams, what Python does
+    with warnings, and torch's own settings: the default dtype and device, whether gradients are kept, whether
+    algorithms are deterministic, cuDNN's benchmarks and the number of threads. What was added to the environment and to
+    the import path stays: modules that are imported meanwhile do that, and are imported only once.
+    """
+
+    def __enter__(self) -> Self:
+        self._folder = _folder()
+        self._umask = os.umask(0)
+        os.umask(self._umask)
+        self._variables = dict(os.environ)
+        self._path = list(sys.path)
+        self._streams = sys.stdout, sys.stderr
+        self._filters = list(warnings.filters)
+        self._dtype = torch.get_default_dtype()
+        self._device = torch.get_default_device()
+        self._grad = torch.is_grad_enabled()
+        self._deterministic = torch.are_deterministic_algorithms_enabled()
+        self._warn_only = torch.is_deterministic_algorithms_warn_only_enabled()
+        self._cudnn = torch.backends.cudnn.benchmark, torch.backends.cudnn.deterministic
+        self._threads = torch.get_num_threads()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._folder is not None and _folder() != self._folder:
+            with suppress(OSError):
+                os.chdir(self._folder)
+        os.umask(self._umask)
+        for name, value in self._variables.items():
+            if os.environ.get(name) != value:
+                os.environ[name] = value
+        if sys.path != self._path:
+            sys.path[:] = [*self._path, *(folder for folder in sys.path if folder not in self._path)]
+        sys.stdout, sys.stderr = self._streams
+        if warnings.filters != self._filters:
+            warnings.filters[:] = self._filters  # type: ignore[index]  # a list, whatever its stub says
+            warnings._filters_mutated()  # type: ignore[attr-defined]  # as Python's own catch_warnings does
+        torch.set_default_dtype(self._dtype)
+        if torch.get_default_device() != self._device:
+            torch.set_default_device(None if self._device.type == "cpu" else self._device)
+        torch.set_grad_enabled(self._grad)
+        if (torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()) != (
+            self._deterministic,
+            self._warn_only,
+        ):
+            torch.use_deterministic_algorithms(self._deterministic, warn_only=self._warn_only)
+        torch.backends.cudnn.benchmark, torch.backends.cudnn.deterministic = self._cudnn
+        torch.set_num_threads(self._threads)
+
+
+def _folder() -> str | None:
+    try:
+        return os.getcwd()
+    except OSError:  # somebody has removed it
+        return None
