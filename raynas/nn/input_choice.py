@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import combinations
+from numbers import Integral
 from typing import Any, Literal
 
 import torch
@@ -40,9 +41,15 @@ class InputChoice(nn.Module):
         name = f"{users_line()}: InputChoice '{label}'"
         if reduction not in REDUCTIONS:
             raise SpaceError(f"{name} has the reduction {reduction!r}: use one of {', '.join(REDUCTIONS)}")
-        least, most = (n_chosen, n_chosen) if isinstance(n_chosen, int) else n_chosen or (1, n_candidates)
-        if not 1 <= least <= most <= n_candidates:
-            raise SpaceError(f"{name} cannot take {n_chosen} of {n_candidates} inputs: take from 1 to {n_candidates}")
+        chosen = (1, n_candidates) if n_chosen is None else n_chosen
+        bounds: tuple[int, ...] = chosen if isinstance(chosen, tuple) else (chosen, chosen)
+        whole = all(isinstance(number, Integral) for number in (*bounds, n_candidates))
+        if not (whole and len(bounds) == 2 and 1 <= bounds[0] <= bounds[1] <= n_candidates):
+            raise SpaceError(
+                f"{name} cannot take {n_chosen!r} of {n_candidates!r} inputs: take a number from 1 to that of the "
+                "inputs, a range (least, most), or None for any number"
+            )
+        least, most = bounds
         self.n_candidates = n_candidates
         self.reduction = reduction
         if pick is None:

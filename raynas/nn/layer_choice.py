@@ -42,6 +42,10 @@ class LayerChoice(nn.Module):
                     f"{where}: LayerChoice '{label}' has the candidate {key!r}: {module!r}, which is no module: "
                     "build one, or use ValueChoice for values"
                 )
+            if str(key) in self._modules:
+                raise SpaceError(
+                    f"{where}: LayerChoice '{label}' has two candidates of the name '{key}': call one of them otherwise"
+                )
             try:
                 self.add_module(str(key), module)
             except KeyError as error:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import copy
+import inspect
 from collections.abc import Callable
+from numbers import Integral
 from typing import Any
 
 from torch import nn
 
 from raynas.errors import SpaceError
+from raynas.nn.candidates import takes_place
 from raynas.search_space import Expression, Leaf
 from raynas.search_space.expression import defaults, users_line
 
@@ -34,7 +37,7 @@ class Repeat(nn.Module):
         super().__init__()
         self.depth = _depth(depth, label)
         for position in range(max(_values(self.depth, label))):
-            made = copy.deepcopy(block) if isinstance(block, nn.Module) else block(position)
+            made = _built(block, position)
             if not isinstance(made, nn.Module):
                 raise SpaceError(
                     f"{users_line()}: Repeat '{label}' got {made!r} for position {position}: "
@@ -54,15 +57,24 @@ class Repeat(nn.Module):
         return x
 
 
+def _built(block: nn.Module | Callable[..., nn.Module], position: int) -> nn.Module:
+    """The block at a position; a class whose constructor needs no argument, or a function of none, is given none."""
+    if isinstance(block, nn.Module):
+        return copy.deepcopy(block)
+    asks = takes_place(block, 1) if isinstance(block, type) else bool(inspect.signature(block).parameters)
+    return block(position) if asks else block()
+
+
 def _depth(depth: int | tuple[int, int] | Expression, label: str | None) -> Expression:
     if isinstance(depth, Expression):
         return depth
-    least, most = (depth, depth) if isinstance(depth, int) else depth
-    if not 0 <= least <= most:
+    least, most = depth if isinstance(depth, tuple) and len(depth) == 2 else (depth, depth)
+    if not (isinstance(least, Integral) and isinstance(most, Integral) and 0 <= least <= most):
         raise SpaceError(
-            f"{users_line()}: Repeat '{label}' has the depth {depth}: give a number from 0, or a range (least, most)"
+            f"{users_line()}: Repeat '{label}' has the depth {depth!r}: give a whole number from 0, a range "
+            "(least, most), or a ValueChoice of several"
         )
-    return Leaf(range(least, most + 1), label)
+    return Leaf(range(int(least), int(most) + 1), label)
 
 
 def _values(depth: Expression, label: str | None) -> list[int]:

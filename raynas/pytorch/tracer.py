@@ -12,7 +12,7 @@ import torch
 from torch import fx, nn
 
 from raynas.errors import RaynasError, TraceError
-from raynas.nn import InputChoice, LayerChoice, Repeat, is_basic_unit
+from raynas.nn import InputChoice, LayerChoice, ModelSpace, Repeat, is_basic_unit
 from raynas.nn.recording import leaf_of
 from raynas.pytorch import nones
 from raynas.pytorch.arguments import LITERALS, entered, pieces, unusual
@@ -437,7 +437,7 @@ class Tracer(fx.Tracer):
 @lru_cache(maxsize=4096)
 def _calls_plainly(cls: Any) -> bool:
     owner = next(base for base in cls.__mro__ if "__call__" in vars(base))
-    return bool(owner.__module__.startswith("torch."))
+    return owner is ModelSpace or bool(owner.__module__.startswith("torch."))
 
 
 def _chained(repeat: Repeat, x: Any) -> Any:

@@ -90,8 +90,24 @@ def test_a_choice_in_a_tensor_that_a_constructor_makes() -> None:
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: Repeat(nn.ReLU(), -1, "d"), r"Repeat 'd' has the depth -1: give a number from 0"),
-        (lambda: Repeat(nn.ReLU(), (2, 1), "d"), r"Repeat 'd' has the depth \(2, 1\): give a number from 0"),
+        (lambda: Repeat(nn.ReLU(), -1, "d"), r"Repeat 'd' has the depth -1: give a whole number from 0"),
+        (lambda: Repeat(nn.ReLU(), 1.5, "d"), r"Repeat 'd' has the depth 1.5: give a whole number from 0"),
+        (lambda: Repeat(nn.ReLU(), [1, 3], "d"), r"Repeat 'd' has the depth \[1, 3\]: .*, or a ValueChoice of several"),
+        (
+            lambda: Repeat(nn.ReLU(), (1, 2, 3), "d"),
+            r"Repeat 'd' has the depth \(1, 2, 3\): .* a range \(least, most\)",
+        ),
+        (
+            lambda: LayerChoice({1: nn.ReLU(), "1": nn.Tanh()}, "op"),
+            "LayerChoice 'op' has two candidates of the name '1': call one of them otherwise",
+        ),
+        (lambda: InputChoice(2, 1.0, label="i"), "InputChoice 'i' cannot take 1.0 of 2 inputs: take a number from 1"),
+        (lambda: InputChoice(2, (1,), label="i"), r"InputChoice 'i' cannot take \(1,\) of 2 inputs: .* a range"),
+        (
+            lambda: InputChoice(2, ValueChoice([1, 2], label="n"), label="i"),
+            r"InputChoice 'i' cannot take ValueChoice\(.*\) of 2 inputs: .* or None for any number",
+        ),
+        (lambda: Repeat(nn.ReLU(), (2, 1), "d"), r"Repeat 'd' has the depth \(2, 1\): give a whole number from 0"),
         (
             lambda: Repeat(nn.ReLU(), ValueChoice([1, 2], label="n") - 2, "d"),
             r"Repeat 'd' may have the depth -1: give whole numbers from 0",
@@ -107,7 +123,7 @@ def test_a_choice_in_a_tensor_that_a_constructor_makes() -> None:
             r"LayerChoice 'op' cannot have a candidate .* 'half' .*: call",
         ),
         (lambda: LayerChoice({"a.b": nn.ReLU()}, "op"), r"LayerChoice 'op' cannot have a candidate .* 'a.b' .*: call"),
-        (lambda: InputChoice(2, 3, label="i"), r"InputChoice 'i' cannot take 3 of 2 inputs: take from 1 to 2"),
+        (lambda: InputChoice(2, 3, label="i"), r"InputChoice 'i' cannot take 3 of 2 inputs: take a number from 1 to"),
         (
             lambda: InputChoice(2, reduction="max", label="i"),
             r"InputChoice 'i' has the reduction 'max': use one of sum",

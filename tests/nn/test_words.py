@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, assume, given, settings
 from spaces_of_modules import WIDTH, models
 from torch import nn
 
-from raynas import GraphSpace, load_module, to_source, trace
+from raynas import GraphSpace, Repeat, load_module, to_source, trace
 from raynas.graph import simplify
 from raynas.search_space import Value
 
@@ -86,3 +86,11 @@ def test_the_default_sample_is_the_model_that_was_written(build: Callable[[], nn
     generated = space.build().eval()
     with torch.no_grad():
         assert generated(X).shape == model(X).shape
+
+
+def test_a_block_is_asked_for_its_position_where_it_takes_one() -> None:
+    def inplace(block: Repeat) -> list[bool]:
+        return [bool(part.inplace) for part in block.blocks]
+
+    assert inplace(Repeat(nn.ReLU, 2)) == inplace(Repeat(lambda: nn.ReLU(), 2)) == [False, False]
+    assert inplace(Repeat(lambda i=7: nn.ReLU(i), 2)) == [False, True]

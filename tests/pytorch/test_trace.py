@@ -13,7 +13,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 import raynas
-from raynas import LayerChoice, ModelSpace, ValueChoice
+from raynas import LayerChoice, ModelSpace, Repeat, ValueChoice
 from raynas.errors import Notice, TraceError
 from raynas.graph.simplify import simplify
 from raynas.pytorch import load_module, to_source, trace
@@ -263,3 +263,30 @@ def test_a_simplified_model_keeps_the_names_of_what_is_left_of_lists() -> None:
     left = {name: tensor for name, tensor in whole.state_dict().items() if ".1." not in name and "s.1" not in name}
     simple.load_state_dict(left, strict=True)
     assert torch.equal(simple(torch.ones(2, 4)), whole(torch.ones(2, 4)))
+
+
+class Half(ModelSpace):
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.layer = LayerChoice([nn.Linear(4, width), nn.Sequential(nn.Linear(4, width), nn.ReLU())])
+
+    def forward(self, x):
+        return self.layer(x)
+
+
+class Whole(ModelSpace):
+    def __init__(self) -> None:
+        super().__init__()
+        self.body = Repeat(Half(4), depth=(0, 2), label="depth")
+        self.head = Half(ValueChoice([3, 5], label="width"))
+
+    def forward(self, x):
+        return self.head(self.body(x))
+
+
+def test_a_space_may_stand_in_another():
+    space, x = trace(Whole, [torch.randn(2, 4)]), torch.randn(2, 4)
+    assert {domain.label for domain in space.search_space} == {"head.layer", "width", "depth", "body.0.layer"}
+    assert space.search_space.size() == 20
+    assert {space.build(sample)(x).shape[1] for sample in space.search_space.grid()} == {3, 5}
+    assert Whole()(x).shape == (2, 3)
