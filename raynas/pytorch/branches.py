@@ -73,6 +73,7 @@ class Joined:
         self._made: tuple[dict[fx.Node, fx.Node], dict[fx.Node, fx.Node]] = ({}, {})
         self._places: dict[fx.Node, int] = {}
         self._both: list[fx.Node] = []
+        self._ends: dict[fx.Node, int] = {}
         self._selects: dict[tuple[fx.Node, fx.Node], fx.Node] = {}
         self._inputs(yes, no)
         sides = [used(graph) for graph in (yes, no)]
@@ -133,7 +134,7 @@ class Joined:
         args = tuple(self._merged(left, right, when) for left, right in zip(one.args, other.args, strict=True))
         kwargs = {key: self._merged(value, other.kwargs[key], when) for key, value in one.kwargs.items()}
         made = self._made[0][one] = self._made[1][other] = self._copied(one, args, kwargs)
-        self._places[made] = len(self._both)
+        self._ends[made] = self._places[made] = len(self._both)
         self._both.append(made)
 
     def _merged(self, one: Any, other: Any, when: When) -> Any:
@@ -165,10 +166,7 @@ class Joined:
         inside = _nodes_in(key)
         apart = [self._places[node] for node in inside if len(when_of(node)) > len(when)]
         last = max(apart, default=len(self._both))
-        early = last < len(self._both) and all(
-            self._places.get(node, -1) < last for node in inside if node in self._both
-        )
-        if early:
+        if last < len(self._both) and all(self._ends.get(node, -1) < last for node in inside):
             with self.graph.inserting_before(self._both[last]):
                 made = self.graph.call_function(select, key)
         else:
