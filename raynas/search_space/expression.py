@@ -277,8 +277,8 @@ class Leaf(Expression):
     """
 
     def __init__(self, candidates: Sequence[Any], label: str | None = None) -> None:
-        self.label = label
         self.where = users_line()
+        self.label = _label(label, self.where)
         self.candidates = tuple(map(_plain, candidates))
         self.tokens: tuple[Value, ...] = tuple(map(token, self.candidates))
         # Refuses an empty list and candidates that stand twice.
@@ -337,8 +337,8 @@ class DomainLeaf(Leaf):
     """
 
     def __init__(self, domain: Domain, label: str | None = None) -> None:
-        self.label = label
         self.where = users_line()
+        self.label = _label(label, self.where)
         self.of = replace(domain, label=label or "unlabelled", when=(), where=self.where)
         self.candidates = ()
         self.tokens = ()
@@ -360,6 +360,13 @@ class DomainLeaf(Leaf):
         if not self.of.contains(value):
             raise self._outside(value)
         return value
+
+
+def _label(label: Any, where: str) -> str | None:
+    """A choice's label as it was given; `SpaceError` where no document could hold it."""
+    if label is not None and (not isinstance(label, str) or not label):
+        raise SpaceError(f"{where}: a choice has the label {label!r}: give a text, or none and it names itself")
+    return label
 
 
 TORCH = os.path.join("", "site-packages", "torch", "")

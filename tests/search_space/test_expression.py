@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from raynas.errors import SampleError, SpaceError
-from raynas.search_space import Expression, Leaf
+from raynas.search_space import DomainLeaf, Expression, Leaf, Uniform
 from raynas.search_space.expression import defaults, evaluate, leaves
 
 Pair = namedtuple("Pair", "left right")
@@ -186,3 +186,10 @@ def test_numbers_and_texts_of_numpy_are_pythons_own() -> None:
         assert list(map(type, leaf.candidates)) == [type(value.item()) for value in values]
         assert Leaf(values, "x").domain() == leaf.domain()
         assert leaf.evaluate({"x": leaf.tokens[1]}) == values[1]
+
+
+@pytest.mark.parametrize("label", [3, "", ("a", "b"), b"a"])
+def test_a_label_is_a_text(label: Any) -> None:
+    for make in (lambda: Leaf([1, 2], label), lambda: DomainLeaf(Uniform("x", low=0.0, high=1.0), label)):
+        with pytest.raises(SpaceError, match=r"test_expression\.py:\d+: a choice has the label .*: give a text"):
+            make()
