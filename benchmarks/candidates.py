@@ -1,11 +1,14 @@
 """What a candidate costs before it is trained: sample, freeze, simplify, fingerprint, source, profile.
 
     python benchmarks/candidates.py
+    python benchmarks/candidates.py --planner 400
 
 Medians over candidates drawn at random, in milliseconds of this process's own CPU time; «again» draws a candidate that
 differs from one seen before in one choice, as evolution does; «cold» has forgotten all units that it has measured. The
 last table hashes the cells of NAS-Bench-101 by raynas's fingerprint and, interleaved with it, by iterated neighbour
-hashing with MD5 in plain Python, as the benchmark's paper describes it, on the same graphs.
+hashing with MD5 in plain Python, as the benchmark's paper describes it, on the same graphs. `--planner N` plans N
+candidates of NAS-Bench-201's network under constraints instead, the planner's thread alone and with the help of Ray
+tasks, interleaved; candidates a second by the clock, so the number of cores limits them.
 """
 
 from __future__ import annotations
@@ -16,6 +19,7 @@ import math
 import os
 import statistics
 import sys
+import threading
 import time
 from collections.abc import Callable
 from itertools import combinations, product
@@ -171,11 +175,91 @@ def nas_bench_101(most: int) -> None:
         print(f"{counts}{each:9.0f}{other_each:9.0f}{each / other_each:7.2f}", flush=True)
 
 
+def planner(candidates: int, repeats: int = 5) -> None:
+    from common import Net, load, patient, ray_with
+
+    cores = os.cpu_count() or 1
+    with ray_with(cores):
+        print(f"{load()}\n{'candidates planned a second':44}{'median':>10}{'min':>10}{'max':>10}")
+        limits = {"params": "<=10M", "flops": "<=1G"}
+        example = torch.zeros(1, 3, 32, 32)
+        helped("NAS-Bench-201", NasBench201(), example, limits, [0, max(1, cores - 1)], candidates, repeats)
+        waits = {"patient": patient}
+        helped("30 nodes, 20 ms of sleep", Net(), torch.zeros(1, 1, 8, 8), waits, [0, 1, 4], candidates, repeats)
+        print(load())
+
+
+def helped(
+    name: str, space: Any, example: torch.Tensor, limits: Any, widths: list[int], candidates: int, repeats: int
+) -> None:
+    """How fast candidates are planned, by the number of tasks that may help; the first round does not count."""
+    import ray
+    from common import folder, noop
+
+    from raynas import Experiment, FunctionalEvaluator
+    from raynas.engine import Calls
+    from raynas.engine.ray_engine.calls import Kit, RayCalls
+    from raynas.experiment.assembly import designs_of
+    from raynas.plugins import make
+    from raynas.search import Planner
+    from raynas.search.planned import Planned
+    from raynas.search.planning import ThreadPlanner
+    from raynas.trial import Ledger
+
+    pickles: dict[str, Any] = {}
+    with folder() as place:
+        evaluator = FunctionalEvaluator(noop, example_inputs=example)
+        made = Experiment(space, evaluator, "random", objective="score", storage_path=place, constraints=limits)
+        definition = made.definition(pickles)
+    designs = designs_of(definition, pickles)
+    kit = Kit("raynas.experiment.assembly:examiner", (definition, pickles), b"", definition.path)
+    sample = made.search_space.default()
+    nodes = frozenset(node["NodeID"] for node in ray.nodes())  # type: ignore[no-untyped-call]  # Ray's own
+
+    def helping(width: int) -> Calls | None:
+        return RayCalls(kit, lambda: nodes, lambda: width + 1) if width else None
+
+    def rate(calls: Calls | None, seed: int) -> float:
+        left, over = candidates, threading.Event()
+
+        def deliver(plan: Planned) -> None:
+            nonlocal left
+            assert plan.error is None and plan.sample is not None, plan
+            left -= 1
+            if plan.last:
+                over.set()
+
+        thread = ThreadPlanner(Planner(make("random", {}), designs, seed), deliver, calls)
+        for awake in [calls.send([sample]) for _ in range(calls.room())] if calls else ():
+            awake.result()  # Ray ends processes that had nothing to do in the other arms
+        begun = time.perf_counter()
+        while left > 0:
+            thread.ask(candidates - left, Ledger({"score": "max"}).freeze(), min(64, left))
+            over.wait()
+            over.clear()
+        spent = time.perf_counter() - begun
+        thread.close()
+        return candidates / spent
+
+    arms = {width: helping(width) for width in widths}
+    found: dict[int, list[float]] = {width: [] for width in widths}
+    for repeat in range(repeats + 1):
+        for width, calls in arms.items():
+            found[width].append(rate(calls, repeat))
+    for width, (_, *rates) in found.items():
+        who = f"{name}, " + (f"with {width} helping" if width else "the planner alone")
+        print(f"{who:44}{statistics.median(rates):10.0f}{min(rates):10.0f}{max(rates):10.0f}")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--candidates", type=int, default=60)
     parser.add_argument("--vertices", type=int, default=6, help="6 takes a minute: 128,509 labelled cells")
+    parser.add_argument("--planner", type=int, help="plan so many candidates instead")
     given = parser.parse_args()
+    if given.planner:
+        planner(given.planner)
+        return
     torch.set_num_threads(1)
     print(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}")
     spent, cell = timed(lambda: trace(CellAlone()))
