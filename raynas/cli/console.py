@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 import warnings
@@ -25,6 +26,12 @@ def out() -> Console:
 def err() -> Console:
     """For progress and notices."""
     return _console(sys.stderr)
+
+
+def print_anything() -> None:
+    """Have stdout write what its encoding does not know as an escape: a user's names and texts may hold anything."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
 
 
 def interactive(console: Console) -> bool:

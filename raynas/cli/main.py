@@ -12,7 +12,7 @@ from jsonargparse import ArgumentError, ArgumentParser, Namespace
 
 from raynas.cli import attach, runs, search, spaces, trying
 from raynas.cli.command import Command, Request
-from raynas.cli.console import notices, say
+from raynas.cli.console import notices, print_anything, say
 from raynas.cli.submit import submit, without
 from raynas.config import KEYS, one_line, split
 from raynas.errors import ConfigError, RaynasError, SearchError
@@ -51,6 +51,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     for folder in (os.path.abspath("src"), os.getcwd()):  # where a project keeps what a configuration names
         if folder not in sys.path and os.path.isdir(folder):
             sys.path.insert(0, folder)
+    print_anything()
     with notices(verbose):
         try:
             command, request = parsed(arguments)

@@ -51,6 +51,14 @@ def test_status_of_a_trial_tells_its_outcome_and_the_last_output_of_a_failed_one
     assert "has no trial 99" in raynas("status", "talk", "--trial", "99").error
 
 
+def test_a_metric_of_any_name_can_be_shown(raynas: Raynas) -> None:
+    Path("odd.yaml").write_text(Path("tiny.yaml").read_text().replace("tiny.judge", "tiny.judge_oddly"))
+    assert raynas("search", "odd.yaml", "--name", "odd", "--max_trials", "2").status == 0
+    for line in ("status odd --trial 0", "status odd", "top odd", "report odd"):
+        assert raynas(*line.split()).status == 0
+    assert "\\ud800 odd" in raynas("status", "odd", "--trial", "0").out
+
+
 @pytest.mark.ray
 @pytest.mark.slow
 def test_status_of_a_trial_tells_what_its_worker_had_said_before_it_died_or_was_ended(raynas: Raynas) -> None:

@@ -71,6 +71,11 @@ def judge_with_reports(model: nn.Module, context: Context) -> Mapping[str, float
     return final
 
 
+def judge_oddly(model: nn.Module) -> Mapping[str, float]:
+    """Half a character in the name of a metric, and some that a terminal would obey."""
+    return {**score(model), "\ud800 odd\n\x00": 1.0}
+
+
 def judge_or_fail(model: nn.Module) -> Mapping[str, float]:
     if any(isinstance(module, nn.Tanh) for module in model.modules()):
         raise ArithmeticError("no tanh, please")
