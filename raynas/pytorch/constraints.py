@@ -45,11 +45,11 @@ def check(profile: Profile, constraints: Mapping[str, Constraint]) -> str | None
             1024); or functions of the profile by any name: what is false breaks the constraint, a text says why.
 
     Raises:
-        ConfigError: a constraint is not one of these; names it.
+        ConfigError: a constraint is not one of these, or its function fails or gives no answer; names it.
     """
     for name, constraint in constraints.items():
         if callable(constraint):
-            answer = constraint(profile)
+            answer = _answer(name, constraint, profile)
             if isinstance(answer, str):
                 return f"{name}: {answer}"
             if not answer:
@@ -60,6 +60,18 @@ def check(profile: Profile, constraints: Mapping[str, Constraint]) -> str | None
             if not compare(value, limit):
                 return f"{name} is {value:,}, not {text}"
     return None
+
+
+def _answer(name: str, function: Callable[[Profile], Any], profile: Profile) -> Any:
+    try:
+        answer = function(profile)
+    except Exception as error:
+        raise ConfigError(
+            f"constraint '{name}' failed for {profile} with {type(error).__name__}: {error}: correct its function"
+        ) from error
+    if answer is None:
+        raise ConfigError(f"constraint '{name}' gave None for {profile}: return whether it holds, or why it does not")
+    return answer
 
 
 def validate(constraints: Mapping[str, Constraint]) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from raynas.errors import RaynasError
+from raynas.errors import ConfigError, RaynasError
 from raynas.search_space import Sample, SearchSpace
 
 SOURCES = 1024
@@ -71,12 +71,14 @@ class Examiner:
         self._sources: OrderedDict[str, str] = OrderedDict()
 
     def __call__(self, sample: Sample) -> Examined:
-        """What a sample stands for; what is no `RaynasError` passes through."""
+        """What a sample stands for; a mistake in the run's settings passes through, and what is no `RaynasError`."""
         try:
             candidate = self._designs.candidate(sample)
             fingerprint = candidate.fingerprint()
             rejected = self._designs.reject(candidate, sample) or ""
             return Examined(fingerprint, None if rejected else self._source(fingerprint, candidate), rejected)
+        except ConfigError:
+            raise
         except RaynasError as error:  # this sample's graph does not hold together, others may
             return Examined(unexamined(sample), rejected=str(error))
 

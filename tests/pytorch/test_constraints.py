@@ -1,6 +1,7 @@
 """Constraints: what a bound means, and what is no bound."""
 
 import operator
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -58,6 +59,22 @@ def test_functions_of_the_profile() -> None:
     assert check(made(3), {"odd": lambda profile: profile.params % 2}) is None
     assert check(made(4), {"odd": lambda profile: profile.params % 2}) == "odd does not hold"
     assert check(made(4), {"odd": lambda profile: "it has four"}) == "odd: it has four"
+
+
+@pytest.mark.parametrize(
+    ("function", "message"),
+    [
+        (
+            lambda profile: profile.size < 3,
+            "constraint 'small' failed for Profile.* with AttributeError: .*size.*: correct",
+        ),
+        (lambda profile: print(end=""), "constraint 'small' gave None for Profile.*: return whether it holds"),
+    ],
+    ids=["failed", "forgot to return"],
+)
+def test_a_function_that_gives_no_answer_is_named(function: Any, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        check(made(4), {"small": function})
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import pickle
 import pytest
 
 from raynas import Sample, SearchSpace
-from raynas.errors import GraphError
+from raynas.errors import ConfigError, GraphError
 from raynas.search import Designs, Examiner
 from raynas.search.examining import Examined, unexamined
 from raynas.search_space import Categorical
@@ -59,3 +59,12 @@ def test_where_there_is_no_network_the_sample_itself_is_named() -> None:
 def test_what_was_found_out_travels(number: int) -> None:
     found = EXAMINE(pickle.loads(pickle.dumps(Sample({"x": number}))))
     assert pickle.loads(pickle.dumps(found)) == found == EXAMINE(Sample({"x": number}))
+
+
+def test_a_mistake_in_the_settings_is_no_fault_of_the_sample() -> None:
+    def reject(network: Network, sample: Sample) -> str | None:
+        raise ConfigError("constraint 'small' failed")
+
+    designs = Designs(SPACE, lambda s: Network(int(s["x"])), lambda s: "", reject=reject)  # type: ignore[call-overload]
+    with pytest.raises(ConfigError, match="'small' failed"):
+        Examiner(designs)(Sample({"x": 1}))
