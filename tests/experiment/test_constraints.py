@@ -106,3 +106,13 @@ def test_bad_constraints_are_refused_before_anything_starts(
         search(tmp_path, constraints, example)
     assert message in str(caught.value)
     assert not (tmp_path / "x").exists()
+
+
+def _misspelt(profile: Any) -> bool:
+    return bool(profile.parameters < 150)
+
+
+def test_a_function_that_fails_ends_the_search(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"constraint 'small' failed for Profile.*AttributeError: .*'parameters'"):
+        search(tmp_path, {"small": _misspelt})
+    assert TRAINED == []
