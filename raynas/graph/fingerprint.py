@@ -18,6 +18,7 @@ from itertools import pairwise
 from raynas.graph.colours import FACTOR, MASK, SUMMAND, number_of, refined
 from raynas.graph.flat import flatten
 from raynas.graph.graph import Graph
+from raynas.graph.parts import settle
 from raynas.graph.step import Flat, Step
 from raynas.graph.sums import reached
 
@@ -30,6 +31,7 @@ VERSION = "1"
 
 def fingerprint(graph: Graph) -> str:
     """32 hexadecimal digits; the same in every process and for every version of torch."""
+    settle(graph)
     form = canonical(flatten(graph))
     return hashlib.blake2b(f"{VERSION}\n{form}".encode(), digest_size=16).hexdigest()
 

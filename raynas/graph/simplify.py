@@ -10,6 +10,7 @@ from raynas.graph import form
 from raynas.graph.form import Form
 from raynas.graph.graph import Graph, children
 from raynas.graph.member import Member, Set, Shared
+from raynas.graph.parts import settle
 from raynas.graph.reduce import reduced
 from raynas.graph.script import Script
 from raynas.graph.setup import is_there, paths_of
@@ -22,6 +23,7 @@ def simplify(graph: Graph) -> Graph:
     deterministic steps of the same kind with the same inputs and no parameters become one. Never merged: what draws
     random numbers, and two units with parameters. A graph that writes in place keeps all its steps but identities.
     """
+    settle(graph)
     simple = _simplified(graph, {}, {}) if graph.nodes else graph.copied()
     simple.history = list(graph.history)
     return simple

@@ -7,18 +7,16 @@ what one candidate of a space has in common with those before it is not written 
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
-from operator import is_
 from types import FunctionType
 from typing import Any
 
 from raynas.errors import RaynasError
 from raynas.graph import Apply, Copy, Graph, Make, Member, Node, Set, Shared, Step, Tensor, Unit
+from raynas.graph.parts import parts_of, same
 from raynas.graph.texts import PLAIN, marks, text_of
 from raynas.pytorch.codegen.inline import is_inline
 from raynas.pytorch.codegen.memory import memory
 from raynas.pytorch.names import name_of
-
-CHANGING = (list, dict, set)
 
 
 class Kind:
@@ -99,10 +97,7 @@ class Kinds:
         known = graph.notes.get("kind")
         if known is None or known[0] is not self.memory.token:
             return None
-        parts = _parts(graph, below)
-        then = known[1]
-        same = parts is not None and len(parts) == len(then) and all(map(is_, parts, then))
-        return known[2] if same else None
+        return known[2] if same(known[1], [*below, *parts_of(graph)]) else None
 
     def _made(self, graph: Graph, below: list[Kind]) -> Kind:
         try:
@@ -115,9 +110,7 @@ class Kinds:
             alike = None if graph.setup or graph.shared else self.memory.alike.setdefault(key, object())
             kind = self._new(graph, below, alike)
             self.memory.kinds[place] = kind
-        parts = _parts(graph, below)
-        if parts is not None:
-            graph.notes["kind"] = self.memory.token, parts, kind
+        graph.notes["kind"] = self.memory.token, [*below, *parts_of(graph)], kind
         return kind
 
     def _key(self, graph: Graph) -> tuple[Hashable, Hashable]:
@@ -192,31 +185,6 @@ def _step(step: Step, rest: list[Any]) -> Hashable:
         return "apply", step.target, text_of(values[0]), text_of(values[1])
     rest += marks(step.value)
     return ("set", step.path, text_of(step.value)) if isinstance(step, Set) else ("let", step.name, text_of(step.value))
-
-
-def _parts(graph: Graph, below: list[Kind]) -> list[Any] | None:
-    """The objects of which a graph consists; None where one of them may change while it stays the same object."""
-    parts: list[Any] = [graph.name, graph.base, graph.init, *graph.setup, *below]
-    for values in (graph.members, graph.shared, graph.attributes):
-        parts += values
-        parts += values.values()
-    for node in graph.nodes:
-        parts += (node, node.op, node.target, node.args, node.when)
-        if node.kwargs:
-            parts += node.kwargs
-            parts += node.kwargs.values()
-            if any(map(_may_change, node.kwargs.values())):
-                return None
-        for arg in node.args:
-            if type(arg) is not Node and _may_change(arg):
-                return None
-    return None if any(map(_may_change, graph.attributes.values())) else parts
-
-
-def _may_change(value: Any) -> bool:
-    if type(value) in PLAIN or type(value) is Node:
-        return False
-    return isinstance(value, CHANGING) or (isinstance(value, tuple) and any(map(_may_change, value)))
 
 
 def _inside(graph: Graph) -> list[Graph]:

@@ -123,12 +123,16 @@ def test_a_graph_that_is_changed_has_the_text_of_what_it_is_now(change: Callable
     graph = space.freeze({"one": 0, "two": 0})
     graph = simplify(graph) if simple else graph
     before = to_source(graph)
+    simplify(graph).fingerprint(), graph.fingerprint()
     block = graph.members["two"]
     assert isinstance(block, Graph)
     change(block)
     after = to_source(graph)
     assert after != before
     assert after == anew(graph)
+    again = Graph.from_json(graph.to_json(), trust=["tests"])
+    assert graph.fingerprint() == again.fingerprint()
+    assert simplify(graph).to_json() == simplify(again).to_json()
 
 
 def test_named_arguments_stand_in_the_order_of_their_own_graph() -> None:
