@@ -79,15 +79,16 @@ class Wide(ModelSpace):
         return x
 
 
-def least(work: Callable[[], object], runs: int = 5) -> float:
-    """Processor seconds of the fastest of several runs."""
-    found = []
+def least(*works: Callable[[], object], runs: int = 5) -> list[float]:
+    """Processor seconds of the fastest of several runs of each, which take turns."""
+    found: list[list[float]] = [[] for _ in works]
     for _ in range(runs):
-        gc.collect()
-        start = time.process_time()
-        work()
-        found.append(time.process_time() - start)
-    return min(found)
+        for work, seconds in zip(works, found, strict=True):
+            gc.collect()
+            start = time.process_time()
+            work()
+            seconds.append(time.process_time() - start)
+    return [min(seconds) for seconds in found]
 
 
 def ours(root: nn.Module) -> None:
@@ -102,12 +103,9 @@ def measured(factory: Callable[[], nn.Module]) -> tuple[int, float, float, float
     name_labels(root)
     graph, _ = opened(root, Inputs.of(root, None))
     nodes = sum(len(inner.nodes) for inner in graph.subgraphs())
-    try:
-        theirs = least(lambda: fx.symbolic_trace(root))
-    except Exception:  # torch.fx cannot trace every one of them
-        theirs = math.nan
-    whole = least(lambda: load_module(to_source(trace(factory).freeze())), 2)
-    return nodes, theirs, least(lambda: ours(root)), whole
+    theirs, mine = least(lambda: fx.symbolic_trace(root), lambda: ours(root), runs=9)
+    (whole,) = least(lambda: load_module(to_source(trace(factory).freeze())), runs=2)
+    return nodes, theirs, mine, whole
 
 
 def main() -> None:
@@ -124,7 +122,7 @@ def main() -> None:
     print(f"time grows with nodes to the power of {slope(points):.2f}")
     space = trace(Wide())
     sample = space.search_space.default()
-    seconds = least(lambda: to_source(space.freeze(sample)), 20)
+    (seconds,) = least(lambda: to_source(space.freeze(sample)), runs=20)
     print(f"a candidate of a traced space, freeze and source: {seconds * 1e3:.1f} ms")
 
 
