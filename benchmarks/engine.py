@@ -145,19 +145,22 @@ def compare(repeats: int, trials: int) -> None:
 def flat(trials: int) -> None:
     """One long search: is it as fast at its end, and what does it keep?"""
     seen: list[tuple[float, float, int, int]] = []
+    stored: list[float] = []
     over = threading.Event()
 
     def watch() -> None:
         while not over.wait(1.0):
             (spent, size), (_, worker) = largest("ray::Host"), largest("ray::raynas.trial")
             seen.append((time.time(), spent, size, worker))
+            there, free = ray.cluster_resources(), ray.available_resources()
+            stored.append((there["object_store_memory"] - free.get("object_store_memory", 0.0)) / 2**20)
 
-    threading.Thread(target=watch, daemon=True).start()
-    with ray_with(2), folder() as place:
+    with ray_with(2) as ray, folder() as place:
         print(load())
+        threading.Thread(target=watch, daemon=True).start()
         done = trained(searched(place, trials))
         size = (Path(place) / "run" / "search.db").stat().st_size
-    over.set()
+        over.set()
     tenth = len(done) // 10
     parts = [done[start : start + tenth] for start in range(0, 10 * tenth, tenth)]
     print(load())
@@ -167,6 +170,7 @@ def flat(trials: int) -> None:
     ):
         print(f"{name}, by deciles: {' '.join(f'{each:.2f}' for each in deciles)}; {deciles[-1] / deciles[0]:.2f}")
     print(f"{size / len(done):.0f} bytes a trial in the store, sources included")
+    print(f"object store: {max(stored):.1f} MB at most, {stored[-1]:.1f} at the end")
     for at in range(len(seen) // 20, len(seen), max(1, len(seen) // 10)):
         print("resident MB: actor {:.0f}, largest worker {:.0f}".format(*(each / 1024 for each in seen[at][2:])))
 

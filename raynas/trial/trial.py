@@ -46,7 +46,7 @@ class Cause(StrEnum):
         return self in (Cause.EXCEPTION, Cause.NON_FINITE, Cause.OUT_OF_MEMORY)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)  # a run keeps hundreds of thousands
 class TrialKey:
     """What makes two trainings the same: equal keys, equal result.
 
@@ -67,7 +67,7 @@ class TrialKey:
     replicate: int = 0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)  # a run keeps hundreds of thousands
 class Report:
     """Metrics that an evaluator reported at a step (an epoch, usually)."""
 
@@ -75,7 +75,7 @@ class Report:
     metrics: Mapping[str, float]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)  # a run keeps hundreds of thousands
 class Trial:
     """One proposal, at one moment.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -90,7 +91,7 @@ def same(left: Trial, right: Trial) -> bool:
 @settings(deadline=None)
 def test_any_trial_comes_back(kept: tuple[Store, int, Iterator[int]], trial: Trial) -> None:
     store, epoch, numbers = kept
-    trial = Trial(**{**vars(trial), "number": next(numbers)})
+    trial = replace(trial, number=next(numbers))
     store.commit(epoch, [trial])
     assert same(store.trial(trial.number), trial)
 
