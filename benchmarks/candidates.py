@@ -220,7 +220,7 @@ def helped(
         return RayCalls(kit, lambda: nodes, lambda: width + 1) if width else None
 
     def rate(calls: Calls | None, seed: int) -> float:
-        left, over = candidates, threading.Event()
+        left, over = candidates + 16, threading.Event()
 
         def deliver(plan: Planned) -> None:
             nonlocal left
@@ -232,9 +232,10 @@ def helped(
         thread = ThreadPlanner(Planner(make("random", {}), designs, seed), deliver, calls)
         for awake in [calls.send([sample]) for _ in range(calls.room())] if calls else ():
             awake.result()  # Ray ends processes that had nothing to do in the other arms
-        begun = time.perf_counter()
+        begun = 0.0
         while left > 0:
-            thread.ask(candidates - left, Ledger({"score": "max"}).freeze(), min(64, left))
+            begun = begun or (time.perf_counter() if left <= candidates else 0.0)  # how long one takes is known then
+            thread.ask(candidates + 16 - left, Ledger({"score": "max"}).freeze(), min(64, left) if begun else 16)
             over.wait()
             over.clear()
         spent = time.perf_counter() - begun
