@@ -130,6 +130,8 @@ class _Writer:
                 record["args"] = [self.value(arg) for arg in member.args]
             if member.kwargs:
                 record["kwargs"] = {key: self.value(arg) for key, arg in member.kwargs.items()}
+            if member.changed:
+                record["changed"] = list(member.changed)
             return record
         if isinstance(member, Tensor):
             return {
@@ -293,7 +295,7 @@ class _Reader:
                 target = self.called(_text(record["unit"]), path if path.startswith("node") else f"member '{path}'")
                 if target == "builtins.getattr":
                     self.method(_text(args[1]), f"member '{path}'")
-                return Unit(target, args, kwargs)
+                return Unit(target, args, kwargs, tuple(map(_text, record.get("changed", ()))))
             if "tensor" in record:
                 value = self.value(record["tensor"], {}, f"member '{path}'")
                 if not isinstance(value, Unit | Local) or record["kind"] not in ("parameter", "buffer", "attribute"):

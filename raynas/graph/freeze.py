@@ -164,7 +164,8 @@ class _Freezer:
         def value(item: Any) -> Any:
             return self.unit(item) if isinstance(item, Unit) else evaluate(item, self.sample)
 
-        return Unit(unit.target, tuple(map(value, unit.args)), {key: value(item) for key, item in unit.kwargs.items()})
+        kwargs = {key: value(item) for key, item in unit.kwargs.items()}
+        return Unit(unit.target, tuple(map(value, unit.args)), kwargs, unit.changed)
 
     def setup(self, graph: Graph, scope: Scope) -> list[Step]:
         """The constructor's steps that are about what the sample chooses."""

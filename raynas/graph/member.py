@@ -30,16 +30,20 @@ class Unit(Written):
     Attributes:
         target: the class's qualified name: `torch.nn.Conv2d`.
         args, kwargs: plain values, choice expressions, other units, and containers of these.
+        changed: names of its attributes that a step of a constructor around it sets, sorted.
     """
 
     target: str
     args: tuple[Any, ...] = ()
     kwargs: Mapping[str, Any] = field(default_factory=dict)
+    changed: tuple[str, ...] = ()
 
     @once
     def text(self) -> str:
-        """The call, exactly: units with equal texts are equal but for their parameters' values."""
+        """The call, exactly: units with equal texts are equal but for their parameters' and changed values."""
         args, kwargs = self.args, self.kwargs
+        if self.changed:
+            return f"{Unit(self.target, args, kwargs).text} then {', '.join(self.changed)}"
         if not PLAIN.issuperset(map(type, args)) or not PLAIN.issuperset(map(type, kwargs.values())):
             return f"{self.target}({text_of(args)}{text_of(dict(kwargs))})"
         key = f"{self.target}{args}{kwargs}"

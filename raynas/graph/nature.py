@@ -13,6 +13,9 @@ INPLACE_AT = {
 }
 """Where `inplace` stands among a constructor's arguments, unless it is the second."""
 
+UNTOLD = frozenset({"momentum", "eps", "training", "bias", "weight", "requires_grad"})
+"""Attributes that say nothing of what is told of a unit: neither its shapes nor its zeros hang on them."""
+
 INDICES_AT = {f"torch.nn.{kind}Pool{d}d": at for kind, at in (("Max", 4), ("AdaptiveMax", 1)) for d in (1, 2, 3)}
 """Where `return_indices` stands among a constructor's arguments."""
 
@@ -47,10 +50,14 @@ def nature(unit: Unit) -> Nature:
     """A unit's nature."""
     target = unit.target
     writes, stateless = in_place(unit), target in kinds.STATELESS
+    if not UNTOLD.issuperset(unit.changed):
+        # What it does is no longer what its constructor's arguments say.
+        writes = writes or "inplace" in unit.changed
+        return Nature(writes, stateless, False, target in kinds.FRESH, "", False, False, False, False)
     return Nature(
         in_place=writes,
         stateless=stateless,
-        twin=stateless and target not in kinds.RANDOM and not writes,
+        twin=stateless and target not in kinds.RANDOM and not writes and not unit.changed,
         fresh=target in kinds.FRESH,
         role="" if gives_indices(unit) else kinds.ROLES.get(target, ""),
         identity=target == kinds.IDENTITY,

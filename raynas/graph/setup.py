@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -69,6 +69,82 @@ def map_paths(step: Step, of: Callable[[str], str]) -> Step:
     if isinstance(step, Let):
         return Let(step.name, value(step.value))
     return Apply(step.target, value(step.args), value(dict(step.kwargs))) if isinstance(step, Apply) else step
+
+
+def note_changes(graph: Graph) -> None:
+    """Have each unit know which of its attributes the constructors around it set, also where it is a copy's original.
+
+    What such a unit does is not what its own call says.
+    """
+    _note(graph, [])
+
+
+def _note(graph: Graph, homes: list[Graph]) -> None:
+    homes = [*homes, graph]
+    for step in graph.setup:
+        if isinstance(step, Set):
+            above, _, name = step.path.rpartition(".")
+            if above:
+                _changed(graph, above.split("."), name, homes)
+        elif isinstance(step, Copy):
+            for path, unit in list(_units(graph, step.source.split("."), homes)):
+                for name in unit.changed:
+                    _changed(graph, [*step.path.split("."), *path], name, homes)
+    for member in (*graph.members.values(), *graph.shared.values()):
+        for inner in _graphs(member):
+            _note(inner, homes)
+
+
+def _changed(member: Member, path: Sequence[str], name: str, homes: list[Graph]) -> Member:
+    """The member, with a changed attribute noted at the unit at a path; graphs in it stay the same objects."""
+    if isinstance(member, Shared):
+        home = next(home for home in reversed(homes) if member.name in home.shared)
+        home.shared[member.name] = _changed(home.shared[member.name], path, name, homes)
+    elif isinstance(member, Unit):
+        name = ".".join([*path, name])
+        return Unit(member.target, member.args, member.kwargs, tuple(sorted({*member.changed, name})))
+    elif path and isinstance(member, Graph) and path[0] in member.members:
+        inner = member.members[path[0]]
+        member.members[path[0]] = _changed(inner, path[1:], name, [*homes, member])
+    elif path and isinstance(member, Choice):
+        return Choice(
+            member.pick,
+            {
+                key: _changed(item, path[1:], name, homes) if str(key) == path[0] else item
+                for key, item in member.candidates.items()
+            },
+        )
+    elif path and isinstance(member, Repeated):
+        blocks = [
+            _changed(block, path[1:], name, homes) if str(position) == path[0] else block
+            for position, block in enumerate(member.blocks)
+        ]
+        return Repeated(member.depth, tuple(blocks))
+    return member
+
+
+def _units(member: Member, path: Sequence[str], homes: list[Graph]) -> Iterator[tuple[tuple[str, ...], Unit]]:
+    """The units at and below a path, each with its own path from there."""
+    if isinstance(member, Shared):
+        home = next(home for home in reversed(homes) if member.name in home.shared)
+        yield from _units(home.shared[member.name], path, homes)
+    elif isinstance(member, Unit):
+        yield (), member
+    elif isinstance(member, Graph | Choice | Repeated):
+        inside = [*homes, member] if isinstance(member, Graph) else homes
+        for name, child in children(member).items():
+            if not path:
+                yield from (((name, *rest), unit) for rest, unit in _units(child, (), inside))
+            elif name == path[0]:
+                yield from _units(child, path[1:], inside)
+
+
+def _graphs(member: Member) -> Iterator[Graph]:
+    if isinstance(member, Graph):
+        yield member
+    elif isinstance(member, Choice | Repeated):
+        for child in children(member).values():
+            yield from _graphs(child)
 
 
 class Gone(Exception):

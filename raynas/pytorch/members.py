@@ -26,6 +26,7 @@ from raynas.graph import (
     Tensor,
     Unit,
 )
+from raynas.graph.setup import note_changes
 from raynas.nn import InputChoice, LayerChoice, Repeat, is_basic_unit
 from raynas.nn.basic_unit import CONTAINERS
 from raynas.nn.recording import construction, leaf_of
@@ -91,6 +92,7 @@ class Builder:
             raise
         if self.troubles:
             raise Whole(self.troubles)
+        note_changes(graph)
         return graph
 
     def trouble(self, module: nn.Module, why: str) -> None:

@@ -1,12 +1,13 @@
 """Simplify changes how much graph there is, and never what it computes."""
 
+import copy
 import random
 
 import pytest
 import torch
 from torch import nn
 
-from raynas import InputChoice, LayerChoice, ModelSpace, Repeat, load_module, to_source, trace
+from raynas import Graph, InputChoice, LayerChoice, ModelSpace, Repeat, load_module, to_source, trace
 from raynas.graph import simplify
 from raynas.nn import Zero
 
@@ -305,3 +306,75 @@ def test_one_sample_does_not_take_from_another_what_it_does_not_need():
     found = [simplify(space.freeze({"pick": pick})).fingerprint() for pick in (0, 1, 2, 0, 1)]
     assert found == [*found[:2], found[0], *found[:2]]
     assert found[0] != found[1]
+
+
+class Later(nn.Module):
+    """Two units of one text; then the constructor changes one of them, in one of several ways."""
+
+    def __init__(self, how):
+        super().__init__()
+        pool = [nn.MaxPool2d(3, 1, 1), nn.MaxPool2d(3, 1, 1)]
+        if how == "before it is copied":
+            pool[0].kernel_size, pool[0].padding = 1, 0
+            pool.append(copy.deepcopy(pool[0]))
+        self.pools = nn.ModuleList(pool)
+        self.relu = nn.ReLU()
+        if how == "directly":
+            pool[1].kernel_size, pool[1].padding = 5, 2
+        if how == "in place":
+            self.relu.inplace = True
+
+    def forward(self, x):
+        x = x + 0
+        return sum(pool(x) for pool in self.pools) + self.relu(x) + x
+
+
+class Around(nn.Module):
+    """Two blocks of one class; then the constructor changes a unit in one of them."""
+
+    def __init__(self, how):
+        super().__init__()
+        self.first, self.second = Later(""), Later("")
+        if how == "in a block":
+            self.second.pools[0].kernel_size, self.second.pools[0].padding = 1, 0
+        if how == "shared":
+            self.second.pools = self.first.pools
+            self.second.pools[1].kernel_size, self.second.pools[1].padding = 1, 0
+
+    def forward(self, x):
+        return self.first(x) - self.second(x)
+
+
+@pytest.mark.parametrize("how", ["directly", "before it is copied", "in place", ""])
+def test_a_unit_that_was_changed_after_its_call_is_no_other_ones_twin(how):
+    before, after = both(lambda: Later(how), X)
+    pools = sum(node.op == "module" and "pool" in node.target for node in after.nodes)
+    assert pools == {"directly": 2, "before it is copied": 3, "in place": 2, "": 1}[how]
+    assert Graph.from_json(before.to_json()).fingerprint() == before.fingerprint()
+    assert to_source(simplify(Graph.from_json(before.to_json()))) == to_source(after)
+
+
+@pytest.mark.parametrize("how", ["in a block", "shared", ""])
+def test_nor_where_the_change_stands_in_a_constructor_above(how):
+    both(lambda: Around(how), X)
+
+
+def test_what_is_changed_in_a_chosen_one_is_its_own():
+    class Chosen(ModelSpace):
+        def __init__(self):
+            super().__init__()
+            self.one = LayerChoice({"pool": nn.MaxPool2d(3, 1, 1), "relu": nn.ReLU()}, label="one")
+            pool = nn.MaxPool2d(3, 1, 1)
+            self.two = LayerChoice({"pool": pool, "relu": nn.ReLU()}, label="two")
+            pool.kernel_size, pool.padding = 5, 2
+
+        def forward(self, x):
+            return self.one(x) + self.two(x)
+
+    space = trace(Chosen())
+    for sample in space.search_space.grid():
+        before = space.freeze(sample)
+        made = [load_module(to_source(graph)) for graph in (before, simplify(before))]
+        assert torch.equal(made[0](X), made[1](X))
+        kinds = {node.target for node in simplify(before).nodes if node.op == "module"}
+        assert len(kinds) == (1 if set(sample.values()) == {"relu"} else 2)
