@@ -5,14 +5,17 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 
 from raynas.errors import SearchError
 from raynas.experiment.follow import PAUSE, OnProgress, Remote, follow, reached
 from raynas.experiment.place import Place
+from raynas.experiment.record import Record
 from raynas.experiment.start import Start, going_on
-from raynas.search import Ending, EndKind
+from raynas.search import Ending, EndKind, Progress
 from raynas.store import Store
+from raynas.trial import History, TrialState
 
 ANSWER = 15.0
 """Seconds in which a search that goes on answers."""
@@ -45,7 +48,13 @@ def watch_another(
         KeyboardInterrupt: the watching was ended; the search goes on.
     """
     told: Start | None = None
+    shown: list[Progress] = []
     answered = time.monotonic()
+
+    def show(progress: Progress) -> None:
+        shown[:] = [progress]
+        on_progress(progress)
+
     while (start := _begun(place)) is not None:
         with reached(start, verbose) as remote:
             if remote is not None and _answers(remote):
@@ -53,10 +62,12 @@ def watch_another(
                     found(start)
                 told = start
                 with suppress(SearchError):
-                    return follow(remote, on_progress, False, SILENCE, partial(_may_live, start))
+                    return follow(remote, show, False, SILENCE, partial(_may_live, start))
                 answered = time.monotonic()
         ending = _as_stored(place)
         if ending is not None:  # it was on the way to us when Ray went
+            if shown:
+                on_progress(_last(shown[0], Record.read(place), ending))
             return ending
         # While its process lives, that one makes the actor again after an accident.
         patience = SILENCE if told == start else MOMENT
@@ -65,6 +76,22 @@ def watch_another(
             return None
         time.sleep(PAUSE)
     return None
+
+
+def _last(shown: Progress, record: Record, ending: Ending) -> Progress:
+    """Where a search stood at its end, of which something else was shown last."""
+    own = [trial.state for trial in record.trials if trial.twin is None]
+    return replace(
+        shown,
+        done=record.done,
+        running=0,
+        failed=own.count(TrialState.FAILED),
+        answered=len(record.trials) - len(own),
+        rejected=own.count(TrialState.INFEASIBLE),
+        best=History.of(record.trials, record.definition.objectives).best,
+        time_left=0.0,
+        ended=ending.message,
+    )
 
 
 def _may_live(start: Start) -> bool:
