@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from raynas.errors import SpaceError
+from raynas.graph.fixed import has_choice
 from raynas.graph.graph import Graph
 from raynas.graph.member import Choice, Member, Pick, Repeated, Shared, Tensor, Unit
 from raynas.search_space import Condition, Domain, Expression, Leaf, SearchSpace
@@ -91,7 +92,9 @@ class _Walk:
             self.visit(graph.init, clause, scope)
         self.note(leaves(list(graph.attributes.values())), clause)
         for node in graph.nodes:
-            self.note(leaves((node.args, node.kwargs) if node.kwargs else node.args), clause)
+            values = (node.args, node.kwargs) if node.kwargs else node.args
+            if has_choice(values):
+                self.note(leaves(values), clause)
 
     def note(self, found: Iterator[Leaf] | list[Leaf], clause: Clause) -> None:
         for leaf in found:
@@ -101,6 +104,8 @@ class _Walk:
 def leaves_in(unit: Unit) -> list[Leaf]:
     """The choices among a unit's arguments, and among those of the units in them."""
     found: list[Leaf] = []
+    if not has_choice(unit):
+        return found
 
     def visit(item: Any) -> None:
         if isinstance(item, Unit):
