@@ -146,7 +146,7 @@ class Experiment:
         self.keep_weights = _at_least(keep_weights, 0, "keep_weights", whole=True, required=True)
         self.verbose = verbose
         self.watching = False
-        self._outside: list[str] = []
+        self._needed: list[str] = []
         self._before: tuple[str | None, dict[str, str]] = (None, {})
         self.constraints = dict(constraints or {})
         validate(self.constraints)
@@ -197,7 +197,7 @@ class Experiment:
                     return self.result()
                 if self.engine == "ray":
                     with self._giving_up():
-                        ending = conduct_in_ray(self.place, self.resources, self._outside, self.verbose, show)
+                        ending = conduct_in_ray(self.place, self.resources, self._modules(), self.verbose, show)
                 else:
                     ending = conduct_here(self.place, None if isinstance(self.engine, str) else self.engine, show)
         except Terminated:
@@ -223,7 +223,12 @@ class Experiment:
         if not self._prepared(None):
             return None
         with self._giving_up():
-            return leave_in_ray(self.place, self.resources, self._outside, self.verbose)
+            return leave_in_ray(self.place, self.resources, self._modules(), self.verbose)
+
+    def _modules(self) -> list[str]:
+        """The user's modules that have to be sent to other machines, beside the project's folder."""
+        elsewhere = os.environ.get("RAY_ADDRESS", "") not in ("", "local")
+        return outside(self._needed, os.getcwd()) if elsewhere else []
 
     def result(self) -> Result:
         """What the run has found so far."""
@@ -258,7 +263,7 @@ class Experiment:
         trust = sorted(named.union(self.graph_space.units()))
         plugged = [_name(type(plugin)) for plugin in (self.strategy, self.stopper) if plugin is not None]
         code = pack([*trust, *plugged])
-        self._outside = outside([*trust, *carried, *plugged], os.getcwd())
+        self._needed = [*trust, *carried, *plugged]
         if code:
             pickles["code"] = code
         return RunDefinition(

@@ -17,6 +17,9 @@ from raynas.experiment.user_code import users_own
 MOST = 100 << 20
 """Bytes of a folder from which on it is not sent: it holds more than code, and has to be there."""
 
+FILES = 10_000
+"""The same for the number of its files."""
+
 OWN = ("raynas", "raynas_strategies")
 """What each machine must have by itself."""
 
@@ -41,7 +44,7 @@ def outside(names: Iterable[str], project: str) -> list[str]:
             continue
         waiting += [module for used in _imports(name, file) for module in _modules_in(used)]
         place = _top(name, os.path.abspath(file))
-        if not Path(place).is_relative_to(os.path.abspath(project)) and _size(place) <= MOST:
+        if place not in found and not Path(place).is_relative_to(os.path.abspath(project)) and _is_small(place):
             found.add(place)
     return sorted(found)
 
@@ -75,6 +78,12 @@ def _top(module: str, file: str) -> str:
     return str(place.parents[depth - 1] if depth else place)
 
 
-def _size(place: str) -> int:
+def _is_small(place: str) -> bool:
+    """Whether a file or folder is small enough to be sent; no longer looked at than that takes."""
+    left = MOST
     files = [Path(place)] if os.path.isfile(place) else Path(place).rglob("*")
-    return sum(path.stat().st_size for path in files if path.is_file())
+    for number, path in enumerate(files):
+        left -= path.stat().st_size if path.is_file() else 0
+        if left < 0 or number > FILES:
+            return False
+    return True

@@ -5,10 +5,12 @@ from __future__ import annotations
 import ast
 import hashlib
 import inspect
+import os
 import sys
 import sysconfig
 import textwrap
 from collections.abc import Iterable, Iterator
+from functools import cache
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
@@ -112,4 +114,21 @@ def users_own(module: str) -> bool:
         return False
     if file is None or "site-packages" in file or "dist-packages" in file:
         return file is None
-    return not file.startswith(sysconfig.get_path("stdlib"))
+    return not file.startswith(sysconfig.get_path("stdlib")) and not _installed(_home(module, file))
+
+
+def _home(module: str, file: str) -> str:
+    """The folder in which a module's top-level one lies."""
+    depth = module.count(".") + (os.path.basename(file) == "__init__.py")
+    for _ in range(depth + 1):
+        file = os.path.dirname(file)
+    return file
+
+
+@cache
+def _installed(folder: str) -> bool:
+    """Whether packages are installed in a folder, whatever it is called."""
+    try:
+        return any(name.endswith(".dist-info") for name in os.listdir(folder))
+    except OSError:
+        return False

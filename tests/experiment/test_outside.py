@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from raynas.experiment.outside import outside
+from raynas.experiment.user_code import users_own
 
 FILES = {
     "project/within.py": "import beside\nfrom whole.part import value\nimport torch\n",
@@ -58,3 +59,11 @@ def test_a_folder_that_holds_more_than_code_is_left_to_be_installed(folder: Path
     importlib.import_module("within")
     found = [Path(path).name for path in outside(["within.judge"], str(folder / "project"))]
     assert found == ["beside.py", "deep", "third.py"]
+
+
+def test_what_is_installed_somewhere_else_is_nobody_s_own(folder: Path) -> None:
+    (folder / "elsewhere" / "whole-1.0.dist-info").mkdir()
+    for module in ("alone", "within"):
+        importlib.import_module(module)
+    assert outside(["within.judge"], str(folder / "project")) == []
+    assert users_own("within") and not users_own("whole") and not users_own("beside")
