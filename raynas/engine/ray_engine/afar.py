@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -12,6 +14,11 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 PATIENCE = 20.0
 """Seconds within which another node must answer."""
 
+MOMENT = 0.5
+"""Seconds for which a node is looked at whose worker has died."""
+
+LOOKS = 5
+
 LETTERS = 8
 """So many of a node's id tell it from the others."""
 
@@ -19,6 +26,26 @@ LETTERS = 8
 def own_node() -> str:
     """The first letters of this node's id."""
     return str(ray.get_runtime_context().get_node_id())[:LETTERS]
+
+
+def is_gone(node: str) -> bool:
+    """Whether a node, named by the first letters of its id, has gone, of which Ray itself hears some seconds later.
+
+    One that has been told to go takes connections for another moment.
+    """
+    if node in ("", own_node()):
+        return False
+    for _ in range(LOOKS):
+        there = [item for item in ray.nodes() if item["NodeID"].startswith(node) and item["Alive"]]  # type: ignore[no-untyped-call]  # Ray's own
+        try:
+            for item in there:
+                socket.create_connection((item["NodeManagerAddress"], item["NodeManagerPort"]), MOMENT).close()
+        except OSError:
+            return True
+        if not there:
+            return True
+        time.sleep(MOMENT / LOOKS)
+    return False
 
 
 def on_node(node: str, look: Callable[..., Any], *args: Any) -> Any:

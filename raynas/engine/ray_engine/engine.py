@@ -15,9 +15,11 @@ from queue import Empty, SimpleQueue
 from typing import Any
 
 import ray
+from ray import exceptions
 
 from raynas.engine.engine import Deliver, ExecutionEngine, Job, Workplace
 from raynas.engine.ray_engine import journal
+from raynas.engine.ray_engine.afar import is_gone
 from raynas.engine.ray_engine.batch import Batch, Held
 from raynas.engine.ray_engine.calls import Kit, RayCalls
 from raynas.engine.ray_engine.errors import failed
@@ -268,6 +270,8 @@ class RayEngine(ExecutionEngine):
                 self._news.put(partial(self._heard, batch, events))
         except Exception as caught:  # what the task raised, or what became of its worker
             error = caught
+            if isinstance(caught, exceptions.WorkerCrashedError) and is_gone(node_of(last.worker if last else "")):
+                error = exceptions.NodeDiedError(str(caught))  # type: ignore[no-untyped-call]  # Ray's own
             if batch.journal:
                 rest = journal.told(batch.journal, node_of(last.worker if last else ""), last=True)
                 last = next((event for event in reversed(rest or ()) if isinstance(event, Started)), last)
