@@ -25,6 +25,7 @@ from raynas.engine.ray_engine.calls import Kit, RayCalls
 from raynas.engine.ray_engine.errors import failed
 from raynas.engine.ray_engine.nodes import Nodes, only
 from raynas.engine.ray_engine.pace import MOST, Pace
+from raynas.engine.ray_engine.pulse import Pulse
 from raynas.engine.ray_engine.stowed import Stowed
 from raynas.engine.ray_engine.task import Crate, packed, told, train
 from raynas.engine.ray_engine.words import last_words, node_of
@@ -100,7 +101,9 @@ class RayEngine(ExecutionEngine):
         self._crate = [ray.put(Crate(Stowed.of(place), ray.get_runtime_context().current_actor, name))]
         self._pace = Pace(batches)
         self._calls = trials_per_worker
-        self._nodes = Nodes(place, resources, SEVERAL_GPUS if resources.num_gpus else None, note)
+        self._readers = ThreadPoolExecutor(READERS, "raynas-reader")
+        pulse = Pulse(self._readers.submit, lambda: self._news.put(self._thinned))
+        self._nodes = Nodes(place, resources, SEVERAL_GPUS if resources.num_gpus else None, pulse, note)
         self._usable = self._nodes.usable()
         self._function = self._remote()
         self._held: dict[int, Held] = {}
@@ -108,7 +111,6 @@ class RayEngine(ExecutionEngine):
         self._batches: set[Batch] = set()
         self._news: SimpleQueue[Callable[[], News]] = SimpleQueue()
         self._ring: Callable[[], None] = lambda: None
-        self._readers = ThreadPoolExecutor(READERS, "raynas-reader")
         self._slots = 0
         self._cpus = 1.0
         self._calls_elsewhere: list[RayCalls] = []
@@ -124,7 +126,7 @@ class RayEngine(ExecutionEngine):
         return self._slots
 
     def _go_to(self, nodes: frozenset[str]) -> None:
-        """Send jobs to these nodes from now on; those that wait for one that is gone are sent again."""
+        """Send jobs to these nodes from now on; those that wait for one that is gone, or were there, are lost to it."""
         gone = self._usable - nodes
         if nodes != self._usable:
             self._usable = nodes
@@ -132,6 +134,14 @@ class RayEngine(ExecutionEngine):
         for batch in list(self._batches) if gone else ():
             if not batch.worker:
                 self._end(batch)
+            elif any(node.startswith(node_of(batch.worker)) for node in gone):
+                error = exceptions.NodeDiedError("its node is gone")  # type: ignore[no-untyped-call]  # Ray's own
+                self._news.put(partial(self._ended, batch, error, None if batch.journal else []))
+
+    def _thinned(self) -> News:
+        """Look at the nodes at the next opportunity, for there are fewer."""
+        self._looked = -REFRESH
+        return [], 0.0
 
     def capacity(self) -> int:
         slots = self.slots()

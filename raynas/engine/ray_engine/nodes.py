@@ -12,6 +12,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from raynas.engine.engine import Workplace
 from raynas.engine.ray_engine import probe as probing
+from raynas.engine.ray_engine.pulse import Address, Pulse
 from raynas.engine.resources import Resources
 from raynas.errors import ResourceError
 
@@ -30,19 +31,27 @@ class Nodes:
         place: what a trial needs.
         resources: the same.
         environment: Ray's runtime environment of a trial.
+        pulse: knows which nodes have gone.
         note: is told of each node that cannot be used, in a line.
     """
 
     def __init__(
-        self, place: Workplace, resources: Resources, environment: Any, note: Callable[[str], None] = lambda _: None
+        self,
+        place: Workplace,
+        resources: Resources,
+        environment: Any,
+        pulse: Pulse,
+        note: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._place = place
         self._resources = resources
+        self._pulse = pulse
         self._note = note
         self._environment = environment
         self._bad: dict[str, str] = {}
         self._asked: dict[str, ray.ObjectRef[Any]] = {}
-        self._good = {ray.get_runtime_context().get_node_id()}
+        self._own = ray.get_runtime_context().get_node_id()
+        self._good = {self._own}
         self._there: dict[str, Mapping[str, Any]] = {}
 
     def look(self) -> list[Mapping[str, float]]:
@@ -52,12 +61,14 @@ class Nodes:
             ResourceError: there is room for a trial, but none where one can run.
         """
         nodes = ray.nodes()  # type: ignore[no-untyped-call]  # Ray's own
-        self._there = {node["NodeID"]: node for node in nodes if node["Alive"]}
+        gone = self._pulse.gone
+        self._there = {node["NodeID"]: node for node in nodes if node["Alive"] and node["NodeID"] not in gone}
         self._asked = {node: ref for node, ref in self._asked.items() if node in self._there}
         for node in self._there.keys() - self._good - self._bad.keys() - self._asked.keys():
             if self._resources.fits(offer(self._there[node])):
                 self._asked[node] = self._ask(node)
         self._hear()
+        self._pulse.feel({node: address(self._there[node]) for node in self._good & self._there.keys() - {self._own}})
         fit = [node for node in self._bad if node in self._there]
         offers = [offer(self._there[node]) for node in sorted(self._good & self._there.keys())]
         if fit and not self._asked and not any(self._resources.fits(item) for item in offers):
@@ -118,6 +129,11 @@ def only(nodes: Iterable[str]) -> dict[str, str]:
 def offer(node: Mapping[str, Any]) -> Mapping[str, float]:
     """What a node has in all, in the words of `Resources`."""
     return {WORDS.get(name, name): amount for name, amount in node["Resources"].items()}
+
+
+def address(node: Mapping[str, Any]) -> Address:
+    """Where a node's raylet listens."""
+    return node["NodeManagerAddress"], node["NodeManagerPort"]
 
 
 def _version(module: str) -> str:
