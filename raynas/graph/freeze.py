@@ -13,6 +13,7 @@ from raynas.graph.graph import Graph, find
 from raynas.graph.kinds import PLACEHOLDER, ZEROS
 from raynas.graph.member import Choice, Local, Make, Member, Pick, Repeated, Shared, Step, Tensor, Unit
 from raynas.graph.node import Node, Op, When, nodes_in
+from raynas.graph.room import roomy
 from raynas.graph.setup import chosen_steps
 from raynas.search_space import Expression, Leaf, Value
 from raynas.search_space.expression import evaluate
@@ -21,6 +22,7 @@ from raynas.search_space.expression import token as token_of
 Scope = Mapping[str, Member]
 
 
+@roomy
 def freeze(graph: Graph, sample: Mapping[str, Value]) -> Graph:
     """A graph of a space with its choices made as `sample` says, which has all the labels that count.
 

@@ -9,6 +9,7 @@ from torch import nn
 
 from raynas.errors import RaynasError, TraceError, notice
 from raynas.graph import Graph, GraphSpace, Mutator
+from raynas.graph.room import roomy
 from raynas.graph.verify import verify
 from raynas.nn import LayerChoice, ModelSpace, Placeholder, Repeat, is_basic_unit, recording
 from raynas.nn.recording import construction
@@ -172,6 +173,7 @@ def built(space_or_factory: Any) -> nn.Module:
     return root
 
 
+@roomy
 def opened(
     root: nn.Module, inputs: Inputs, whole: dict[nn.Module, str] | None = None
 ) -> tuple[Graph, dict[nn.Module, str]]:

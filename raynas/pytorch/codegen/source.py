@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Sequence
 
 from raynas.graph import Graph
+from raynas.graph.room import roomy
 from raynas.pytorch.codegen.classes import made_of, unique
 from raynas.pytorch.codegen.drafts import Draft, draft
 from raynas.pytorch.codegen.likeness import Kind, Kinds
@@ -12,6 +13,7 @@ from raynas.pytorch.codegen.literals import Imports
 from raynas.pytorch.codegen.text import Hole, Slot, Text, call
 
 
+@roomy
 def to_source(graph: Graph) -> str:
     """PyTorch source of a frozen graph; its class is `Model`.
 
