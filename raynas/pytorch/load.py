@@ -10,6 +10,7 @@ from types import CodeType
 from torch import nn
 
 from raynas.errors import SourceError
+from raynas.graph.room import roomy
 
 ENTRY = "Model"
 
@@ -21,6 +22,7 @@ PARTS = 1024
 """So many parts stay compiled: candidates of one space have most of their classes in common."""
 
 
+@roomy
 def load_module(source: str) -> nn.Module:
     """The module that generated source describes, with fresh weights.
 

@@ -29,6 +29,7 @@ from raynas.pytorch.workshop import Workshop
 from raynas.serializer import call_of
 
 
+@roomy
 def trace(
     space_or_factory: nn.Module | Callable[[], nn.Module],
     example_inputs: Sequence[Any] | None = None,
