@@ -12,9 +12,11 @@ from raynas.engine import ExecutionEngine, Job, Keep, Resources, Workplace, arti
 from raynas.engine.checkpoint import STATES, state_path
 from raynas.errors import StoreError
 from raynas.experiment.luggage import taken_out
-from raynas.graph import Graph, GraphSpace, simplify
+from raynas.graph import Graph, GraphSpace
+from raynas.graph.fingerprint import settled_fingerprint
 from raynas.plugins import make, make_stopper
-from raynas.pytorch import profile, to_source
+from raynas.pytorch import profile
+from raynas.pytorch.codegen import settled_source
 from raynas.pytorch.constraints import check
 from raynas.pytorch.inputs import made_of
 from raynas.pytorch.trace import WORKSHOP
@@ -35,15 +37,15 @@ WEIGHTS = "weights"
 
 @dataclass(frozen=True)
 class Simplified:
-    """A candidate: a simplified graph."""
+    """A candidate: a simplified graph, which nobody else gets into his hands."""
 
     graph: Graph
 
     def fingerprint(self) -> str:
-        return self.graph.fingerprint()
+        return settled_fingerprint(self.graph)
 
     def source(self) -> str:
-        return to_source(self.graph)
+        return settled_source(self.graph)
 
 
 def designs_of(definition: RunDefinition, pickles: Mapping[str, Bytes]) -> Designs:
@@ -53,7 +55,7 @@ def designs_of(definition: RunDefinition, pickles: Mapping[str, Bytes]) -> Desig
     has_choices = bool('"$choice"' in definition.evaluator)
 
     def candidate(sample: Sample) -> Simplified:
-        return Simplified(simplify(graphs.freeze(Sample({k: v for k, v in sample.items() if k in labels}))))
+        return Simplified(graphs.candidate({k: v for k, v in sample.items() if k in labels}))
 
     def evaluator(sample: Sample) -> str:
         return serializer.resolve(definition.evaluator, sample) if has_choices else definition.evaluator

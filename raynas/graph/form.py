@@ -14,7 +14,6 @@ from raynas.errors import RaynasError
 from raynas.graph.fixed import mentions_outside
 from raynas.graph.graph import Graph, children
 from raynas.graph.member import Choice, Member, Pick, Repeated, Shared, Tensor, Unit
-from raynas.graph.parts import parts_of
 from raynas.search_space import Value
 from raynas.search_space.domain import exact
 from raynas.search_space.expression import leaves
@@ -69,7 +68,6 @@ def of(graph: Graph) -> Form | None:
 def give(graph: Graph, form: Form) -> None:
     """Say which form a graph has."""
     graph.notes["form"] = form
-    graph.notes["parts"] = parts_of(graph)
 
 
 class Origin:

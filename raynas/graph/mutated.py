@@ -14,7 +14,9 @@ from raynas.graph.exploring import Run, explore
 from raynas.graph.freeze import freeze
 from raynas.graph.graph import Graph
 from raynas.graph.mutator import Mutator, Picks
+from raynas.graph.parts import watch
 from raynas.graph.rewriting import Workshop, rewritten
+from raynas.graph.simplify import simplify
 from raynas.graph.space import Build, GraphSpace, names_in
 from raynas.search_space import SearchSpace, Value
 from raynas.search_space.domain import exact
@@ -65,7 +67,12 @@ class MutatedSpace(GraphSpace):
         variant = self._variant(values)
         frozen = freeze(variant, values)
         frozen.history = list(variant.history)
+        watch(frozen)
         return frozen
+
+    def candidate(self, sample: Mapping[str, Value]) -> Graph:
+        """As in `GraphSpace`; what mutators have had in hands is looked at for changes."""
+        return simplify(self.freeze(sample))
 
     def mutated(self, mutators: Sequence[Mutator]) -> GraphSpace:
         """This space with further mutators behind its own."""

@@ -1,4 +1,8 @@
-"""Parts: the objects of which a graph consists, by which one that somebody has changed is told from what it was."""
+"""Parts: the objects of which a graph consists, by which one that somebody has changed is told from what it was.
+
+What was found out of a graph is noted on it, and believed as long as nobody else has had it in hands. Whoever hands a
+graph out has it watched; whoever takes one settles it first, so that nothing is believed of a graph that was changed.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +14,11 @@ from raynas.graph.graph import Graph
 
 
 def parts_of(graph: Graph) -> list[Any]:
-    """The objects of which a graph consists, also those in its lists; it was changed where one of them is another."""
+    """The objects of which a graph consists, also those in its lists; it was changed where one of them is another.
+
+    Of the graphs in it that are watched, their own parts stand among them, so that it has changed where one of these
+    has.
+    """
     parts: list[Any] = [graph.name, graph.base, graph.init, *graph.setup]
     parts += graph.members
     parts += graph.members.values()
@@ -26,11 +34,22 @@ def parts_of(graph: Graph) -> list[Any]:
             _add(args, parts)
         if kwargs:
             _add(kwargs, parts)
+    parts += [inner.notes.get("parts") for inner in graphs_in(graph)]
     return parts
 
 
-def same(then: list[Any], now: list[Any]) -> bool:
-    """Whether a graph consists of the same objects as before."""
+def graphs_in(graph: Graph) -> list[Graph]:
+    """The opened modules that a frozen graph holds."""
+    found = [member for member in graph.members.values() if type(member) is Graph]
+    return found + [member for member in graph.shared.values() if type(member) is Graph] if graph.shared else found
+
+
+def is_same(graph: Graph) -> bool:
+    """Whether a graph itself, what stands below it aside, is what it was when it was handed out, if it ever was."""
+    then = graph.notes.get("parts")
+    if then is None:
+        return True
+    now = parts_of(graph)
     return len(then) == len(now) and all(map(is_, then, now))
 
 
@@ -50,7 +69,7 @@ def _add(value: Any, parts: list[Any]) -> None:
 
 
 def settle(graph: Graph) -> None:
-    """Forget what is known of a graph and all below it, where any of them was changed since it was found out."""
+    """Forget what is known of a graph and all below it, where any of them was changed since it was handed out."""
     found: list[Graph] = []
     if _changed(graph, found):
         for inner in found:
@@ -59,12 +78,13 @@ def settle(graph: Graph) -> None:
 
 def _changed(graph: Graph, found: list[Graph]) -> bool:
     found.append(graph)
-    then = graph.notes.get("parts")
-    changed = then is not None and not same(then, parts_of(graph))
-    for member in graph.members.values():
-        if type(member) is Graph and _changed(member, found):
-            changed = True
-    for member in graph.shared.values() if graph.shared else ():
-        if type(member) is Graph and _changed(member, found):
-            changed = True
-    return changed
+    below = [_changed(inner, found) for inner in graphs_in(graph)]
+    return any(below) or not is_same(graph)
+
+
+def watch(graph: Graph) -> None:
+    """Have a settled graph, and all below it, looked at by `settle` from now on: others get it into their hands."""
+    if "parts" not in graph.notes:
+        for inner in graphs_in(graph):
+            watch(inner)
+        graph.notes["parts"] = parts_of(graph)

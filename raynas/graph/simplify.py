@@ -10,7 +10,7 @@ from raynas.graph import form
 from raynas.graph.form import Form
 from raynas.graph.graph import Graph, children
 from raynas.graph.member import Member, Set, Shared
-from raynas.graph.parts import settle
+from raynas.graph.parts import is_same, settle, watch
 from raynas.graph.reduce import reduced
 from raynas.graph.script import Script
 from raynas.graph.setup import is_there, paths_of
@@ -24,6 +24,13 @@ def simplify(graph: Graph) -> Graph:
     random numbers, and two units with parameters. A graph that writes in place keeps all its steps but identities.
     """
     settle(graph)
+    simple = simplified(graph)
+    watch(simple)
+    return simple
+
+
+def simplified(graph: Graph) -> Graph:
+    """The same for a graph, and as one, that nobody else has had in hands: neither is looked at for changes."""
     simple = _simplified(graph, {}, {}) if graph.nodes else graph.copied()
     simple.history = list(graph.history)
     return simple
@@ -64,10 +71,16 @@ def _script(known: Form) -> Script | None:
     """How graphs of a form are simplified, once one of them was; made when a second one comes."""
     if known.script is None and known.first is not None:
         old, new, names = known.first
-        if old() is not None and new() is not None:
-            known.script = Script.of(old(), new(), names)
+        before, after = old(), new()
+        if before is not None and after is not None and _is_still(before, known) and _is_still(after, known.simple):
+            known.script = Script.of(before, after, names)
     script: Script | None = known.script
     return script
+
+
+def _is_still(graph: Graph, known: Form | None) -> bool:
+    """Whether a graph still has the form that it was given."""
+    return form.of(graph) is known and is_same(graph)
 
 
 def _members(graph: Graph) -> dict[str, str]:

@@ -12,6 +12,8 @@ from raynas.graph.collect import collect
 from raynas.graph.freeze import freeze
 from raynas.graph.graph import Graph
 from raynas.graph.member import Apply, Choice, Let, Repeated, Set, Tensor, Unit
+from raynas.graph.parts import watch
+from raynas.graph.simplify import simplified
 from raynas.search_space import Expression, Leaf, SearchSpace, Value
 
 if TYPE_CHECKING:
@@ -52,7 +54,16 @@ class GraphSpace:
             SampleError: a label is missing, unknown or out of its domain.
         """
         chosen = self.search_space.default() if sample is None else sample
-        return freeze(self.graph, self.search_space.validate(chosen))
+        frozen = freeze(self.graph, self.search_space.validate(chosen))
+        watch(frozen)
+        return frozen
+
+    def candidate(self, sample: Mapping[str, Value]) -> Graph:
+        """What a search makes of `sample`: the simplified graph, to be fingerprinted and written down, never changed.
+
+        It is not looked at for changes, as what `freeze` and `simplify` hand out is: nobody else may hold this space.
+        """
+        return simplified(freeze(self.graph, self.search_space.validate(sample)))
 
     def build(self, sample: Mapping[str, Value] | None = None) -> nn.Module:
         """The module that `sample` stands for, with fresh weights."""

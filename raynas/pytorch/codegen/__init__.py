@@ -1,5 +1,5 @@
 """Code generation: a graph as the PyTorch source that a person might have written."""
 
-from raynas.pytorch.codegen.source import to_source
+from raynas.pytorch.codegen.source import settled_source, to_source
 
-__all__ = ["to_source"]
+__all__ = ["settled_source", "to_source"]

@@ -12,7 +12,7 @@ from typing import Any
 
 from raynas.errors import RaynasError
 from raynas.graph import Apply, Copy, Graph, Make, Member, Node, Set, Shared, Step, Tensor, Unit
-from raynas.graph.parts import parts_of, same
+from raynas.graph.parts import graphs_in
 from raynas.graph.texts import PLAIN, marks, text_of
 from raynas.pytorch.codegen.inline import is_inline
 from raynas.pytorch.codegen.memory import memory
@@ -61,7 +61,7 @@ class Kinds:
         """A graph's kind."""
         kind = self._found.get(id(graph))
         if kind is None:
-            below = [self.of(inner) for inner in _inside(graph)]
+            below = [self.of(inner) for inner in graphs_in(graph)]
             kind = self._found[id(graph)] = self._seen(graph, below) or self._made(graph, below)
             if not kind.inline:
                 self.classes.setdefault(kind.height, {}).setdefault(kind, graph)
@@ -77,7 +77,7 @@ class Kinds:
         """A kind for a graph that is written once, and so for the expressions in it."""
         below = [
             self._alone(inner) if id(inner) not in self._found and is_inline(inner) else self.of(inner)
-            for inner in _inside(graph)
+            for inner in graphs_in(graph)
         ]
         kind = self._found[id(graph)] = self._new(graph, below, None)
         return kind
@@ -93,11 +93,9 @@ class Kinds:
         return (member.name,) if type(member) is Shared else ()
 
     def _seen(self, graph: Graph, below: list[Kind]) -> Kind | None:
-        """The kind that this very graph had before, if it consists of the same objects as then."""
+        """The kind that this very graph had before, if those below have theirs still."""
         known = graph.notes.get("kind")
-        if known is None or known[0] is not self.memory.token:
-            return None
-        return known[2] if same(known[1], [*below, *parts_of(graph)]) else None
+        return known[2] if known is not None and known[0] is self.memory.token and known[1] == below else None
 
     def _made(self, graph: Graph, below: list[Kind]) -> Kind:
         try:
@@ -110,7 +108,7 @@ class Kinds:
             alike = None if graph.setup or graph.shared else self.memory.alike.setdefault(key, object())
             kind = self._new(graph, below, alike)
             self.memory.kinds[place] = kind
-        graph.notes["kind"] = self.memory.token, [*below, *parts_of(graph)], kind
+        graph.notes["kind"] = self.memory.token, below, kind
         return kind
 
     def _key(self, graph: Graph) -> tuple[Hashable, Hashable]:
@@ -185,12 +183,6 @@ def _step(step: Step, rest: list[Any]) -> Hashable:
         return "apply", step.target, text_of(values[0]), text_of(values[1])
     rest += marks(step.value)
     return ("set", step.path, text_of(step.value)) if isinstance(step, Set) else ("let", step.name, text_of(step.value))
-
-
-def _inside(graph: Graph) -> list[Graph]:
-    """The opened modules that a graph holds."""
-    found = [member for member in graph.members.values() if type(member) is Graph]
-    return found + [member for member in graph.shared.values() if type(member) is Graph] if graph.shared else found
 
 
 def _mentioned(graph: Graph, kinds: Kinds) -> tuple[str, ...]:

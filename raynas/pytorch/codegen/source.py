@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Sequence
 
 from raynas.graph import Graph
+from raynas.graph.parts import settle, watch
 from raynas.graph.room import roomy
 from raynas.pytorch.codegen.classes import made_of, unique
 from raynas.pytorch.codegen.drafts import Draft, draft
@@ -23,6 +24,15 @@ def to_source(graph: Graph) -> str:
     Raises:
         GraphError: a choice is not made, or a value has no literal form.
     """
+    settle(graph)
+    try:
+        return settled_source(graph)
+    finally:
+        watch(graph)
+
+
+def settled_source(graph: Graph) -> str:
+    """The same of a graph of which all that is known is true: nobody has had it in hands since it was found out."""
     return _Writer(graph).text()
 
 
