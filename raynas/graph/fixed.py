@@ -12,6 +12,8 @@ from raynas.search_space.expression import Expression
 SURE = frozenset({*PLAIN, Node})
 """Types of values in which no choice stands; an argument that is a step is looked at where it stands."""
 
+SEVERAL = (tuple, list, set, frozenset)
+
 
 def is_fixed(graph: Graph) -> bool:
     """Whether no choice stands in a graph, nor a word of spaces that freezing dissolves."""
@@ -37,14 +39,14 @@ def _is_fixed(member: Member) -> bool:
 
 def has_choice(value: object) -> bool:
     """Whether a choice stands in a value, looking into containers and units."""
-    if isinstance(value, Expression):
-        return True
-    if isinstance(value, tuple | list | set | frozenset):
+    if isinstance(value, SEVERAL):
         return not SURE.issuperset(map(type, value)) and any(map(has_choice, value))
     if isinstance(value, dict):
         return bool(value) and not SURE.issuperset(map(type, value.values())) and any(map(has_choice, value.values()))
+    if isinstance(value, Expression):
+        return True
     if isinstance(value, Unit):
-        return has_choice((value.args, dict(value.kwargs)))
+        return has_choice(value.args) or has_choice(dict(value.kwargs))
     if isinstance(value, slice):
         return has_choice((value.start, value.stop, value.step))
     return False

@@ -78,15 +78,13 @@ class Constructors:
         self.steps: dict[nn.Module, list[Timed]] = {}
         self.values: dict[int, tuple[Any, int | None]] = {}
         self.failed: dict[nn.Module, str] = {}
-        self._live = dict.fromkeys(root.modules())
+        self._live = dict.fromkeys(places.modules.values())
         self._owned = Owned(self._live, () if tape is None else tape.moved)
         self._dropped: set[int] = set()
         self._files = Files()
         self._homes: dict[int, nn.Module] = {}
-        self._chooses = any(isinstance(module, LayerChoice | InputChoice | Repeat) for module in self._live)
         if tape is None:
             return
-        self._chooses = self._chooses or any(has_choice(c.args) or has_choice(c.kwargs) for c in tape.constructions)
         gone = (module for module in tape.modules if module not in self._live and draws_itself(module))
         self._dropped = {storage(tensor) for module in gone for tensor in module.parameters()}
         self._history = History(tape, opaque, self._owned)
@@ -161,7 +159,7 @@ class Constructors:
         """`module.load_state_dict(…)` of a file in which all stands that was loaded, or of another module's state."""
         assert self.tape is not None
         module, weights, strict, assign = event.args
-        if self._chooses:
+        if self._has_choices(self.tape):
             raise Untold("it loads the weights of all candidates")
         now = module.state_dict()
         if any(key in now and now[key].shape != value.shape for key, value in weights.items()) or (
@@ -183,6 +181,12 @@ class Constructors:
                         value = Unit("operator.getitem", (value, key))
                     return Unit(f".{WEIGHTS}", (target, value), passed)
         raise Untold("it loads tensors that stand in no file")
+
+    def _has_choices(self, tape: Tape) -> bool:
+        """Whether the model that was recorded is one of several."""
+        if any(isinstance(module, LayerChoice | InputChoice | Repeat) for module in self._live):
+            return True
+        return any(has_choice(call.args) or has_choice(dict(call.kwargs)) for call in tape.constructions)
 
     def _blank(self, event: Event) -> dict[int, Any]:
         """In place of a tensor that is not kept, and is only filled with random numbers: an empty one of its shape."""

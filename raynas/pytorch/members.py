@@ -36,7 +36,7 @@ from raynas.pytorch.constructor import DRAWN, Constructors
 from raynas.pytorch.fx_graph import nodes_of
 from raynas.pytorch.moments import Moments
 from raynas.pytorch.names import name_of
-from raynas.pytorch.places import NO_TENSORS, modules_in
+from raynas.pytorch.places import NO_TENSORS
 from raynas.pytorch.reasons import can_be_whole, commonpath
 from raynas.pytorch.sharing import copies, shared_modules, ties
 from raynas.pytorch.state import TORCHS
@@ -64,13 +64,13 @@ class Builder:
         self.ties = ties(root, tracer, self.shared)
         self.constructors = Constructors(root, set(tracer.opaque), tape_of(root), tracer.places, self.inherited)
         self.troubles = dict(self.constructors.failed)
-        self.copies, self.firsts = copies(root)
+        self.copies, self.firsts = copies(root, tracer.places.modules)
         self.below: dict[nn.Module, list[Step]] = {}
         self.written: set[int] = set()
         self.compared: set[nn.Module] = set()
         self.homes: list[tuple[nn.Module, str]] = []
         self.moments = Moments(self.constructors, tracer.opaque, self.shared, self.firsts)
-        parts = modules_in(root).values()
+        parts = tracer.places.modules.values()
         tensors = [tensor for part in parts for tensor in part._parameters.values() if tensor is not None]
         thawed = all(tensor.requires_grad for tensor in tensors)
         awake = all(part.training for part in parts)

@@ -17,10 +17,15 @@ class Places:
 
     Args:
         root: the model, which does not change any more.
+
+    Attributes:
+        modules: all of its modules by path, each where it stands first, in the order of `named_modules`.
+        known: by object, the paths of all that stands in it.
     """
 
     def __init__(self, root: nn.Module) -> None:
         self._root = root
+        self.modules = _modules_in(root)
         self._own: dict[int, list[tuple[str, int]]] = {}
         self._several: set[int] = set()
         self._below: dict[int, dict[int, str]] = {id(root): self._walk(root, self._several)}
@@ -76,8 +81,7 @@ class Places:
         return found
 
 
-def modules_in(root: nn.Module) -> dict[str, nn.Module]:
-    """All modules by path, each where it stands first, in the order of `named_modules`."""
+def _modules_in(root: nn.Module) -> dict[str, nn.Module]:
     found: dict[str, nn.Module] = {}
     seen: set[nn.Module] = set()
 

@@ -19,14 +19,13 @@ class Readings:
     """What was read of a model's modules.
 
     Args:
-        root: the model.
+        modules: the model's, by path.
     """
 
-    def __init__(self, root: nn.Module) -> None:
-        self._root = root
-        self._others = classes_in(
-            item for module in root.modules() for item in (module, *_own(module)) if not is_basic_unit(type(module))
-        )
+    def __init__(self, modules: Mapping[str, nn.Module]) -> None:
+        self._modules = modules
+        opened = [module for module in modules.values() if not is_basic_unit(type(module))]
+        self._others = classes_in(item for module in opened for item in (module, *_own(module)))
 
     def of(self, module: nn.Module) -> Reading:
         """Of a module's class."""
@@ -69,7 +68,7 @@ class Readings:
         Each would have one of its own otherwise.
         """
         found: dict[nn.Module, str] = {}
-        modules = dict(self._root.named_modules())
+        modules = self._modules
         inside = {part: path for path, module in modules.items() if module in opaque for part in module.modules()}
         for places in shared(modules).values() if inside else ():
             for path, name in places:

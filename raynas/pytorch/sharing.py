@@ -15,13 +15,14 @@ from raynas.graph import (
 from raynas.nn import LayerChoice, Repeat, is_basic_unit
 from raynas.nn.basic_unit import CONTAINERS
 from raynas.nn.recording import construction
-from raynas.pytorch.places import modules_in
 from raynas.pytorch.reasons import can_be_whole
 from raynas.pytorch.tracer import Tracer
 from raynas.pytorch.units import draws
 
 
-def copies(root: nn.Module) -> tuple[dict[nn.Module, list[tuple[str, str]]], set[nn.Module]]:
+def copies(
+    root: nn.Module, modules: Mapping[str, nn.Module]
+) -> tuple[dict[nn.Module, list[tuple[str, str]]], set[nn.Module]]:
     """Deep copies: by the opened module around both, the path of the copy and that of the original; and all originals.
 
     Where the original was not kept, the first of its copies stands for it.
@@ -29,7 +30,7 @@ def copies(root: nn.Module) -> tuple[dict[nn.Module, list[tuple[str, str]]], set
     found: dict[nn.Module, list[tuple[str, str]]] = {}
     originals: dict[int, tuple[str, nn.Module]] = {}
     done: set[str] = set()
-    for path, module in modules_in(root).items():
+    for path, module in modules.items():
         call = construction(module)
         if call is None or (done and any(path.startswith(f"{above}.") for above in done)):
             continue
@@ -96,7 +97,7 @@ def ties(root: nn.Module, tracer: Tracer, shared: Mapping[nn.Module, Any]) -> di
     if tracer.places.is_tree:
         return {}
     owners: dict[int, list[str]] = {}
-    modules = modules_in(root)
+    modules = tracer.places.modules
     inside = tuple(f"{path}." for path, module in modules.items() if module in tracer.opaque)
     for path, module in modules.items():
         if inside and path.startswith(inside):

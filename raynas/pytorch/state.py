@@ -14,6 +14,7 @@ import numpy
 import torch
 from torch import nn
 
+from raynas.pytorch.proxy import is_traced
 from raynas.serializer.call import KEY
 
 DEPTH = 4
@@ -58,6 +59,7 @@ class Watch:
         self.own = {name: value for name, value in module.__dict__.items() if name not in TORCHS}
         self.held = [name for name, value in self.own.items() if not _is_fixed(value)]
         self.before = self._now()
+        self._is_same = False
         inner = list(module.named_modules())[1:] if below else ()
         self.below = {path: Watch(child, ()) for path, child in inner if not is_foreign(type(child))}
 
@@ -81,7 +83,8 @@ class Watch:
             if name not in TORCHS and name not in self.own and not isinstance(now[name], ATOMS):
                 return f"keeps self.{name} from one call to the next"
         after = self._now()
-        if after == self.before:
+        self._is_same = after == self.before
+        if self._is_same:
             return ""
         place = next(i for i, (left, right) in enumerate(zip(self.before, after, strict=True)) if left != right)
         if place < len(self.held):
@@ -94,7 +97,7 @@ class Watch:
         for name in [name for name in now if name not in TORCHS and name not in self.own]:
             del now[name]  # of a cached property
         now.update(self.own)
-        for item in self.before:
+        for item in () if self._is_same else self.before:
             put_back(item)
         for watch in self.below.values():
             watch.undo()
@@ -120,7 +123,7 @@ def _is_fixed(value: Any) -> bool:
 
 def copied(value: Any, depth: int = 0) -> Any:
     """What an object holds, in a form that is compared by contents and can be put back."""
-    if type(value) in FIXED:
+    if type(value) in FIXED or is_traced(value):
         return Same(value)
     parts = _parts(value) if depth < DEPTH else None
     if parts is None:
@@ -195,7 +198,7 @@ def _parts(value: Any) -> list[tuple[Any, Any]] | None:
 
 def _class_values(cls: type) -> Iterator[tuple[str, Any]]:
     for name, value in vars(cls).items():
-        if isinstance(value, VALUES) and not name.startswith("__"):
+        if not name.startswith("__") and isinstance(value, VALUES):
             yield name, value
 
 

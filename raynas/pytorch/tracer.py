@@ -93,7 +93,7 @@ class Tracer(fx.Tracer):
             Whole: modules of which it was found out too late that they cannot be: trace anew, with them kept whole.
         """
         self.places = Places(root)
-        self._readings = Readings(root)
+        self._readings = Readings(self.places.modules)
         why = self._readings.why(root)
         if why:
             raise Untraceable(why, located=True)
@@ -138,7 +138,8 @@ class Tracer(fx.Tracer):
         def way() -> Body:
             self.stack = [root]
             with patched(factory, training, self.places.known), self._watched(root):
-                graph = super(Tracer, self).trace(root)
+                # the function, and not the module, in which torch.fx would look for what `places` knows
+                graph = super(Tracer, self).trace(type(root).forward)
             return Body(graph, [], self._result)
 
         return self._both(root, way).graph
@@ -165,10 +166,11 @@ class Tracer(fx.Tracer):
         self, root_fn: Callable[..., Any], is_module: bool, concrete_args: Any = None
     ) -> tuple[Callable[..., Any], list[Any]]:
         """The root's inputs: what a call must pass or the example passes, and what it may pass."""
-        args, kwargs = entered(self.root, self, self.example_names or (), self.optional, self.absent)
+        root = self.stack[0]
+        args, kwargs = entered(root, self, self.example_names or (), self.optional, self.absent)
 
         def call(*arguments: Any) -> Any:
-            self._result = self._called(self.root, forward_of(self.root), arguments, kwargs)
+            self._result = self._called(root, forward_of(root), arguments, kwargs)
             return self._result
 
         return call, args
