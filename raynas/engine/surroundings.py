@@ -7,7 +7,7 @@ import sys
 import warnings
 from contextlib import suppress
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import torch
 
@@ -25,7 +25,7 @@ class Surroundings:
         self._folder = _folder()
         self._umask = os.umask(0)
         os.umask(self._umask)
-        self._variables = dict(os.environ)
+        self._variables = _variables()
         self._path = list(sys.path)
         self._streams = sys.stdout, sys.stderr
         self._filters = list(warnings.filters)
@@ -45,9 +45,10 @@ class Surroundings:
             with suppress(OSError):
                 os.chdir(self._folder)
         os.umask(self._umask)
-        for name, value in self._variables.items():
-            if os.environ.get(name) != value:
-                os.environ[name] = value
+        if _variables() != self._variables:
+            for name, value in self._variables.items():
+                if os.environ.get(os.fsdecode(name)) != os.fsdecode(value):
+                    os.environ[os.fsdecode(name)] = os.fsdecode(value)
         if sys.path != self._path:
             sys.path[:] = [*self._path, *(folder for folder in sys.path if folder not in self._path)]
         sys.stdout, sys.stderr = self._streams
@@ -65,6 +66,11 @@ class Surroundings:
             torch.use_deterministic_algorithms(self._deterministic, warn_only=self._warn_only)
         torch.backends.cudnn.benchmark, torch.backends.cudnn.deterministic = self._cudnn
         torch.set_num_threads(self._threads)
+
+
+def _variables() -> dict[Any, str | bytes]:
+    """The environment as Python keeps it: to decode all of it takes as long as the rest of what is done here."""
+    return dict(getattr(os.environ, "_data", os.environ))
 
 
 def _folder() -> str | None:

@@ -49,17 +49,33 @@ def is_gone(node: str) -> bool:
 
 
 def on_node(node: str, look: Callable[..., Any], *args: Any) -> Any:
-    """What `look` returns on a node, named by the first letters of its id (empty: this one); None where it is gone."""
-    if node in ("", own_node()):
+    """What `look` returns on a node, named by the first letters of its id; None where it is gone."""
+    if node == own_node():
         return look(*args)
-    nodes = ray.nodes()  # type: ignore[no-untyped-call]  # Ray's own
-    there = next((item["NodeID"] for item in nodes if item["NodeID"].startswith(node) and item["Alive"]), None)
-    if there is None:
-        return None
-    function: Any = ray.remote(look).options(
-        num_cpus=0, max_retries=0, scheduling_strategy=NodeAffinitySchedulingStrategy(there, soft=False)
-    )
+    return next((found for found in map(_got, _sent(node, look, args)) if found is not None), None)
+
+
+def elsewhere(look: Callable[..., Any], *args: Any) -> list[Any]:
+    """What `look` returns on all other nodes that answer."""
+    return [found for found in map(_got, _sent("", look, args)) if found is not None]
+
+
+def _sent(node: str, look: Callable[..., Any], args: tuple[Any, ...]) -> list[ray.ObjectRef[Any]]:
+    """Look on all other nodes whose ids begin so."""
+    own, nodes = own_node(), ray.nodes()  # type: ignore[no-untyped-call]  # Ray's own
+    there = [item["NodeID"] for item in nodes if item["Alive"] and item["NodeID"].startswith(node)]
+    function: Any = ray.remote(look)
+    return [
+        function.options(
+            num_cpus=0, max_retries=0, scheduling_strategy=NodeAffinitySchedulingStrategy(each, soft=False)
+        ).remote(*args)
+        for each in there
+        if not each.startswith(own)
+    ]
+
+
+def _got(ref: ray.ObjectRef[Any]) -> Any:
     try:
-        return ray.get(function.remote(*args), timeout=PATIENCE)
+        return ray.get(ref, timeout=PATIENCE)
     except (exceptions.RayError, TimeoutError):
         return None

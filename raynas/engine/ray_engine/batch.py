@@ -10,6 +10,15 @@ from typing import Any
 
 from raynas.engine.engine import Job
 
+SILENCE = 0.25
+"""Seconds without a word from a task, after which its journal is looked into, where it may tell something."""
+
+QUEUED = 1.0
+"""The same where nobody knows yet which worker does it, so that all nodes are asked: mostly it has not begun."""
+
+RARELY = 8.0
+"""Where it tells nothing, it is looked into less and less, but every so many seconds."""
+
 
 @dataclass(eq=False)
 class Held:
@@ -34,11 +43,13 @@ class Batch:
 
     Attributes:
         left: those whose end has not been heard of, in order.
-        journal: the name of the journal that the worker keeps of several jobs; empty for a single one.
-        stream: Ray's generator of what the task yields.
-        worker: who does it; empty before it has begun.
-        heard: when the worker was last heard of, by the monotonic clock.
-        asked: whether its journal has been looked into since then.
+        several: whether it has more than one job.
+        quick: whether it should be over before there is anything to be told of it, and tells its start to nobody.
+        name: the task's own, and its journal's.
+        result: Ray's reference to what the task returns.
+        worker: who does it; empty as long as that is not known.
+        due: when its journal is to be looked into, by the monotonic clock; None: while that goes on, or never.
+        silence: seconds without a word after which that is done.
         dying: whether it is being ended by force. It still tells what it did before it heard of that; nothing more is
             begun by what it says, and none of its reports is answered, or it would go on to a job that it cannot end.
         late: the job because of which it is being ended, whose end is still to be told; None: there is none.
@@ -48,11 +59,13 @@ class Batch:
     """
 
     left: dict[int, Held]
-    journal: str = ""
-    stream: Any = None
+    several: bool
+    quick: bool = False
+    name: str = field(default_factory=lambda: uuid.uuid4().hex)
+    result: Any = None
     worker: str = ""
-    heard: float = 0.0
-    asked: bool = False
+    due: float | None = None
+    silence: float = QUEUED
     dying: bool = False
     late: Held | None = None
     said: str = ""
@@ -60,12 +73,23 @@ class Batch:
     waiting: dict[int, Future[bool]] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, items: Sequence[Held]) -> Batch:
+    def of(cls, items: Sequence[Held], quick: bool) -> Batch:
         """A task of these."""
-        batch = cls({held.job.trial: held for held in items}, uuid.uuid4().hex if len(items) > 1 else "")
+        batch = cls({held.job.trial: held for held in items}, len(items) > 1, quick)
         for held in items:
             held.batch = batch
         return batch
+
+    def heard(self, worker: str, now: float) -> None:
+        """Note a word from its worker."""
+        self.worker = worker or self.worker
+        self.silence = SILENCE if self.worker else QUEUED
+        self.wait(now)
+
+    def wait(self, now: float) -> None:
+        """Look into its journal after some silence, if that can tell what its worker does not."""
+        self.due = now + self.silence if self.several or (self.quick and not self.worker) else None
+        self.silence = min(2 * self.silence, RARELY)
 
     def answer(self, trial: int, stop: bool) -> None:
         """Let the worker that waits on this trial's report go on."""

@@ -9,6 +9,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from functools import partial
 from itertools import islice
 from queue import Empty, SimpleQueue
@@ -19,7 +20,7 @@ from ray import exceptions
 
 from raynas.engine.engine import Deliver, ExecutionEngine, Job, Workplace
 from raynas.engine.ray_engine import journal
-from raynas.engine.ray_engine.afar import is_gone
+from raynas.engine.ray_engine.aftermath import Aftermath, found
 from raynas.engine.ray_engine.batch import Batch, Held
 from raynas.engine.ray_engine.calls import Kit, RayCalls
 from raynas.engine.ray_engine.errors import failed
@@ -35,9 +36,6 @@ from raynas.trial import Cause, Event, Failed, Finished, Reported, Started, Stop
 REFRESH = 2.0
 """How old, in seconds, the knowledge of the cluster's nodes may become."""
 
-SILENCE = 0.25
-"""Seconds without a word from a task of several jobs, after which its journal is looked into."""
-
 LINGER = 0.005
 """Seconds for which news that can wait does so, for others to come: each time costs the search a commit."""
 
@@ -45,8 +43,8 @@ SWITCH = 0.0005
 """Seconds after which a thread that computes lets another one go on. Python's own 5 ms are a short trial's whole life:
 so long would the planner's thread keep those waiting that read what the workers say."""
 
-READERS = 10_000
-"""So many tasks can be listened to at a time; threads are made as they are needed."""
+READERS = 64
+"""So many nodes and journals can be looked at at a time; threads are made as they are needed."""
 
 TRIALS_PER_WORKER = 1000
 """So many tasks a process does before it makes room for a new one: what a user's code has left in its memory goes with
@@ -65,14 +63,13 @@ News = tuple[list[Event], float]
 class RayEngine(ExecutionEngine):
     """Submits jobs as tasks, from within a Ray actor, through which its workers talk back.
 
-    A task is a streaming generator, which a thread of its own reads: Ray calls nobody back. Everything that happens is
-    put into one queue, by these threads, and by the actor's event loop when a worker calls `report`. `wait` sleeps on
-    that queue, so that nothing is polled.
+    A task returns all that it has to tell; what takes longer is told meanwhile, by calls of the actor. Everything that
+    happens is put into one queue, by Ray's thread when a task ends, and by the actor's event loop when a worker calls.
+    `wait` sleeps on that queue, so that nothing is polled.
 
-    Short jobs share a task, and their worker tells the ends of several at a time. Beside that it keeps a journal on its
-    node. When it dies, that says what it had done and in which job it was; the others are sent again, as if nothing had
-    been. Where it says nothing for a while, the journal is looked into: a job that hangs has begun, those before it
-    have ended.
+    Short jobs share a task, and tell their ends together. Beside that the worker keeps a journal on its node. When it
+    dies, that says what it had done and in which job it was; the others are sent again, as if nothing had been. Where
+    it says nothing for a while, the journal is looked into: a job that hangs has begun, those before it have ended.
 
     Args:
         place: what all jobs share.
@@ -108,7 +105,7 @@ class RayEngine(ExecutionEngine):
         self._function = self._remote()
         self._held: dict[int, Held] = {}
         self._backlog: deque[Held] = deque()
-        self._batches: set[Batch] = set()
+        self._batches: dict[str, Batch] = {}
         self._news: SimpleQueue[Callable[[], News]] = SimpleQueue()
         self._ring: Callable[[], None] = lambda: None
         self._slots = 0
@@ -131,12 +128,12 @@ class RayEngine(ExecutionEngine):
         if nodes != self._usable:
             self._usable = nodes
             self._function = self._remote()
-        for batch in list(self._batches) if gone else ():
+        for batch in list(self._batches.values()) if gone else ():
             if not batch.worker:
                 self._end(batch)
             elif any(node.startswith(node_of(batch.worker)) for node in gone):
                 error = exceptions.NodeDiedError("its node is gone")  # type: ignore[no-untyped-call]  # Ray's own
-                self._news.put(partial(self._ended, batch, error, None if batch.journal else []))
+                self._news.put(partial(self._ended, batch, Aftermath(error, None)))
 
     def _thinned(self) -> News:
         """Look at the nodes at the next opportunity, for there are fewer."""
@@ -207,7 +204,7 @@ class RayEngine(ExecutionEngine):
             calls.close()
         self._held.clear()
         self._backlog.clear()
-        for batch in list(self._batches):
+        for batch in list(self._batches.values()):
             self._kill(batch)
         self._readers.shutdown(wait=False)
         self._crate = []
@@ -218,6 +215,10 @@ class RayEngine(ExecutionEngine):
         self._news.put(lambda: self._reported(event, verdict))
         self._ring()
         return verdict
+
+    def tell(self, task: str, events: bytes, leaving: bool) -> None:
+        """Take what a worker tells of a task that it has not done yet. From any thread."""
+        self._news.put(partial(self._heard, task, told(events), leaving))
 
     def _remote(self) -> Any:
         """Ray's function for a task."""
@@ -231,7 +232,6 @@ class RayEngine(ExecutionEngine):
             "max_retries": 0,
             "retry_exceptions": False,
             "runtime_env": SEVERAL_GPUS if self._resources.num_gpus else None,
-            "num_returns": "streaming",
             "label_selector": only(self._usable),
         }
         return function.options(**options)
@@ -247,11 +247,13 @@ class RayEngine(ExecutionEngine):
                 number = min(number or share, share)
             if not number or (number > 1 and len(self._batches) >= 2 * max(1, self._slots)):
                 return
-            batch = Batch.of([self._backlog.popleft() for _ in range(number)])
-            jobs = packed([held.job for held in batch.left.values()])
-            batch.stream = self._function.remote(jobs, self._crate, batch.journal)
-            self._batches.add(batch)
-            self._readers.submit(self._read, batch)
+            items = [self._backlog.popleft() for _ in range(number)]
+            batch = Batch.of(items, self._pace.is_quick([held.job.budget for held in items]))
+            batch.wait(time.monotonic())
+            jobs = packed([held.job for held in items])
+            batch.result = self._function.remote(jobs, self._crate, batch.name, batch.quick)
+            self._batches[batch.name] = batch
+            batch.result.future().add_done_callback(partial(self._returned, batch))
 
     def _renew(self) -> None:
         """Let workers do more tasks where these are so short that a worker would hardly have started."""
@@ -268,42 +270,36 @@ class RayEngine(ExecutionEngine):
         number = self._pace.fill([held.job.budget for held in some])
         return next((place for place, held in enumerate(some[:number]) if held.alone), number)
 
-    def _read(self, batch: Batch) -> None:
-        error: Exception | None = None
-        last: Started | None = None
-        rest: list[Event] | None = []
-        said = ""
-        try:
-            for ref in batch.stream:
-                events = told(ray.get(ref))
-                last = next((event for event in reversed(events) if isinstance(event, Started)), last)
-                self._news.put(partial(self._heard, batch, events))
-        except Exception as caught:  # what the task raised, or what became of its worker
-            error = caught
-            if isinstance(caught, exceptions.WorkerCrashedError) and is_gone(node_of(last.worker if last else "")):
-                error = exceptions.NodeDiedError(str(caught))  # type: ignore[no-untyped-call]  # Ray's own
-            if batch.journal:
-                rest = journal.told(batch.journal, node_of(last.worker if last else ""), last=True)
-                last = next((event for event in reversed(rest or ()) if isinstance(event, Started)), last)
-            if last is not None and not batch.dying:
-                said = last_words(last.worker, last.trial, last.attempt)
-        self._news.put(partial(self._ended, batch, error, rest, said))
+    def _returned(self, batch: Batch, future: Future[bytes]) -> None:
+        """Take what a task has returned, in a thread of Ray's."""
+        error = future.exception()
+        if error is None:
+            self._news.put(partial(self._ended, batch, Aftermath(events=told(future.result()))))
+        else:
+            with suppress(RuntimeError):  # the engine is closed
+                self._readers.submit(self._bewail, batch, error)
+
+    def _bewail(self, batch: Batch, error: BaseException) -> None:
+        self._news.put(partial(self._ended, batch, found(error, batch.name, batch.worker, batch.dying)))
 
     def _looks(self) -> float:
         """Have the journals of silent tasks looked into; the time at which there will be another one."""
-        now, due = time.monotonic(), math.inf
-        for batch in self._batches:
-            if batch.journal and batch.worker and not batch.asked:
-                if now - batch.heard >= SILENCE:
-                    batch.asked = True
-                    self._readers.submit(self._look, batch)
-                else:
-                    due = min(due, batch.heard + SILENCE)
-        return due
+        now, next_ = time.monotonic(), math.inf
+        silent: dict[str, list[Batch]] = {}
+        for batch in self._batches.values():
+            if batch.due is not None and batch.due <= now:
+                batch.due = None
+                silent.setdefault(node_of(batch.worker), []).append(batch)
+            elif batch.due is not None:
+                next_ = min(next_, batch.due)
+        for node, batches in silent.items():
+            self._readers.submit(self._look, node, batches)
+        return next_
 
-    def _look(self, batch: Batch) -> None:
-        events = journal.told(batch.journal, node_of(batch.worker), last=False)
-        self._news.put(partial(self._seen, batch, events))
+    def _look(self, node: str, batches: Sequence[Batch]) -> None:
+        found = journal.told([batch.name for batch in batches], node, last=False)
+        for batch in batches:
+            self._news.put(partial(self._seen, batch, found.get(batch.name, ())))
 
     def _patience(self) -> float:
         """For how long an end can wait: not at all where a worker may have nothing to do."""
@@ -319,7 +315,7 @@ class RayEngine(ExecutionEngine):
     def _kill(self, batch: Batch) -> None:
         batch.dying = True
         # By force: a trial in the middle of a kernel or a C library hears nothing else.
-        ray.cancel(batch.stream, force=True)
+        ray.cancel(batch.result, force=True)
 
     def _bury(self, batch: Batch, job: Job) -> None:
         """Have the worker of a job that has taken too long write down where it stands, and end it."""
@@ -334,15 +330,16 @@ class RayEngine(ExecutionEngine):
         self._kill(batch)
         return [], LINGER
 
-    def _heard(self, batch: Batch, told: list[Event]) -> News:
-        batch.leaving = not told
-        batch.heard, batch.asked = time.monotonic(), False
+    def _heard(self, name: str, told: Sequence[Event], leaving: bool) -> News:
+        batch = self._batches.get(name)
+        if batch is None:  # its return was faster
+            return [], math.inf
+        batch.leaving = leaving
+        batch.heard(_worker_in(told), time.monotonic())
         events: list[Event] = []
         for event in told:
-            if isinstance(event, Started):
-                batch.worker = event.worker
             # Of several jobs it may have ended the first one long before that is told: nobody must time it meanwhile.
-            if not (isinstance(event, Started) and batch.journal):
+            if not (isinstance(event, Started) and batch.several):
                 events += self._noted(batch, event)
         if not batch.left:  # its worker can begin another one
             self._done(batch)
@@ -350,13 +347,16 @@ class RayEngine(ExecutionEngine):
             return events, LINGER if events else math.inf
         return events, self._patience()
 
-    def _seen(self, batch: Batch, told: Sequence[Event] | None) -> News:
-        """Take what stood in a task's journal. After so long a silence, what it tells next it will tell at once."""
-        if told is None:
-            batch.heard, batch.asked = time.monotonic(), False
-        if told is None or batch not in self._batches:
+    def _seen(self, batch: Batch, told: Sequence[Event]) -> News:
+        """Take what stood in a task's journal."""
+        if batch.name not in self._batches:
             return [], math.inf
-        return [event for each in told for event in self._noted(batch, each)], 0.0
+        events = [event for each in told for event in self._noted(batch, each)]
+        if events:
+            batch.heard(_worker_in(told), time.monotonic())
+        else:
+            batch.wait(time.monotonic())
+        return events, 0.0 if events else math.inf
 
     def _noted(self, batch: Batch, event: Event) -> list[Event]:
         """What is news of a start or an end in a task."""
@@ -378,7 +378,7 @@ class RayEngine(ExecutionEngine):
 
     def _reported(self, event: Reported, verdict: Future[bool]) -> News:
         asked = (event.trial, event.attempt)
-        for batch in self._batches:
+        for batch in self._batches.values():
             held = batch.left.get(event.trial)
             if held is not None and (held.job.trial, held.job.attempt) == asked:
                 batch.waiting[event.trial] = verdict
@@ -398,10 +398,10 @@ class RayEngine(ExecutionEngine):
         held.started = True
         return [event]
 
-    def _ended(self, batch: Batch, error: Exception | None, rest: Sequence[Event] | None, said: str = "") -> News:
-        if batch not in self._batches:
+    def _ended(self, batch: Batch, after: Aftermath) -> News:
+        if batch.name not in self._batches:
             return [], math.inf
-        events = [event for each in rest or () for event in self._noted(batch, each)]
+        events = [event for each in after.events or () for event in self._noted(batch, each)]
         left = [held for held in batch.left.values() if self._holds(held)]
         now = time.time()
         if batch.late in left:
@@ -410,22 +410,28 @@ class RayEngine(ExecutionEngine):
             detail = f"Its last output:\n{batch.said}\n" if batch.said else ""
             events.append(Failed(job.trial, now, job.attempt, Cause.TIMEOUT, "it was ended", detail))
             del self._held[job.trial]
-        elif left and error is not None and not batch.dying and not batch.leaving:
-            if rest is None:  # whose fault it was will be seen when each has a worker for itself
+        elif left and after.error is not None and not batch.dying and not batch.leaving:
+            if after.events is None and batch.several:  # whose fault it was will be seen when each has a worker alone
                 for held in left:
                     held.alone = True
             else:
                 held = next((held for held in left if held.started), left[0])
                 left.remove(held)
-                events += [*self._begun(held, self._start(held, now)), failed(held.job, error, now, said)]
+                start = self._begun(held, self._start(held, now))
+                events += [*start, failed(held.job, after.error, now, after.said)]
                 del self._held[held.job.trial]
         for held in reversed(left):
             held.batch = None
             self._backlog.appendleft(held)
         self._done(batch)
-        return events, 0.0 if events else LINGER
+        return events, self._patience() if events else LINGER
 
     def _done(self, batch: Batch) -> None:
-        self._batches.discard(batch)
+        self._batches.pop(batch.name, None)
         batch.release()
         self._send()
+
+
+def _worker_in(told: Sequence[Event]) -> str:
+    """Who has begun something."""
+    return next((event.worker for event in told if isinstance(event, Started)), "")

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import os
 import pickle
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
 import ray
 
-from raynas.engine.ray_engine.afar import on_node
+from raynas.engine.ray_engine.afar import elsewhere, on_node
 from raynas.trial import Event
 
 FOLDER = "raynas"
@@ -26,22 +27,21 @@ class Journal:
     Where it cannot be written, as on a full disk, there is none: what a dead worker has done is then done again.
 
     Args:
-        name: by which it is found again; empty: none is kept, as for a single job.
+        name: by which it is found again.
     """
 
     def __init__(self, name: str) -> None:
-        self._path = place(name) if name else None
+        self._path = place(name)
         self._file = -1
 
     def __enter__(self) -> Self:
-        if self._path is not None:
-            with suppress(OSError):
-                self._path.parent.mkdir(mode=0o700, exist_ok=True)
-                self._file = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600)
+        with suppress(OSError):
+            self._path.parent.mkdir(mode=0o700, exist_ok=True)
+            self._file = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600)
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._path is not None and self._file >= 0:
+        if self._file >= 0:
             os.close(self._file)
             self._file = -1
             with suppress(OSError):
@@ -56,30 +56,36 @@ class Journal:
                 self.__exit__()
 
 
-def told(name: str, node: str, last: bool) -> list[Event] | None:
-    """What a journal tells; None where there is none, or its node is gone.
+def told(names: Sequence[str], node: str, last: bool) -> Mapping[str, Sequence[Event]]:
+    """What the journals of some tasks tell, by their names, where there are any.
 
     Args:
-        name: the journal's.
-        node: where it lies, by the first letters of the node's id; empty: on this one.
-        last: whether its worker is dead, so that nobody will need it any more.
+        names: the journals'.
+        node: where they lie, by the first letters of the node's id; empty: that is not known.
+        last: whether their workers are dead, so that nobody will need them any more.
     """
-    found: list[Event] | None = on_node(node, _read, name, last)
+    if node:
+        return on_node(node, _read, names, last) or {}
+    found = _read(names, last)
+    missing = [name for name in names if name not in found]
+    for more in elsewhere(_read, missing, last) if missing else ():
+        found |= more
     return found
 
 
-def _read(name: str, last: bool) -> list[Event] | None:
-    path = place(name)
-    events: list[Event] = []
-    try:
-        with path.open("rb") as file, suppress(EOFError, pickle.UnpicklingError):  # the last one may be cut off
-            while True:
-                events += pickle.load(file)
-        if last:
-            path.unlink()
-    except OSError:
-        return None
-    return events
+def _read(names: Sequence[str], last: bool) -> dict[str, list[Event]]:
+    """What those tell that lie here."""
+    found: dict[str, list[Event]] = {}
+    for name in names:
+        path = place(name)
+        with suppress(OSError), path.open("rb") as file:
+            events = found[name] = []
+            with suppress(EOFError, pickle.UnpicklingError):  # the last one may be cut off
+                while True:
+                    events += pickle.load(file)
+            if last:
+                path.unlink()
+    return found
 
 
 def place(name: str) -> Path:

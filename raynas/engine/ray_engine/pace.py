@@ -68,6 +68,10 @@ class Pace:
                 return place
         return 0
 
+    def is_quick(self, budgets: Sequence[float | None]) -> bool:
+        """Whether a task of jobs with these budgets should be over soon after it has begun."""
+        return sum(self.expected(budget) for budget in budgets) <= 2 * TASK
+
     def task(self) -> float:
         """Seconds that most tasks take at least; infinite where that is not known."""
         return max(self.typical(), TASK if self._most > 1 else 0.0)
@@ -77,7 +81,7 @@ class Pace:
         seconds = self.typical()
         if seconds == math.inf:
             return max(1, slots // 4)
-        each = min(self._most, math.ceil(TASK / max(seconds, 1e-6)))
+        each = min(MOST, math.ceil(TASK / max(seconds, 1e-6)))
         if each == 1:
             return max(1, min(slots, math.ceil(slots * REACTION / seconds)))
         # A task that runs and one that waits in each slot, and one more in the making.

@@ -6,7 +6,7 @@ import os
 import pickle
 import time
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -39,18 +39,17 @@ class Crate:
     engine: str
 
 
-_unpacked: dict[str, tuple[Crate, Workplace]] = {}
-"""This process's crate and what was in it, by the id of the object that it came in."""
+_crates: dict[str, Crate] = {}
+"""This process's crate, by the id of the object that it came in."""
 
+_places: dict[str, Workplace] = {}
+"""What was in it, by the same."""
 
 _watermark: list[Watermark] = []
 """This process's, once it has begun its first task."""
 
 TELLING = 0.1
 """Seconds for which the ends of short jobs are collected: each message costs both sides more than such a job."""
-
-FAREWELL = 1.0
-"""Seconds that a process which makes room for a new one gives what it has said to arrive."""
 
 
 def packed(jobs: Sequence[Job]) -> bytes:
@@ -59,7 +58,7 @@ def packed(jobs: Sequence[Job]) -> bytes:
 
 
 def told(data: bytes) -> list[Event]:
-    """What a task has yielded; the engine's own worker made it."""
+    """What a task has said; the engine's own worker made it."""
     events: list[Event] = pickle.loads(data)
     return events
 
@@ -83,68 +82,98 @@ def own_gpu() -> tuple[str, float]:
     return device, share
 
 
-def train(jobs: bytes, crate: list[ray.ObjectRef[Crate]], journal: str = "") -> Iterator[bytes]:
+def train(jobs: bytes, crate: list[ray.ObjectRef[Crate]], name: str, quick: bool = False) -> bytes:
     """Do some jobs, one after the other.
+
+    What takes its time is told meanwhile: the first start, but for a quick task's; then ends, those of short jobs
+    several at a time; and that the process ends, for a new one with its full memory, before the jobs that are left were
+    begun. What the evaluators report goes another way, for it needs an answer. Each start and each end is written down
+    at once, for those who miss the task's word.
 
     Args:
         jobs: what to train, `packed`.
         crate: a reference in a list, which Ray hands over as it is: the contents come once for each process.
-        journal: under which name to write down, at once, each start and each end; empty: nowhere.
+        name: the task's.
+        quick: whether all should be over soon.
 
-    Yields:
-        Events: the first start; then the ends, those of short jobs several at a time. None at all: the process ends,
-        for a new one with its full memory, and the jobs that are left were not begun. What the evaluators report goes
-        another way, for it needs an answer.
+    Returns:
+        The ends of all jobs, whether or not they have been told before, pickled.
     """
-    name = worker_name()
+    worker = worker_name()
     todo: Sequence[Job] = pickle.loads(zlib.decompress(jobs))
-
-    def begun(job: Job) -> bytes:
-        return pickle.dumps([Started(job.trial, time.time(), job.attempt, name)])
-
-    with Journal(journal) as written:
-        first = begun(todo[0])
-        written.write(first)
-        yield first
-        told_at = time.monotonic()
-        place, report = _opened(crate)
+    with Journal(name) as written:
+        begun_at = time.monotonic()
+        written.write(_begun(todo[0], worker))
+        door = _door(crate)
+        if not quick:
+            door.tell(name, _begun(todo[0], worker))
+        place = _unfolded(crate)
         device, share = own_gpu()
         level = _level(share)
-        untold: list[Event] = []
+        ends: list[Event] = []
+        told = 0
         for line, job in enumerate(todo):
             if line:
-                written.write(begun(job))
+                written.write(_begun(job, worker))
             announce(job)
-            untold.append(work(job, place, report, device, name, share))
-            written.write(pickle.dumps(untold[-1:]))
-            late = line == len(todo) - 1 or time.monotonic() - told_at >= TELLING
+            ends.append(work(job, place, door.report, device, worker, share))
+            written.write(pickle.dumps(ends[-1:]))
+            last = line == len(todo) - 1
+            late = time.monotonic() - begun_at >= TELLING
             # A GPU that was lost is noticed before the next job; to look at the memory takes as long as a short one.
-            full = (late or device != "cpu") and level.passed(device)
-            if late or full:
-                yield pickle.dumps(untold)
-                untold, told_at = [], time.monotonic()
-            if full:  # what a trial has left in memory goes with its process
-                yield pickle.dumps([])
-                time.sleep(FAREWELL)
-                os._exit(0)
+            if (last or late or device != "cpu") and level.passed(device):
+                door.tell(name, pickle.dumps(ends[told:]), leaving=True)
+                os._exit(0)  # what a trial has left in memory goes with its process
+            if late and not last:
+                door.tell(name, pickle.dumps(ends[told:]))
+                told, begun_at = len(ends), time.monotonic()
+    return pickle.dumps(ends)
 
 
-def _opened(crate: list[ray.ObjectRef[Crate]]) -> tuple[Workplace, Callable[[Reported], bool]]:
-    """What the jobs share, and the way to report."""
+def _begun(job: Job, worker: str) -> bytes:
+    return pickle.dumps([Started(job.trial, time.time(), job.attempt, worker)])
+
+
+class _Door:
+    """The way to the engine.
+
+    Args:
+        crate: says where it is.
+    """
+
+    def __init__(self, crate: Crate) -> None:
+        self._actor, self._engine = crate.door, crate.engine
+
+    def report(self, event: Reported) -> bool:
+        """Tell what an evaluator reports; whether it is to stop."""
+        return bool(_answer(self._actor.call.remote(f"{self._engine}.report", event)))
+
+    def tell(self, task: str, events: bytes, leaving: bool = False) -> None:
+        """Tell what has happened in a task; and have it arrive, where the process ends."""
+        told = self._actor.call.remote(f"{self._engine}.tell", task, events, leaving)
+        if leaving:
+            _answer(told)
+
+
+def _door(crate: list[ray.ObjectRef[Crate]]) -> _Door:
+    """The way to the engine that all jobs of a crate have in common."""
     known = crate[0].hex()
-    if known not in _unpacked:
-        _unpacked.clear()
-        opened: Crate = _answer(crate[0])
-        extend_path(opened.stowed.place.path)
-        unpack(opened.stowed.place.code)
-        _unpacked[known] = opened, opened.stowed.unpacked()
-    found, place = _unpacked[known]
-    door, engine = found.door, found.engine
+    if known not in _crates:
+        _crates.clear()
+        _places.clear()
+        _crates[known] = _answer(crate[0])
+    return _Door(_crates[known])
 
-    def report(event: Reported) -> bool:
-        return bool(_answer(door.call.remote(f"{engine}.report", event)))
 
-    return place, report
+def _unfolded(crate: list[ray.ObjectRef[Crate]]) -> Workplace:
+    """What the jobs share, with the user's code at its place."""
+    known = crate[0].hex()
+    if known not in _places:
+        stowed = _crates[known].stowed
+        extend_path(stowed.place.path)
+        unpack(stowed.place.code)
+        _places[known] = stowed.unpacked()
+    return _places[known]
 
 
 def _level(share: float) -> Watermark:
