@@ -94,6 +94,35 @@ def test_workers(tmp_path: Path, chance: Random, nothing_stays: None) -> None:
     assert {t.state for t in found} == {TrialState.FINISHED}
 
 
+def test_workers_in_the_middle_of_many_short_trials(tmp_path: Path, chance: Random, mark: str) -> None:
+    """On two nodes, none of them the actor's: only the trial that a worker was in is repeated."""
+    log, witness = tmp_path / "log", chaos.Witness(tmp_path, 1)
+    settings = {"strategy": "random", "strategy_arguments": {}, "replicates": 10, "max_trials": 600}
+    with chaos.driver(
+        tmp_path, mark, script=chaos.CLUSTER, nodes=2, arguments={"seconds": 0.002}, **settings
+    ) as process:
+
+        def running() -> list[tuple[int, int, int]]:
+            ended = set(chaos.told(log, "end"))
+            return [trial for trial in chaos.told(log) if trial not in ended and trial[1] == 1]
+
+        def over() -> bool:
+            return process.poll() is not None
+
+        for _ in range(4):
+            enough = len(chaos.told(log)) + chance.randrange(40, 100)
+            chaos.wait_until(lambda enough=enough: over() or (len(chaos.told(log)) >= enough and running()))  # type: ignore[misc]
+            witness.look()
+            victims = running()
+            if victims:
+                chaos.kill(chance.choice(victims)[2])
+        output, _ = process.communicate(timeout=120)
+        assert process.returncode == 0, output
+    found = witness.check(600)
+    assert {t.state for t in found} == {TrialState.FINISHED}
+    assert sum(t.attempts > 1 for t in found) <= 4
+
+
 @pytest.mark.ray
 @pytest.mark.parametrize("workers", [1, 2])
 def test_the_actor(tmp_path: Path, chance: Random, workers: int, nothing_stays: None) -> None:

@@ -55,6 +55,17 @@ def test_bounds(took: list[float], slots: int, batches: bool) -> None:
     assert pace.typical() == math.inf or min(took) <= pace.typical() <= max(took)
 
 
+def test_a_task_is_quick_where_that_is_known_of_each_of_its_jobs() -> None:
+    pace = after(*[TASK] * 20)
+    assert pace.is_quick([None]) and pace.is_quick([None, None]) and not pace.is_quick([None] * 3)
+    assert not pace.is_quick([1.0]) and not after().is_quick([None])
+    assert not after(*[1.0] * 20).is_quick([None])
+
+
+def test_as_many_are_in_flight_where_each_has_a_task_for_itself() -> None:
+    assert after(*[0.001] * 400, batches=False).ahead(2) == after(*[0.001] * 400).ahead(2)
+
+
 def test_long_trials_are_proposed_when_more_is_known() -> None:
     assert after(*[600.0] * 20).ahead(16) == 1
     assert after(*[0.5] * 20).ahead(16) == 16 and after(*[0.05] * 20).ahead(2) == 2

@@ -196,7 +196,32 @@ class TestBatches:
         assert [type(event) for event in events.pop(7)] == [Started] and events.pop(15) == []
         assert all([type(event) for event in happened] == [Started, Finished] for happened in events.values())
         done = lines(log)
-        assert sorted({*done, 7}) == [trial for trial in range(20) if trial != 15] and len(done) == len(set(done))
+        # Where 15 was in a second task, that has gone on, and nobody was told of it.
+        assert {*done, 7, 15} == set(range(20)) and len(done) == len(set(done))
+
+    def test_one_that_dies_before_anybody_was_told_of_it_has_last_words(self, engine: Shadow) -> None:
+        events = collect(engine, [job(ray_jobs.talk_and_die, 0), job(measure, 1)])
+        failed = events[0][-1]
+        assert isinstance(failed, Failed) and failed.cause is Cause.WORKER_DIED
+        assert "out 199 of trial 0\nwritten past Python\n" in failed.detail and "a word of warning" in failed.detail
+        assert isinstance(events[1][-1], Finished)
+
+    @pytest.mark.parametrize("how", ["hanging", "frozen"])
+    def test_one_that_was_to_be_quick_and_hangs_is_told_to_have_begun(
+        self, engine: Shadow, tmp_path: Path, how: str
+    ) -> None:
+        def cancel(event: Event) -> None:
+            if isinstance(event, Started) and event.trial == 7:
+                engine.cancel(7)
+
+        for trials in ([7], [7, 8]):
+            jobs = [job(ray_jobs.note, trial, log=str(tmp_path / "log"), **{how: 7}) for trial in trials]
+            events = collect(engine, [*jobs, job(measure, 9)], leave=(7,), hear=cancel)
+            limit = time.monotonic() + 60
+            while not events[7]:
+                assert time.monotonic() < limit
+                engine.wait(lambda news, events=events: [events[e.trial].append(e) for e in news], 5.0)  # type: ignore[misc]
+            assert [type(event) for event in events[7]] == [Started]
 
     def test_without_its_journal_a_dead_worker_is_still_the_fault_of_one(self, engine: Shadow, tmp_path: Path) -> None:
         folder = journal.place("none").parent
