@@ -45,11 +45,13 @@ class Watermark:
         if device != "cpu":
             level = self._there.setdefault(device, _Level(0, ON_GPU, SHARE * self._share * gpu.total(device)))
             passed = level.passed(torch.cuda.memory_allocated(device))
-        if self._here.exceeded(held()):
+        now = held()
+        if self._here.exceeded(now):
             gc.collect()
             with suppress(AttributeError, OSError):  # the C library need not be GNU's
                 ctypes.CDLL(None).malloc_trim(0)
-        return self._here.passed(held()) or passed
+            now = held()
+        return self._here.passed(now) or passed
 
 
 class _Level:
