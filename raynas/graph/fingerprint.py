@@ -43,32 +43,36 @@ def settled_fingerprint(graph: Graph) -> str:
 
 def canonical(flat: Flat) -> str:
     """The canonical form of a flat graph, as text."""
-    flat = Flat(tuple(reached(flat.steps)), flat.links)
+    operands, colours, alike = _coloured(flat.steps)
+    if alike:
+        flat = Flat(tuple(reached(flat.steps)), flat.links)
+        operands, colours, alike = _coloured(flat.steps)
+        if alike and _ambiguous(flat, colours):
+            return _Search(flat).form()
+    return _form(flat, _order(operands))
+
+
+def _coloured(steps: Sequence[Step]) -> tuple[list[Sequence[int]], list[int], bool]:
+    """The operands of each step in their canonical order; colours from below; whether those of some sum look alike."""
     colours: list[int] = []
     ordered: list[Sequence[int]] = []
     alike = False
-    for label, operands, free, _, _ in flat.steps:
+    for label, operands, free, _, _ in steps:
+        if free and len(operands) == 2:
+            one, other = operands
+            if colours[one] >= colours[other] and one != other:
+                alike = alike or colours[one] == colours[other]
+                operands = (other, one) if colours[one] > colours[other] else operands
+        elif free:
+            operands = tuple(sorted(operands, key=colours.__getitem__))
+            alike = alike or any(o != p and colours[o] == colours[p] for o, p in pairwise(operands))
         colour = number_of(label)
-        if len(operands) == 1:
-            colour = ((colour ^ colours[operands[0]]) * FACTOR + SUMMAND) & MASK  # as in `mixed`
-            colour ^= colour >> 29
-            colours.append(colour)
-            ordered.append(operands)
-            continue
-        terms: Sequence[int] = sorted(operands, key=colours.__getitem__) if free else operands
-        last = -1
-        for operand in terms:
-            value = colours[operand]
-            if free and operand != last and last >= 0 and colours[last] == value:
-                alike = True
-            last = operand
-            colour = ((colour ^ value) * FACTOR + SUMMAND) & MASK
+        for operand in operands:  # as in `mixed`
+            colour = ((colour ^ colours[operand]) * FACTOR + SUMMAND) & MASK
             colour ^= colour >> 29
         colours.append(colour)
-        ordered.append(terms)
-    if alike and _ambiguous(flat, colours):
-        return _Search(flat).form()
-    return _form(flat, _walk(ordered)[0])
+        ordered.append(operands)
+    return ordered, colours, alike
 
 
 class _Search:
@@ -88,24 +92,24 @@ class _Search:
     def marked(self, colours: list[int], chosen: int) -> list[int]:
         return self.refined([*colours[:chosen], colours[chosen] ^ MASK, *colours[chosen + 1 :]])
 
-    def order(self, colours: Sequence[int]) -> tuple[list[int], list[int]]:
-        """The steps in canonical order; and the first operands that the colours do not tell apart."""
+    def order(self, colours: Sequence[int]) -> tuple[list[Sequence[int]], list[int]]:
+        """The operands in canonical order; and the first of them that the colours do not tell apart."""
         steps = self.flat.steps
         operands = _ordered(steps, colours)
-        order, visited = _walk(operands)
-        for position in visited:
+        for position in _visited(operands):
             if steps[position].free:
                 for left, right in pairwise(operands[position]):
                     if left != right and colours[left] == colours[right]:
-                        return order, list(dict.fromkeys(o for o in operands[position] if colours[o] == colours[left]))
-        return order, []
+                        same = [operand for operand in operands[position] if colours[operand] == colours[left]]
+                        return operands, list(dict.fromkeys(same))
+        return operands, []
 
     def smallest(self, colours: list[int]) -> str:
         """The smallest form with these colours; candidates that lead to the same form are interchangeable."""
         while True:
-            order, alike = self.order(colours)
+            operands, alike = self.order(colours)
             if not alike:
-                return _form(self.flat, order)
+                return _form(self.flat, _order(operands))
             branches: dict[str, list[int]] = {}
             for chosen in alike if self.tries < TRIES else alike[:1]:
                 branch = self.marked(colours, chosen)
@@ -117,9 +121,9 @@ class _Search:
     def greedy(self, colours: list[int]) -> str:
         """The form that comes of taking the first of those that look alike."""
         while True:
-            order, alike = self.order(colours)
+            operands, alike = self.order(colours)
             if not alike:
-                return _form(self.flat, order)
+                return _form(self.flat, _order(operands))
             colours = self.marked(colours, alike[0])
 
 
@@ -177,10 +181,23 @@ def _ordered(steps: Sequence[Step], colours: Sequence[int]) -> list[Sequence[int
     return [sorted(step.operands, key=colours.__getitem__) if step.free else step.operands for step in steps]
 
 
-def _walk(operands: Sequence[Sequence[int]]) -> tuple[list[int], list[int]]:
-    """The steps that the last one hangs on, each behind its operands; and in the order in which they are come upon."""
+def _visited(operands: Sequence[Sequence[int]]) -> list[int]:
+    """The steps that the last one hangs on, in the order in which they are come upon."""
+    visited: dict[int, None] = {}
+    stack = [len(operands) - 1]
+    while stack:
+        position = stack.pop()
+        if position not in visited:
+            visited[position] = None
+            stack += operands[position][::-1]
+    return list(visited)
+
+
+def _order(operands: Sequence[Sequence[int]]) -> Sequence[int]:
+    """The steps that the last one hangs on, each behind its operands, and these in their order."""
+    if all(place in used for place, used in enumerate(operands[1:])):
+        return range(len(operands))  # each step uses the one before it, so that there is but one order
     order: list[int] = []
-    visited: list[int] = []
     seen = [False] * len(operands)
     stack = [len(operands) - 1]
     while stack:
@@ -189,7 +206,6 @@ def _walk(operands: Sequence[Sequence[int]]) -> tuple[list[int], list[int]]:
             order.append(~position)
         elif not seen[position]:
             seen[position] = True
-            visited.append(position)
             stack.append(~position)
             below = operands[position]
             if len(below) == 1:
@@ -197,7 +213,7 @@ def _walk(operands: Sequence[Sequence[int]]) -> tuple[list[int], list[int]]:
                     stack.append(below[0])
             else:
                 stack += below[::-1]
-    return order, visited
+    return order
 
 
 def _form(flat: Flat, order: Sequence[int]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from raynas.graph import kinds
@@ -83,7 +83,7 @@ class _Flattener:
                 self.steps[before:] = [step._replace(label=f"{step.label} {modes}") for step in self.steps[before:]]
         return None
 
-    def cast(self, mould: Mould, graph: Graph, scope: Mapping[str, Member], inputs: list[int]) -> int:
+    def cast(self, mould: Mould, graph: Graph, scope: Mapping[str, Member], inputs: Sequence[int]) -> int:
         """Dissolve the forward pass of a graph of a known form; inputs and result are positions."""
         if mould.calls or len(inputs) != mould.inputs:
             return self.cast_with_calls(mould, graph, scope, inputs)
@@ -97,14 +97,18 @@ class _Flattener:
                     unit = find(graph, target, scope)[0]
                 owner = owners.get(id(unit))
                 if owner is None:
-                    owner = self.owner(unit)
-            used = (values[operands[0]],) if len(operands) == 1 else tuple([values[operand] for operand in operands])
+                    owner = owners[id(unit)] = len(owners)
+                    self.kept.append(unit)
+            if len(operands) == 1:
+                used: tuple[int, ...] = (values[operands[0]],)
+            else:
+                used = tuple([values[operand] for operand in operands])
             steps.append(_step(Step, (label, used, free, owner, role)))
         return values[mould.lines[-1][3][0]]
 
-    def cast_with_calls(self, mould: Mould, graph: Graph, scope: Mapping[str, Member], inputs: list[int]) -> int:
+    def cast_with_calls(self, mould: Mould, graph: Graph, scope: Mapping[str, Member], inputs: Sequence[int]) -> int:
         """The same for a graph that calls others."""
-        steps, values, members = self.steps, list(inputs), graph.members
+        steps, values, members, moulds = self.steps, list(inputs), graph.members, iter(mould.below)
         for op, target, label, operands, free, role, owned in mould.lines[len(inputs) :]:
             used = tuple([values[operand] for operand in operands])
             if op == "output":
@@ -117,13 +121,16 @@ class _Flattener:
                 values.append(len(steps))
                 steps.append(Step(label, used, free, owner, role))
                 continue
-            member, inner = find(graph, target, scope)
+            member = members.get(target)
+            inner = scope
+            if type(member) is not Graph or member.shared or graph.shared:
+                member, inner = find(graph, target, scope)
             assert isinstance(member, Graph)
             if member.setup:
                 self.setup(member, inner)
-            below = mould_of(member, inner) if self.plain else None
-            if below is not None:
-                values.append(self.cast(below, member, inner, list(used)))
+            below = next(moulds)
+            if below is not None and self.plain:
+                values.append(self.cast(below, member, inner, used))
             else:
                 values.append(self.body(member, inner, [_At(position) for position in used]).position)
         return used[0]

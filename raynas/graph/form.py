@@ -77,12 +77,14 @@ class Origin:
         digest: equal for equal graphs.
         labels: of the choices in it.
         variants: frozen ones, by the choices that were made.
+        simple: those that a search has simplified.
     """
 
     def __init__(self, digest: bytes, labels: tuple[str, ...]) -> None:
         self.digest = digest
         self.labels = labels
         self.variants: dict[Made, Graph] = {}
+        self.simple: dict[Made, Graph] = {}
 
     def made(self, tokens: Mapping[str, Hashable]) -> Made:
         """What a sample chooses in it; equal for two samples exactly if they choose the same."""
@@ -90,9 +92,11 @@ class Origin:
 
     def keep(self, made: Made, frozen: Graph) -> None:
         """Remember a variant."""
-        if len(self.variants) >= VARIANTS:
-            self.variants.clear()
-        self.variants[made] = frozen
+        _keep(self.variants, made, frozen)
+
+    def keep_simple(self, made: Made, simple: Graph) -> None:
+        """Remember what a variant is simplified."""
+        _keep(self.simple, made, simple)
 
     def form(self, made: Made) -> Form:
         """The form of a variant."""
@@ -103,6 +107,12 @@ class Origin:
                 _forms.clear()
             found = _forms[key] = Form()
         return found
+
+
+def _keep(variants: dict[Made, Graph], made: Made, graph: Graph) -> None:
+    if len(variants) >= VARIANTS:
+        variants.clear()
+    variants[made] = graph
 
 
 def tokens_of(sample: Mapping[str, Value]) -> dict[str, Hashable]:
@@ -130,16 +140,18 @@ def _origin(graph: Graph) -> Origin | None:
         text = graph.to_json()
     except RaynasError:  # it holds a value without a form of its own
         return None
-    return Origin(hashlib.blake2b(text.encode("utf-8", "surrogatepass")).digest(), tuple(dict.fromkeys(_labels(graph))))
+    return Origin(
+        hashlib.blake2b(text.encode("utf-8", "surrogatepass")).digest(), tuple(dict.fromkeys(labels_of(graph)))
+    )
 
 
-def _labels(member: Member | None) -> list[str]:
+def labels_of(member: Member | None) -> list[str]:
     """The labels of the choices below a member."""
     if isinstance(member, Unit):
         found = [leaf.named() for leaf in leaves([list(member.args), dict(member.kwargs)])]
         return found + [label for arg in (*member.args, *member.kwargs.values()) for label in _in_units(arg)]
     if isinstance(member, Tensor):
-        return _labels(member.value) if isinstance(member.value, Unit) else []
+        return labels_of(member.value) if isinstance(member.value, Unit) else []
     own: list[str] = []
     if isinstance(member, Choice | Pick):
         own = [leaf.named() for leaf in member.pick.leaves()]
@@ -147,16 +159,16 @@ def _labels(member: Member | None) -> list[str]:
         own = [leaf.named() for leaf in member.depth.leaves()]
     elif isinstance(member, Graph):
         values = [[list(node.args), node.kwargs] for node in member.nodes] + [list(member.attributes.values())]
-        own = [leaf.named() for leaf in leaves(values)] + _labels(member.init)
-        own += [label for item in member.shared.values() for label in _labels(item)]
+        own = [leaf.named() for leaf in leaves(values)] + labels_of(member.init)
+        own += [label for item in member.shared.values() for label in labels_of(item)]
     if member is None or isinstance(member, Shared | Pick):
         return own
-    return own + [label for child in children(member).values() for label in _labels(child)]
+    return own + [label for child in children(member).values() for label in labels_of(child)]
 
 
 def _in_units(value: object) -> list[str]:
     if isinstance(value, Unit):
-        return _labels(value)
+        return labels_of(value)
     if isinstance(value, tuple | list):
         return [label for item in value for label in _in_units(item)]
     if isinstance(value, dict):

@@ -33,13 +33,17 @@ def freeze(graph: Graph, sample: Mapping[str, Value]) -> Graph:
         SampleError: a label is missing or out of its domain.
         GraphError: a placeholder is still there.
     """
-    return graph if is_fixed(graph) else _Freezer(sample).opened(graph, {})
+    return graph if is_fixed(graph) else Freezer(sample).opened(graph, {})
 
 
-class _Freezer:
+class Freezer:
     """Makes the choices of one sample.
 
     In its methods `scope` holds the shared members as they were before.
+
+    Attributes:
+        tokens: the sample's values, to compare them.
+        seen: graphs of the space, by their ids, that stand for a variant already.
     """
 
     def __init__(self, sample: Mapping[str, Value]) -> None:

@@ -99,12 +99,12 @@ class Graph(Editing):
         if len(self.inputs) != 1 or len(steps) != len(self.members):
             return False
         for name, node in zip(self.members, steps, strict=True):
-            if node.target != name or node.op not in ("module", "graph") or node.kwargs or list(node.args) != [last]:
+            if node.target != name or node.op not in ("module", "graph") or node.kwargs or node.when:
                 return False
-            if node.when:
+            if len(node.args) != 1 or node.args[0] is not last:
                 return False
             last = node
-        return list(self.output.args) == [last]
+        return len(self.output.args) == 1 and self.output.args[0] is last
 
     def member(self, path: str) -> Member:
         """The member at a dotted path below this graph; `GraphError` where there is none."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any, NamedTuple, TypeAlias
 
-from raynas.graph import form, kinds
+from raynas.graph import form, kinds, shell
 from raynas.graph.graph import Graph, find
 from raynas.graph.member import Member, Unit
 from raynas.graph.node import Node
@@ -24,30 +24,53 @@ class Mould(NamedTuple):
     Attributes:
         lines: one for each step of the forward pass.
         inputs: how many of them are inputs.
-        calls: whether graphs are called.
+        calls: the graphs that are called, in the order of the steps.
+        below: their moulds; None for one that has none.
         writes: whether a step, here or in what is called, may write in place.
+        own: whether one that is no call may.
     """
 
     lines: tuple[Line, ...]
     inputs: int
-    calls: bool
+    calls: tuple[str, ...]
+    below: tuple[Mould | None, ...]
     writes: bool
+    own: bool
 
 
 def mould_of(graph: Graph, scope: Mapping[str, Member]) -> Mould | None:
     """What all graphs of this form have in common; None where a value is more than one step's."""
-    known = form.of(graph)
-    if known is None:
-        return _mould(graph, scope)
-    if known.mould is None:
-        known.mould = _mould(graph, scope) or False
-    return known.mould or None
+    known, outline = form.of(graph), shell.of(graph)
+    if known is not None and known.mould is not None:
+        return known.mould or None
+    found = _again(outline.mould, graph) if outline is not None and outline.mould is not None else None
+    found = found or _mould(graph, scope)
+    if outline is not None:
+        outline.mould = found
+    if known is not None:
+        known.mould = found or False
+    return found
+
+
+def _again(mould: Mould, graph: Graph) -> Mould | None:
+    """The mould of another graph of the same shell; None where one of the graphs that it calls has none."""
+    writes = mould.own
+    found: list[Mould] = []
+    for name in mould.calls:
+        member = graph.members[name]
+        below = mould_of(member, {}) if isinstance(member, Graph) else None
+        if below is None:
+            return None
+        writes = writes or below.writes
+        found.append(below)
+    return Mould(mould.lines, mould.inputs, mould.calls, tuple(found), writes, mould.own)
 
 
 def _mould(graph: Graph, scope: Mapping[str, Member]) -> Mould | None:
     places: dict[Node, int] = {}
     lines: list[Line] = []
-    writes = calls = False
+    writes = own = False
+    calls: list[tuple[str, Mould | None]] = []
     for place, node in enumerate(graph.nodes):
         places[node] = place
         op, target, args = node.op, node.target, node.args
@@ -64,7 +87,7 @@ def _mould(graph: Graph, scope: Mapping[str, Member]) -> Mould | None:
                 assert isinstance(unit, Unit)
             nature = unit.nature
             label, role, owner = unit.text, nature.role, not nature.stateless
-            writes = writes or nature.in_place
+            own = own or nature.in_place
         elif op == "graph":
             member, inner = find(graph, target, scope)
             assert isinstance(member, Graph)
@@ -72,12 +95,13 @@ def _mould(graph: Graph, scope: Mapping[str, Member]) -> Mould | None:
             if below is None and not _gives_one(member, inner):
                 return None
             writes = writes or below is None or below.writes
-            label, role, calls = "", "", True
+            label, role = "", ""
+            calls.append((target, below))
         elif op == "attribute":
             return None
         else:
             label, role, adds, swaps, calm = _named(op, target)
-            writes = writes or ((not calm or bool(node.kwargs)) and kinds.writes(node, None))
+            own = own or ((not calm or bool(node.kwargs)) and kinds.writes(node, None))
             if adds or swaps:
                 args = number_last(args, node.kwargs)
         if len(args) == 1 and type(args[0]) is Node and not node.kwargs:
@@ -93,7 +117,10 @@ def _mould(graph: Graph, scope: Mapping[str, Member]) -> Mould | None:
             operands = tuple(used)
         lines.append((op, target, label, operands, free, role, owner))
     count = sum([line[0] == "input" for line in lines])
-    return Mould(tuple(lines), count, calls, writes) if _gives_one(graph, scope) else None
+    if not _gives_one(graph, scope):
+        return None
+    names, moulds = tuple([name for name, _ in calls]), tuple([below for _, below in calls])
+    return Mould(tuple(lines), count, names, moulds, writes or own, own)
 
 
 def default_of(node: Node) -> str:

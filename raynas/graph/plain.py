@@ -40,7 +40,7 @@ def is_plain(graph: Graph, scope: Mapping[str, Member]) -> bool:
             what = unit.text if unit.nature.twin else ""
         elif op == "graph":
             member = members.get(node.target)
-            if type(member) is not Graph or not _is_quiet(member, scope):
+            if type(member) is not Graph or not is_quiet(member, scope):
                 return False
         elif op == "method":
             if kinds.writes(node, None):
@@ -71,7 +71,7 @@ def _function(name: str) -> tuple[bool, bool]:
     return kinds.is_calm(name) and name != "torch.zeros_like", name in kinds.DETERMINISTIC_FUNCTIONS
 
 
-def _is_quiet(graph: Graph, scope: Mapping[str, Member]) -> bool:
+def is_quiet(graph: Graph, scope: Mapping[str, Member]) -> bool:
     """Whether a graph, called in a scope, surely writes nothing in place, makes no zeros and gives back no input."""
     known = form.of(graph)
     if graph.notes.get("plain"):

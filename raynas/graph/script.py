@@ -65,7 +65,11 @@ class Script:
         members = _members(graph, self.kept, member)
         shared = {name: member(graph.shared[name]) for name in self.shared}
         new = Graph(graph.name, members, [], graph.base, shared, graph.init, self.setup, graph.attributes)
-        nodes = new.nodes
+        self.run(new.nodes)
+        return new
+
+    def run(self, nodes: list[Node]) -> None:
+        """Fill in the new graph's steps."""
         for line in self.lines:
             if line.places is not None:
                 args: tuple[Any, ...] = tuple([nodes[place] for place in line.places])
@@ -73,7 +77,6 @@ class Script:
             else:
                 args, kwargs = _filled((line.args, line.kwargs), nodes)
                 nodes.append(Node(line.name, line.op, line.target, args, kwargs, line.when))
-        return new
 
 
 def _kept(old: Graph, new: Graph, names: Mapping[str, str]) -> Kept:

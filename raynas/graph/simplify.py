@@ -6,7 +6,7 @@ import weakref
 from collections.abc import Mapping
 from typing import cast
 
-from raynas.graph import form
+from raynas.graph import form, shell
 from raynas.graph.form import Form
 from raynas.graph.graph import Graph, children
 from raynas.graph.member import Member, Set, Shared
@@ -24,19 +24,26 @@ def simplify(graph: Graph) -> Graph:
     random numbers, and two units with parameters. A graph that writes in place keeps all its steps but identities.
     """
     settle(graph)
-    simple = simplified(graph)
+    simple = settled_simplify(graph)
     watch(simple)
     return simple
 
 
-def simplified(graph: Graph) -> Graph:
-    """The same for a graph, and as one, that nobody else has had in hands: neither is looked at for changes."""
-    simple = _simplified(graph, {}, {}) if graph.nodes else graph.copied()
+def settled_simplify(graph: Graph) -> Graph:
+    """The same for a graph of which all that is known is true, and as one that nobody else gets into his hands."""
+    simple = simplified(graph, {}, {}) if graph.nodes else graph.copied()
     simple.history = list(graph.history)
     return simple
 
 
-def _simplified(graph: Graph, scope: Mapping[str, Member], made: dict[int, Graph]) -> Graph:
+def simplified(graph: Graph, scope: Mapping[str, Member], made: dict[int, Graph]) -> Graph:
+    """The same for a graph that stands in others.
+
+    Args:
+        graph: frozen, and as in `settled_simplify`.
+        scope: the shared members that are known where it stands.
+        made: what came of graphs that were simplified before, by the ids of these, which must live as long; grows.
+    """
     if id(graph) in made:
         return made[id(graph)]
     if "simple" in graph.notes:
@@ -44,9 +51,9 @@ def _simplified(graph: Graph, scope: Mapping[str, Member], made: dict[int, Graph
     inner = {**scope, **graph.shared} if graph.shared else scope
 
     def member(item: Member) -> Member:
-        return _simplified(item, inner, made) if isinstance(item, Graph) else item
+        return simplified(item, inner, made) if isinstance(item, Graph) else item
 
-    known = form.of(graph)
+    known, outline = form.of(graph), shell.of(graph)
     script = _script(known) if known is not None else None
     if script is not None:
         simple = script.play(graph, member)
@@ -59,6 +66,8 @@ def _simplified(graph: Graph, scope: Mapping[str, Member], made: dict[int, Graph
             names = _members(simple)
         if known is not None:
             known.first = weakref.ref(graph), weakref.ref(simple), names
+        if outline is not None and simple.notes.get("plain"):
+            outline.learn(graph, simple, names)
     made[id(graph)] = simple
     if known is not None:
         form.give(simple, known.simplified())

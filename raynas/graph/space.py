@@ -8,12 +8,12 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from raynas.errors import GraphError
+from raynas.graph.candidate import candidate
 from raynas.graph.collect import collect
 from raynas.graph.freeze import freeze
 from raynas.graph.graph import Graph
 from raynas.graph.member import Apply, Choice, Let, Repeated, Set, Tensor, Unit
 from raynas.graph.parts import watch
-from raynas.graph.simplify import simplified
 from raynas.search_space import Expression, Leaf, SearchSpace, Value
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ class GraphSpace:
 
         It is not looked at for changes, as what `freeze` and `simplify` hand out is: nobody else may hold this space.
         """
-        return simplified(freeze(self.graph, self.search_space.validate(sample)))
+        return candidate(self.graph, self.search_space.validate(sample))
 
     def build(self, sample: Mapping[str, Value] | None = None) -> nn.Module:
         """The module that `sample` stands for, with fresh weights."""

@@ -11,6 +11,9 @@ SUM = "sum"
 MAKES_ONE = frozenset({"maps", "makes", "turns", "alike"})
 """Roles of what makes one tensor of another."""
 
+SURE = MAKES_ONE | {"gives"}
+"""Roles of what surely gives a tensor."""
+
 RULES: Mapping[str, Callable[[Sequence[int], int], bool]] = {
     "maps": lambda found, floats: found[0] == floats,
     "keeps": lambda found, floats: found[0] == floats,
@@ -27,29 +30,34 @@ def summed(steps: Sequence[Step]) -> Sequence[Step]:
     It changes more where dtypes differ: of two booleans and a float, `(True + True) + 1.0` is 2 and `True + (True +
     1.0)` is 3. So all terms but one are floats for certain, or all are of one dtype.
     """
-    plus = [position for position, step in enumerate(steps) if step.role == "plus"]
-    if not plus:
+    roles = [step[4] for step in steps]
+    if "plus" not in roles:
         return steps
-    tensor = _tensors(steps, plus)
+    plus = [position for position, role in enumerate(roles) if role == "plus"]
+    sure = all(not SURE.isdisjoint([roles[operand] for operand in steps[position].operands]) for position in plus)
+    tensor = None if sure else _tensors(steps, plus)
     found = list(steps)
     uses: list[int] = []
     dtypes: list[int] = []
     for position in plus:
-        if not tensor[position]:
+        if tensor is not None and not tensor[position]:
             continue
-        step = found[position]
+        label, operands, _, owner, _ = found[position]
+        note = label.partition(" with ")[2] if " with " in label else ""
+        if "plus" not in [roles[operand] for operand in operands]:
+            found[position] = Step(f"{SUM} of 2 {note}", operands, True, owner, "plus")
+            continue
         terms: list[int] = []
-        for operand in step.operands:
-            inner = steps[operand].role == "plus" and tensor[operand]
+        for operand in operands:
+            inner = roles[operand] == "plus" and (tensor is None or tensor[operand])
             uses = uses or (_uses(steps) if inner else [])
             terms += found[operand].operands if inner and uses[operand] == 1 else (operand,)
         if len(terms) > 2:
             dtypes = dtypes or _dtypes(steps)
             kinds = {dtypes[term] for term in terms}
             if len(kinds) > 1 and sum(dtypes[term] != len(steps) for term in terms) > 1:
-                terms = list(step.operands)
-        note = step.label.partition(" with ")[2]
-        found[position] = Step(f"{SUM} of {len(terms)} {note}", tuple(terms), True, step.owner, "plus")
+                terms = list(operands)
+        found[position] = Step(f"{SUM} of {len(terms)} {note}", tuple(terms), True, owner, "plus")
     return found
 
 

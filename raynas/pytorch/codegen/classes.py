@@ -104,7 +104,7 @@ def _body(draft: Draft, parameters: Sequence[str], kept: Sequence[str], fill: Se
     def filled(line: Line) -> str:
         nonlocal done
         if fill is None:
-            return line.shown()
+            return line.shown
         begun, done = done, done + len(line.slots)
         return line.filled(fill[begun:done])
 

@@ -11,6 +11,7 @@ from raynas.errors import GraphError, RaynasError
 from raynas.graph import Graph, Unit
 from raynas.graph.graph import find
 from raynas.graph.once import once
+from raynas.graph.shell import of as outline
 from raynas.pytorch.codegen.branching import forward_of
 from raynas.pytorch.codegen.likeness import Kind, Kinds, steps_of
 from raynas.pytorch.codegen.lines import Line
@@ -108,6 +109,10 @@ def _forward(graph: Graph, kinds: Kinds, imports: Imports) -> tuple[Sequence[str
         parameters, statements = forward_of(graph)(graph, own, lambda path: written(graph, path)).lines()
         return parameters, list(map(Line, statements))
 
+    known = outline(graph)
+    if known is not None:
+        found: tuple[Sequence[str], Sequence[Line]] = imports.remember(known.written, None, make)
+        return found
     try:
         steps = steps_of(graph)
     except RaynasError:  # a value in it has no text

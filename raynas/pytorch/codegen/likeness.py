@@ -44,6 +44,9 @@ class Kind:
         self.written: dict[Hashable, Any] = {}
 
 
+UNKNOWN: tuple[Any, list[Kind], Any] = (None, [], None)
+
+
 class Kinds:
     """The kinds of one model's graphs.
 
@@ -61,30 +64,32 @@ class Kinds:
         """A graph's kind."""
         kind = self._found.get(id(graph))
         if kind is None:
-            below = [self.of(inner) for inner in graphs_in(graph)]
-            kind = self._found[id(graph)] = self._seen(graph, below) or self._made(graph, below)
+            token, then, before = graph.notes.get("kind", UNKNOWN)
+            seen = token is self.memory.token  # it had this kind before, if those below have theirs still
+            below = [self.of(inner) for inner in graphs_in(graph)] if then or not seen else []
+            kind = self._found[id(graph)] = before if seen and then == below else self._made(graph, below)
             if not kind.inline:
                 self.classes.setdefault(kind.height, {}).setdefault(kind, graph)
         return kind
 
     def outermost(self, graph: Graph) -> Kind:
         """A kind for this graph alone, which becomes a class in any case."""
-        kind = self._alone(graph)
+        kind = self._alone(graph, is_inline(graph))
         self.classes.setdefault(kind.height, {})[kind] = graph
         return kind
 
-    def _alone(self, graph: Graph) -> Kind:
+    def _alone(self, graph: Graph, inline: bool) -> Kind:
         """A kind for a graph that is written once, and so for the expressions in it."""
         below = [
-            self._alone(inner) if id(inner) not in self._found and is_inline(inner) else self.of(inner)
+            self._alone(inner, True) if id(inner) not in self._found and is_inline(inner) else self.of(inner)
             for inner in graphs_in(graph)
         ]
-        kind = self._found[id(graph)] = self._new(graph, below, None)
+        kind = self._found[id(graph)] = self._new(graph, below, None, inline)
         return kind
 
-    def _new(self, graph: Graph, below: list[Kind], alike: Any) -> Kind:
+    def _new(self, graph: Graph, below: list[Kind], alike: Any, inline: bool) -> Kind:
         height = max([kind.height if kind.inline else kind.height + 1 for kind in below], default=0)
-        return Kind(alike, is_inline(graph), height, _targets(graph, self), _mentioned(graph, self))
+        return Kind(alike, inline, height, _targets(graph, self), _mentioned(graph, self))
 
     def mentioned(self, member: Member) -> Sequence[str]:
         """The shared members that a member mentions and does not hold."""
@@ -92,21 +97,16 @@ class Kinds:
             return self.of(member).mentioned
         return (member.name,) if type(member) is Shared else ()
 
-    def _seen(self, graph: Graph, below: list[Kind]) -> Kind | None:
-        """The kind that this very graph had before, if those below have theirs still."""
-        known = graph.notes.get("kind")
-        return known[2] if known is not None and known[0] is self.memory.token and known[1] == below else None
-
     def _made(self, graph: Graph, below: list[Kind]) -> Kind:
         try:
             key, rest = self._key(graph)
         except RaynasError:  # it holds what has no text
-            return self._new(graph, below, None)
+            return self._new(graph, below, None, is_inline(graph))
         place = key, rest, *below
         kind: Kind | None = self.memory.kinds.get(place)
         if kind is None:
             alike = None if graph.setup or graph.shared else self.memory.alike.setdefault(key, object())
-            kind = self._new(graph, below, alike)
+            kind = self._new(graph, below, alike, is_inline(graph))
             self.memory.kinds[place] = kind
         graph.notes["kind"] = self.memory.token, below, kind
         return kind
@@ -200,7 +200,9 @@ def _targets(graph: Graph, kinds: Kinds) -> tuple[str, ...]:
     found: dict[str, None] = {}
 
     def visit(value: Any) -> None:
-        if isinstance(value, Unit):
+        if type(value) is Graph:
+            found.update(dict.fromkeys(kinds.of(value).targets))
+        elif isinstance(value, Unit):
             if not value.target.startswith((".", "operator.", "builtins.")):
                 found[value.target] = None
             if not PLAIN.issuperset(map(type, value.args)):
@@ -217,10 +219,10 @@ def _targets(graph: Graph, kinds: Kinds) -> tuple[str, ...]:
             visit(value.value)
         elif isinstance(value, Apply):
             visit(Unit(value.target, value.args, value.kwargs))
-        elif isinstance(value, Graph):
-            found.update(dict.fromkeys(kinds.of(value).targets))
         elif isinstance(value, type | FunctionType):  # its name is taken before any class is named
             found[name_of(value)] = None
 
-    visit((graph.init, graph.setup, graph.shared, graph.members))
+    visit((graph.init, graph.setup, graph.shared))
+    for member in graph.members.values():
+        visit(member)
     return tuple(found)

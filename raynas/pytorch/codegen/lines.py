@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from raynas.graph.once import once
 from raynas.pytorch.codegen.text import WIDTH, Block, Hole, Listed, Slot, Text, laid_out
 
 SLOT = "\0"
@@ -25,25 +26,31 @@ class Line:
         is_whole: whether it has no holes.
     """
 
-    __slots__ = ("_shown", "form", "is_whole", "pieces", "slots", "text")
-
     def __init__(self, text: Text) -> None:
         self.text = text
-        self.pieces: list[str | Slot | Hole] = []
-        _cut(text, self.pieces)
-        self.slots = [piece for piece in self.pieces if type(piece) is Slot]
-        self.is_whole = not any(type(piece) is Hole for piece in self.pieces)
-        self.form = "".join([piece if type(piece) is str else SLOT for piece in self.pieces]) if self.is_whole else ""
-        self._shown: str | None = None
 
+    @once
+    def pieces(self) -> list[str | Slot | Hole]:
+        found: list[str | Slot | Hole] = []
+        _cut(self.text, found)
+        return found
+
+    @once
+    def slots(self) -> list[Slot]:
+        return [piece for piece in self.pieces if type(piece) is Slot]
+
+    @once
+    def is_whole(self) -> bool:
+        return all(type(piece) is not Hole for piece in self.pieces)
+
+    @once
+    def form(self) -> str:
+        return "".join([piece if type(piece) is str else SLOT for piece in self.pieces]) if self.is_whole else ""
+
+    @once
     def shown(self) -> str:
         """The statement as it stands in a method, with its own literals."""
-        if self._shown is None:
-            line = ""
-            if type(self.text) is not Block:
-                line = "".join([piece if type(piece) is str else piece.text for piece in self.pieces])  # type: ignore[union-attr]  # there are no holes in it
-            self._shown = line if line and INDENT + len(line) <= WIDTH else laid_out(self.text, INDENT, INDENT)
-        return self._shown
+        return laid_out(self.text, INDENT, INDENT)
 
     def filled(self, fill: Sequence[str]) -> str:
         """The statement as it stands in a method, with these texts in its slots."""

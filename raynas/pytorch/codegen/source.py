@@ -41,6 +41,7 @@ class _Writer:
 
     Attributes:
         calls: by kind, the name of its class and the arguments that its constructor takes.
+        instances: by kind, that call, where it takes no shared members.
     """
 
     def __init__(self, root: Graph) -> None:
@@ -50,6 +51,7 @@ class _Writer:
         self.names: set[str] = set()
         self.texts: list[str] = []
         self.calls: dict[Kind, tuple[str, Sequence[Slot]]] = {}
+        self.instances: dict[Kind, Text] = {}
 
     def text(self) -> str:
         top = self.kinds.outermost(self.root)
@@ -90,8 +92,12 @@ class _Writer:
 
     def _instance(self, kind: Kind, given: tuple[str, ...]) -> Text:
         """The call that makes an instance of an opened module's class."""
-        name, arguments = self.calls[kind]
-        return call(name, [*given, *arguments])
+        if given:
+            name, arguments = self.calls[kind]
+            return call(name, [*given, *arguments])
+        if kind not in self.instances:
+            self.instances[kind] = call(*self.calls[kind])
+        return self.instances[kind]
 
     def _class_name(self, wanted: str) -> str:
         joint = "_" if wanted[-1:].isdigit() else ""
