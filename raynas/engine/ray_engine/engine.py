@@ -7,7 +7,7 @@ import os
 import sys
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
@@ -274,13 +274,17 @@ class RayEngine(ExecutionEngine):
         """Take what a task has returned, in a thread of Ray's."""
         error = future.exception()
         if error is None:
-            self._news.put(partial(self._ended, batch, Aftermath(events=told(future.result()))))
+            self._news.put(lambda: self._ended(batch, Aftermath(events=told(future.result()))))
         else:
             with suppress(RuntimeError):  # the engine is closed
                 self._readers.submit(self._bewail, batch, error)
 
     def _bewail(self, batch: Batch, error: BaseException) -> None:
-        self._news.put(partial(self._ended, batch, found(error, batch.name, batch.worker, batch.dying)))
+        after = Aftermath(error, None)
+        try:
+            after = found(error, batch.name, batch.worker, batch.dying)
+        finally:
+            self._news.put(partial(self._ended, batch, after))
 
     def _looks(self) -> float:
         """Have the journals of silent tasks looked into; the time at which there will be another one."""
@@ -297,9 +301,12 @@ class RayEngine(ExecutionEngine):
         return next_
 
     def _look(self, node: str, batches: Sequence[Batch]) -> None:
-        found = journal.told([batch.name for batch in batches], node, last=False)
-        for batch in batches:
-            self._news.put(partial(self._seen, batch, found.get(batch.name, ())))
+        found: Mapping[str, Sequence[Event]] = {}
+        try:
+            found = journal.told([batch.name for batch in batches], node, last=False)
+        finally:
+            for batch in batches:
+                self._news.put(partial(self._seen, batch, found.get(batch.name, ())))
 
     def _patience(self) -> float:
         """For how long an end can wait: not at all where a worker may have nothing to do."""
