@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from raynas.errors import SpaceError
-from raynas.graph.fixed import has_choice, is_fixed
+from raynas.graph.fixed import has_choice
 from raynas.graph.graph import Graph
 from raynas.graph.member import Choice, Member, Pick, Repeated, Shared, Tensor, Unit
 from raynas.search_space import Condition, Domain, Expression, Leaf, SearchSpace
@@ -86,8 +86,6 @@ class _Walk:
                 self.visit(block, _deep(clause, member, position, block), scope)
 
     def graph(self, graph: Graph, clause: Clause, scope: Scope) -> None:
-        if is_fixed(graph):
-            return
         for item in graph.members.values():
             self.visit(item, clause, scope)
         if graph.init:

@@ -31,6 +31,12 @@ def space():
     return trace(Two())
 
 
+def test_a_choice_that_somebody_puts_into_a_traced_graph_is_found():
+    graph = trace(lambda: nn.Sequential(nn.Sequential(nn.Linear(4, 4), nn.ReLU()), nn.ReLU())).graph
+    graph.members["0"].members["1"] = trace(Two()).graph.members["one"].members["op"]
+    assert [domain.label for domain in GraphSpace(graph).search_space] == ["one"]
+
+
 def test_variants_share_what_has_the_same_choices_in_it(space):
     first, second = space.freeze({"one": 0, "two": 0}), space.freeze({"one": 0, "two": 1})
     assert first.members["one"] is second.members["one"]
