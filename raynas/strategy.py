@@ -114,7 +114,8 @@ def consult(strategy: Strategy, space: SearchSpace, history: History, rng: Rando
     if proposal.warm_start is not None and not _has_weights(proposal.warm_start, history):
         raise PluginError(f"{name} proposed to start from trial {proposal.warm_start!r}, which has no result")
     try:
-        kept = json.loads(json.dumps(proposal.note)) == proposal.note
+        nothing = type(proposal.note) is dict and not proposal.note
+        kept = nothing or json.loads(json.dumps(proposal.note)) == proposal.note
     except (TypeError, ValueError):
         kept = False
     if not kept:

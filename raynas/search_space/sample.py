@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import ItemsView, Iterator, KeysView, Mapping, ValuesView
 from typing import Any
 
-from raynas.search_space.domain import Value, exact
+from raynas.search_space.domain import PLAIN, Value, exact
 
 
 def plain(value: Any) -> Value:
@@ -24,7 +24,9 @@ class Sample(Mapping[str, Value]):
     __slots__ = ("_text", "_values")
 
     def __init__(self, values: Mapping[str, Any] = {}) -> None:  # never written to
-        self._values: dict[str, Value] = {label: plain(value) for label, value in values.items()}
+        self._values: dict[str, Value] = {
+            label: value if type(value) in PLAIN else plain(value) for label, value in values.items()
+        }
         self._text: str | None = None
 
     def __getitem__(self, label: str) -> Value:
@@ -38,6 +40,15 @@ class Sample(Mapping[str, Value]):
 
     def __contains__(self, label: object) -> bool:
         return label in self._values
+
+    def keys(self) -> KeysView[str]:
+        return self._values.keys()
+
+    def items(self) -> ItemsView[str, Value]:
+        return self._values.items()
+
+    def values(self) -> ValuesView[Value]:
+        return self._values.values()
 
     def to_json(self) -> str:
         """Canonical JSON: sorted labels."""

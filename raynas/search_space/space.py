@@ -160,19 +160,20 @@ class SearchSpace:
         for label in sample:
             if label not in self._by_label:
                 self[label]
+        given = dict(sample.items())
         chosen: dict[str, Value] = {}
         for domain in self.domains:
             label = domain.label
             if domain.when and not domain.active(chosen):
-                if label in sample:
+                if label in given:
                     raise SampleError(
                         f"the sample sets '{label}'{domain.at}, which does not count under its other values: "
                         "leave it out"
                     )
                 continue
-            if label not in sample:
+            if label not in given:
                 raise SampleError(f"the sample leaves out '{label}'{domain.at}: give it {domain}")
-            value = sample[label]
+            value = given[label]
             if not domain.contains(value):
                 raise SampleError(f"the sample sets '{label}'{domain.at} to {value!r}: give it {domain}")
             chosen[label] = value

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from raynas.pytorch.codegen.drafts import Draft
 from raynas.pytorch.codegen.lines import SLOT, Line
 from raynas.pytorch.codegen.literals import Imports, Remembered
-from raynas.pytorch.codegen.text import Slot
+from raynas.pytorch.codegen.text import Listed, Slot
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Class:
 
     base: str
     body: str
-    arguments: tuple[tuple[Slot, ...], ...]
+    arguments: tuple[Listed, ...]
 
     def text(self, name: str) -> str:
         return f"class {name}({self.base}):\n{self.body}"
@@ -44,7 +44,7 @@ def made_of(drafts: Sequence[Draft], imports: Imports, known: dict[Hashable, Rem
 def _made(drafts: Sequence[Draft], imports: Imports) -> Class:
     first = drafts[0]
     if len(drafts) == 1:
-        return Class(first.base, _body(first, first.borrowed, [], None), ((),))
+        return Class(first.base, _body(first, first.borrowed, [], None), (Listed("(", (), ")"),))
     fill: list[str] = []
     kept: list[str] = []
     known: dict[tuple[str, ...], str] = {}
@@ -71,7 +71,7 @@ def _made(drafts: Sequence[Draft], imports: Imports) -> Class:
             kept.append(name)
     names = list(known.values())
     arguments = [
-        tuple([Slot(column[row].text, name) for column, name in zip(columns, names, strict=True)])
+        Listed("(", tuple([Slot(column[row].text, name) for column, name in zip(columns, names, strict=True)]), ")")
         for row in range(len(drafts))
     ]
     return Class(first.base, _body(first, [*first.borrowed, *names], kept, fill), tuple(arguments))

@@ -89,7 +89,8 @@ class Kinds:
 
     def _new(self, graph: Graph, below: list[Kind], alike: Any, inline: bool) -> Kind:
         height = max([kind.height if kind.inline else kind.height + 1 for kind in below], default=0)
-        return Kind(alike, inline, height, _targets(graph, self), _mentioned(graph, self))
+        inside = {id(inner): kind for inner, kind in zip(graphs_in(graph), below, strict=True)}
+        return Kind(alike, inline, height, _targets(graph, inside), _mentioned(graph, inside))
 
     def mentioned(self, member: Member) -> Sequence[str]:
         """The shared members that a member mentions and does not hold."""
@@ -185,23 +186,29 @@ def _step(step: Step, rest: list[Any]) -> Hashable:
     return ("set", step.path, text_of(step.value)) if isinstance(step, Set) else ("let", step.name, text_of(step.value))
 
 
-def _mentioned(graph: Graph, kinds: Kinds) -> tuple[str, ...]:
+def _mentioned(graph: Graph, inside: Mapping[int, Kind]) -> tuple[str, ...]:
+    """The shared members that a graph mentions and does not hold; `inside` are the kinds of graphs in it, by id."""
     found: dict[str, None] = {}
     for members in (graph.members, graph.shared):
         for member in members.values():
-            for name in kinds.mentioned(member) if type(member) is not Unit else ():
-                if name not in graph.shared:
-                    found[name] = None
-    return tuple(found)
+            if type(member) is Graph:
+                found.update(dict.fromkeys(inside[id(member)].mentioned))
+            elif type(member) is Shared:
+                found[member.name] = None
+    return tuple([name for name in found if name not in graph.shared])
 
 
-def _targets(graph: Graph, kinds: Kinds) -> tuple[str, ...]:
+def _targets(graph: Graph, inside: Mapping[int, Kind]) -> tuple[str, ...]:
     """The names of what is called in the constructors of a graph and of all below it."""
     found: dict[str, None] = {}
+    done: set[Kind] = set()
 
     def visit(value: Any) -> None:
         if type(value) is Graph:
-            found.update(dict.fromkeys(kinds.of(value).targets))
+            kind = inside[id(value)]
+            if kind not in done:
+                done.add(kind)
+                found.update(dict.fromkeys(kind.targets))
         elif isinstance(value, Unit):
             if not value.target.startswith((".", "operator.", "builtins.")):
                 found[value.target] = None
@@ -222,7 +229,7 @@ def _targets(graph: Graph, kinds: Kinds) -> tuple[str, ...]:
         elif isinstance(value, type | FunctionType):  # its name is taken before any class is named
             found[name_of(value)] = None
 
-    visit((graph.init, graph.setup, graph.shared))
-    for member in graph.members.values():
-        visit(member)
+    if graph.init is not None or graph.setup or graph.shared:
+        visit((graph.init, graph.setup, graph.shared))
+    visit(graph.members)
     return tuple(found)

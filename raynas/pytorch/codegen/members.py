@@ -163,7 +163,7 @@ class Members:
             return self.parts[path]
         if path in self.copies and self.copies[path] in self.made:
             return call(self.imports.name("copy.deepcopy"), [self.made[self.copies[path]]])
-        if isinstance(member, Shared):
+        if type(member) is Shared:
             return self.at[member.name]
         text = self._new(path, member)
         if path in self.originals:
@@ -190,8 +190,10 @@ class Members:
         if not kind.inline:
             return self.instance(kind, tuple([self.at[name] for name in sorted(kind.mentioned)]))
         items = tuple(
-            self._tensor(name, child) if isinstance(child, Tensor) else self._expression(f"{path}.{name}", child)
-            for name, child in member.members.items()
+            [
+                self._tensor(name, child) if isinstance(child, Tensor) else self._expression(f"{path}.{name}", child)
+                for name, child in member.members.items()
+            ]
         )
         base = base_of(member)
         if base in DICTS:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable
 
 from raynas.graph import Graph
 from raynas.graph.parts import settle, watch
@@ -11,7 +11,7 @@ from raynas.pytorch.codegen.classes import made_of, unique
 from raynas.pytorch.codegen.drafts import Draft, draft
 from raynas.pytorch.codegen.likeness import Kind, Kinds
 from raynas.pytorch.codegen.literals import Imports
-from raynas.pytorch.codegen.text import Hole, Slot, Text, call
+from raynas.pytorch.codegen.text import Hole, Listed, Text, call
 
 
 @roomy
@@ -41,7 +41,6 @@ class _Writer:
 
     Attributes:
         calls: by kind, the name of its class and the arguments that its constructor takes.
-        instances: by kind, that call, where it takes no shared members.
     """
 
     def __init__(self, root: Graph) -> None:
@@ -50,8 +49,7 @@ class _Writer:
         self.kinds = Kinds()
         self.names: set[str] = set()
         self.texts: list[str] = []
-        self.calls: dict[Kind, tuple[str, Sequence[Slot]]] = {}
-        self.instances: dict[Kind, Text] = {}
+        self.calls: dict[Kind, tuple[str, Listed]] = {}
 
     def text(self) -> str:
         top = self.kinds.outermost(self.root)
@@ -92,12 +90,8 @@ class _Writer:
 
     def _instance(self, kind: Kind, given: tuple[str, ...]) -> Text:
         """The call that makes an instance of an opened module's class."""
-        if given:
-            name, arguments = self.calls[kind]
-            return call(name, [*given, *arguments])
-        if kind not in self.instances:
-            self.instances[kind] = call(*self.calls[kind])
-        return self.instances[kind]
+        made = self.calls[kind]
+        return call(made[0], [*given, *made[1].items]) if given else made
 
     def _class_name(self, wanted: str) -> str:
         joint = "_" if wanted[-1:].isdigit() else ""

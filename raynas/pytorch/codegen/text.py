@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 WIDTH = 120
@@ -28,11 +28,16 @@ class Slot:
 
 @dataclass(slots=True)
 class Listed:
-    """Items between brackets, one a line where they do not fit into one."""
+    """Items between brackets, one a line where they do not fit into one.
+
+    Attributes:
+        flat: the text in one line, once somebody asked for it.
+    """
 
     open: str
     items: tuple[Text, ...]
     close: str
+    flat: str | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(slots=True)
@@ -88,8 +93,9 @@ def _laid_out(text: Text, indent: int, before: int, after: int, flat: dict[int, 
         if not text.items:
             return line
         inner = indent + 4
-        items = "".join([f"{' ' * inner}{_laid_out(item, inner, inner, 1, flat)},\n" for item in text.items])
-        return f"{text.open}\n{items}{' ' * indent}{text.close}"
+        between = f",\n{' ' * inner}"
+        items = between.join([_laid_out(item, inner, inner, 1, flat) for item in text.items])
+        return f"{text.open}\n{' ' * inner}{items},\n{' ' * indent}{text.close}"
     assert isinstance(text, tuple)
     rest = 0
     rests: list[int] = []
@@ -106,17 +112,19 @@ def _laid_out(text: Text, indent: int, before: int, after: int, flat: dict[int, 
 
 def _flat(text: Text, known: dict[int, str]) -> str:
     """A text in one line."""
-    kind = type(text)
-    if kind is str:
-        return text  # type: ignore[return-value]  # its type was just asked for
-    if isinstance(text, Slot):
+    if type(text) is str:
+        return text
+    if type(text) is Slot:
         return text.text
+    if type(text) is Listed:
+        if text.flat is None:
+            items = [item.text if type(item) is Slot else _flat(item, known) for item in text.items]
+            text.flat = f"{text.open}{', '.join(items)}{text.close}"
+        return text.flat
     line = known.get(id(text))
     if line is None:
-        if isinstance(text, tuple):
+        if type(text) is tuple:
             line = "".join([item if type(item) is str else _flat(item, known) for item in text])
-        elif isinstance(text, Listed):
-            line = f"{text.open}{', '.join([_flat(item, known) for item in text.items])}{text.close}"
         else:
             assert isinstance(text, Block)
             line = "\n    ".join([text.head, *[_flat(item, known) for item in text.lines]])
