@@ -12,6 +12,7 @@ from queue import SimpleQueue
 from typing import Any
 
 from raynas.engine import Calls
+from raynas.graph.room import roomy
 from raynas.search.planned import Planned
 from raynas.search.planner import Planner, joined
 from raynas.search.strain import Strain
@@ -78,6 +79,7 @@ class ThreadPlanner:
         self._asks.put(None)
         self._thread.join(timeout=1)
 
+    @roomy
     def _run(self) -> None:
         while (ask := self._asks.get()) is not None:
             drafts = self._planner.drafts(*ask)
