@@ -24,16 +24,23 @@ def at(depth: int) -> None:
         many()
 
 
-def faults() -> int:
-    """How often the system gave this process memory, while calls were made at each of 300 depths."""
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+def given() -> int:
+    """How often the system gave this thread memory so far."""
+    return resource.getrusage(resource.RUSAGE_THREAD).ru_minflt
+
+
+def most() -> int:
+    """How often it did while calls were made at one depth, of 300 the worst."""
+    found = []
     for depth in range(300):
+        before = given()
         at(depth)
-    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+        found.append(given() - before)
+    return max(found)
 
 
 def test_no_call_below_asks_the_system_for_memory() -> None:
-    assert roomy(faults)() < CALLS / 2  # a call that crosses the end of a piece of frames does, each time
+    assert roomy(most)() < CALLS / 2  # a call that crosses the end of a piece of frames does, each time
 
 
 def test_a_roomy_function_is_the_function() -> None:
