@@ -34,7 +34,9 @@ def parts_of(graph: Graph) -> list[Any]:
             _add(args, parts)
         if kwargs:
             _add(kwargs, parts)
-    parts += [inner.notes.get("parts") for inner in graphs_in(graph)]
+    parts += [member.notes.get("parts") for member in graph.members.values() if type(member) is Graph]
+    if graph.shared:
+        parts += [member.notes.get("parts") for member in graph.shared.values() if type(member) is Graph]
     return parts
 
 
@@ -78,13 +80,26 @@ def settle(graph: Graph) -> None:
 
 def _changed(graph: Graph, found: list[Graph]) -> bool:
     found.append(graph)
-    below = [_changed(inner, found) for inner in graphs_in(graph)]
-    return any(below) or not is_same(graph)
+    changed = False
+    for member in graph.members.values():
+        if type(member) is Graph and _changed(member, found):
+            changed = True
+    for member in graph.shared.values() if graph.shared else ():
+        if type(member) is Graph and _changed(member, found):
+            changed = True
+    return changed or not is_same(graph)
 
 
 def watch(graph: Graph) -> None:
     """Have a settled graph, and all below it, looked at by `settle` from now on: others get it into their hands."""
+    for inner in graphs_in(graph):
+        _watch(inner)
+    if graph.notes and "parts" not in graph.notes:  # else there is nothing that could be forgotten
+        graph.notes["parts"] = parts_of(graph)
+
+
+def _watch(graph: Graph) -> None:
     if "parts" not in graph.notes:
         for inner in graphs_in(graph):
-            watch(inner)
+            _watch(inner)
         graph.notes["parts"] = parts_of(graph)

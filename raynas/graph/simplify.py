@@ -25,6 +25,7 @@ def simplify(graph: Graph) -> Graph:
     """
     settle(graph)
     simple = settled_simplify(graph)
+    simple.notes.pop("plain", None)  # of use to graphs around it only
     watch(simple)
     return simple
 
