@@ -166,12 +166,13 @@ def test_the_driver_and_its_raylet(tmp_path: Path, chance: Random, mark: str, vi
     witness.check(24, whole(tmp_path))
 
 
-def test_a_node_of_the_cluster(tmp_path: Path, chance: Random, mark: str) -> None:
-    """Trials that were lost with a node are repeated elsewhere, at no cost."""
-    log, witness = tmp_path / "log", chaos.Witness(tmp_path, 2)
-    with chaos.driver(
-        tmp_path, mark, script=chaos.CLUSTER, nodes=2, max_trials=12, arguments={"seconds": 0.3}
-    ) as process:
+@pytest.mark.parametrize(("seconds", "trials"), [(0.3, 12), (0.01, 300)])
+def test_a_node_of_the_cluster(tmp_path: Path, chance: Random, mark: str, seconds: float, trials: int) -> None:
+    """Trials that were lost with a node are repeated elsewhere, at no cost; the workers of other nodes go on."""
+    share = 2 if seconds == 0.3 else 16  # of the trials that are lost, as many as a task has
+    log, witness = tmp_path / "log", chaos.Witness(tmp_path, share)
+    settings = {"max_trials": trials, "replicates": trials // 12, "arguments": {"seconds": seconds}}
+    with chaos.driver(tmp_path, mark, script=chaos.CLUSTER, nodes=2, **settings) as process:
         chaos.wait_until(lambda: len({t[2] for t in chaos.told(log)}) == 2 or process.poll() is not None)
         time.sleep(chance.uniform(0, 1))
         nodes = [p for p in chaos.marked(mark) if "/raylet/raylet " in chaos.command(p)]
@@ -182,5 +183,6 @@ def test_a_node_of_the_cluster(tmp_path: Path, chance: Random, mark: str) -> Non
         output, _ = process.communicate(timeout=120)
         assert process.returncode == 0, output
         chaos.nothing_is_left(mark, allowed=chaos.AGENTS)
-    found = witness.check(12)
+    found = witness.check(trials)
     assert {t.state for t in found} == {TrialState.FINISHED}
+    assert len({process for _, _, process in chaos.told(log)}) == 2

@@ -30,6 +30,21 @@ def test_a_node_has_gone_when_nobody_listens_any_more_where_it_answered_before()
         assert pulse.gone == {"a"} and rung == [True]
 
 
+def test_a_node_that_answers_again_was_only_out_of_reach() -> None:
+    rung: list[bool] = []
+    pulse = Pulse(at_once, lambda: rung.append(True))
+    with socket.create_server(("127.0.0.1", 0)) as raylet:
+        nodes = {"a": raylet.getsockname()[:2]}
+        pulse.feel(nodes)
+    pulse.feel(nodes)
+    assert pulse.gone == {"a"}
+    with socket.create_server(nodes["a"]):
+        pulse.feel({})
+        assert pulse.gone == {"a"}
+        pulse.feel(nodes)
+        assert not pulse.gone and rung == [True, True]
+
+
 def test_a_node_that_has_never_answered_is_left_to_ray() -> None:
     pulse = Pulse(at_once, lambda: None)
     with socket.create_server(("127.0.0.1", 0)) as other:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import socket
 import sys
+import threading
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
@@ -222,6 +223,37 @@ class TestBatches:
                 assert time.monotonic() < limit
                 engine.wait(lambda news, events=events: [events[e.trial].append(e) for e in news], 5.0)  # type: ignore[misc]
             assert [type(event) for event in events[7]] == [Started]
+
+    @pytest.mark.parametrize("jobs", [1, 12])
+    @pytest.mark.parametrize("later", [0.2, 2.0])
+    def test_one_that_takes_too_long_after_a_report_has_last_words(
+        self, engine: Shadow, tmp_path: Path, jobs: int, later: float
+    ) -> None:
+        """The report comes before anybody knows who does the task."""
+
+        def expire(event: Event) -> None:
+            if isinstance(event, Reported):
+                threading.Timer(later, engine.expire, [event.trial]).start()
+
+        log, last = tmp_path / "log", jobs // 2
+        items = [job(ray_jobs.tell_and_hang, trial, log=str(log), hanging=last) for trial in range(jobs)]
+        events = collect(engine, items, hear=expire)
+        failed = events[last][-1]
+        assert isinstance(failed, Failed) and failed.cause is Cause.TIMEOUT
+        assert "words before it hangs" in failed.detail and "in tell_and_hang" in failed.detail
+        assert sorted(lines(log)) == list(range(jobs)), "each was begun once"
+
+    def test_a_job_that_ends_its_task_takes_no_other_with_it(self, engine: Shadow, tmp_path: Path) -> None:
+        log = tmp_path / "log"
+        events = collect(engine, [job(ray_jobs.leave, trial, log=str(log), leaving=7) for trial in range(12)])
+        assert isinstance(events[7][-1], Failed) and sorted(lines(log)) == list(range(12))
+
+    def test_a_journal_that_cannot_be_read_ends_no_search(self, engine: Shadow, tmp_path: Path) -> None:
+        log = tmp_path / "log"
+        events = collect(engine, [job(ray_jobs.spoil, trial, log=str(log), deadly=7) for trial in range(12)])
+        failed = events.pop(7)[-1]
+        assert isinstance(failed, Failed) and failed.cause is Cause.WORKER_DIED
+        assert all(isinstance(happened[-1], Finished) for happened in events.values())
 
     def test_without_its_journal_a_dead_worker_is_still_the_fault_of_one(self, engine: Shadow, tmp_path: Path) -> None:
         folder = journal.place("none").parent

@@ -66,6 +66,9 @@ class Shadow(ExecutionEngine):
     def cancel(self, trial: int) -> None:
         self._host.call("do", "cancel", trial)
 
+    def expire(self, trial: int) -> None:
+        self._host.call("do", "expire", trial)
+
     def wake(self) -> None:
         self._host.call("engine.wake")
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import ctypes
 import os
+import pickle
 import signal
 import sys
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import torch
@@ -15,6 +18,7 @@ from torch import nn
 
 from raynas import History, Stopper, Trial
 from raynas.engine.memory import held
+from raynas.engine.ray_engine import journal
 from raynas.evaluator import Context
 
 
@@ -87,6 +91,36 @@ def talk_and_die(model: nn.Module, context: Context, how: str = "exit") -> Mappi
     if how == "segfault":
         ctypes.string_at(0)
     os._exit(3)
+
+
+def tell_and_hang(model: nn.Module, context: Context, log: str = "", hanging: int = -1) -> Mapping[str, float]:
+    """One trial says something, reports, and never ends."""
+    note(model, context, log)
+    if context.trial == hanging:
+        print("words before it hangs")
+        context.report({"score": 0.0}, 0)
+        time.sleep(600)
+    return {"score": 1.0}
+
+
+def leave(model: nn.Module, context: Context, log: str = "", leaving: int = -1) -> Mapping[str, float]:
+    """One trial ends in a way that is no failure of a function."""
+    note(model, context, log)
+    if context.trial == leaving:
+        raise asyncio.CancelledError
+    return {"score": 1.0}
+
+
+def spoil(model: nn.Module, context: Context, log: str = "", deadly: int = -1) -> Mapping[str, float]:
+    """One trial takes its worker with it, whose journal then holds what cannot be read."""
+    note(model, context, log)
+    if context.trial == deadly:
+        for number in os.listdir("/proc/self/fd"):
+            with suppress(OSError):
+                if Path(os.readlink(f"/proc/self/fd/{number}")).parent.name == journal.FOLDER:
+                    os.write(int(number), pickle.dumps([{"x": "y" * 300}])[:150] + pickle.dumps([1.5] * 300))
+        os._exit(1)
+    return {"score": 1.0}
 
 
 LEAKED: list[bytes] = []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import ray
@@ -63,7 +63,7 @@ def elsewhere(look: Callable[..., Any], *args: Any) -> list[Any]:
 def _sent(node: str, look: Callable[..., Any], args: tuple[Any, ...]) -> list[ray.ObjectRef[Any]]:
     """Look on all other nodes whose ids begin so."""
     own, nodes = own_node(), ray.nodes()  # type: ignore[no-untyped-call]  # Ray's own
-    there = [item["NodeID"] for item in nodes if item["Alive"] and item["NodeID"].startswith(node)]
+    there = [item["NodeID"] for item in nodes if item["Alive"] and item["NodeID"].startswith(node) and _listens(item)]
     function: Any = ray.remote(look)
     return [
         function.options(
@@ -79,3 +79,20 @@ def _got(ref: ray.ObjectRef[Any]) -> Any:
         return ray.get(ref, timeout=PATIENCE)
     except (exceptions.RayError, TimeoutError):
         return None
+
+
+def _listens(node: Mapping[str, Any]) -> bool:
+    """Whether a node may still be there; one that is not would be waited for."""
+    try:
+        socket.create_connection((node["NodeManagerAddress"], node["NodeManagerPort"]), MOMENT).close()
+    except ConnectionRefusedError:
+        return False
+    except OSError:
+        return True
+    return True
+
+
+def some_is_gone() -> bool:
+    """Whether any node has gone of which Ray itself has not heard."""
+    nodes = ray.nodes()  # type: ignore[no-untyped-call]  # Ray's own
+    return not all(_listens(node) for node in nodes if node["Alive"])

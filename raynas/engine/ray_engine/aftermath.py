@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from ray import exceptions
 
 from raynas.engine.ray_engine import journal
-from raynas.engine.ray_engine.afar import is_gone
+from raynas.engine.ray_engine.afar import is_gone, some_is_gone
 from raynas.engine.ray_engine.words import last_words, node_of
 from raynas.trial import Event, Started
 
@@ -43,7 +43,8 @@ def found(error: BaseException, task: str, worker: str, ended: bool) -> Aftermat
     begun = next((event for event in reversed(events or ()) if isinstance(event, Started)), None)
     if begun is not None:
         worker = begun.worker
-    if isinstance(error, exceptions.WorkerCrashedError) and is_gone(node_of(worker)):
+    lost = is_gone(node_of(worker)) if worker else events is None and some_is_gone()
+    if isinstance(error, exceptions.WorkerCrashedError) and lost:
         error = exceptions.NodeDiedError(str(error))  # type: ignore[no-untyped-call]  # Ray's own
     said = last_words(begun.worker, begun.trial, begun.attempt) if begun is not None and not ended else ""
     return Aftermath(error, events, said)

@@ -54,6 +54,7 @@ class Batch:
             begun by what it says, and none of its reports is answered, or it would go on to a job that it cannot end.
         late: the job because of which it is being ended, whose end is still to be told; None: there is none.
         said: what that job had said, and where it stood.
+        doubtful: whether a node has gone that may be where it is.
         leaving: whether its worker has said that it makes room for a new one, which is nobody's fault.
         waiting: the reports that are not answered, by trial.
     """
@@ -69,6 +70,7 @@ class Batch:
     dying: bool = False
     late: Held | None = None
     said: str = ""
+    doubtful: bool = False
     leaving: bool = False
     waiting: dict[int, Future[bool]] = field(default_factory=dict)
 

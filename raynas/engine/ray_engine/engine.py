@@ -9,7 +9,6 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
 from functools import partial
 from itertools import islice
 from queue import Empty, SimpleQueue
@@ -123,16 +122,17 @@ class RayEngine(ExecutionEngine):
         return self._slots
 
     def _go_to(self, nodes: frozenset[str]) -> None:
-        """Send jobs to these nodes from now on; those that wait for one that is gone, or were there, are lost to it."""
+        """Send jobs to these nodes from now on; those that were on one that is gone, or wait for it, are lost to it."""
         gone = self._usable - nodes
         if nodes != self._usable:
             self._usable = nodes
             self._function = self._remote()
         for batch in list(self._batches.values()) if gone else ():
             if not batch.worker:
-                self._end(batch)
+                batch.doubtful, batch.due = True, time.monotonic()
             elif any(node.startswith(node_of(batch.worker)) for node in gone):
                 error = exceptions.NodeDiedError("its node is gone")  # type: ignore[no-untyped-call]  # Ray's own
+                ray.cancel(batch.result, force=True)  # should the worker have outlived its node
                 self._news.put(partial(self._ended, batch, Aftermath(error, None)))
 
     def _thinned(self) -> News:
@@ -276,8 +276,10 @@ class RayEngine(ExecutionEngine):
         if error is None:
             self._news.put(lambda: self._ended(batch, Aftermath(events=told(future.result()))))
         else:
-            with suppress(RuntimeError):  # the engine is closed
+            try:
                 self._readers.submit(self._bewail, batch, error)
+            except RuntimeError:  # there are no more threads, or the engine is closed
+                self._news.put(partial(self._ended, batch, Aftermath(error, None)))
 
     def _bewail(self, batch: Batch, error: BaseException) -> None:
         after = Aftermath(error, None)
@@ -326,14 +328,15 @@ class RayEngine(ExecutionEngine):
 
     def _bury(self, batch: Batch, job: Job) -> None:
         """Have the worker of a job that has taken too long write down where it stands, and end it."""
-        said = ""
+        worker, said = batch.worker, ""
         try:
-            said = last_words(batch.worker, job.trial, job.attempt, alive=True)
+            worker = worker or _worker_in(journal.told([batch.name], "", last=False).get(batch.name, ()))
+            said = last_words(worker, job.trial, job.attempt, alive=True)
         finally:
-            self._news.put(partial(self._buried, batch, said))
+            self._news.put(partial(self._buried, batch, worker, said))
 
-    def _buried(self, batch: Batch, said: str) -> News:
-        batch.said = said
+    def _buried(self, batch: Batch, worker: str, said: str) -> News:
+        batch.worker, batch.said = worker, said
         self._kill(batch)
         return [], LINGER
 
@@ -358,9 +361,14 @@ class RayEngine(ExecutionEngine):
         """Take what stood in a task's journal."""
         if batch.name not in self._batches:
             return [], math.inf
+        if batch.doubtful and not told:  # it has not begun on any node that is there
+            self._end(batch)
+            return self._ended(batch, Aftermath())
+        batch.doubtful = False
+        batch.worker = batch.worker or _worker_in(told)
         events = [event for each in told for event in self._noted(batch, each)]
         if events:
-            batch.heard(_worker_in(told), time.monotonic())
+            batch.heard("", time.monotonic())
         else:
             batch.wait(time.monotonic())
         return events, 0.0 if events else math.inf
@@ -388,8 +396,10 @@ class RayEngine(ExecutionEngine):
         for batch in self._batches.values():
             held = batch.left.get(event.trial)
             if held is not None and (held.job.trial, held.job.attempt) == asked:
+                if not batch.dying and not self._holds(held):
+                    break
                 batch.waiting[event.trial] = verdict
-                if batch.dying or not self._holds(held):
+                if batch.dying:
                     return [], LINGER
                 return [*self._begun(held, self._start(held, event.time)), event], 0.0
         verdict.set_result(True)

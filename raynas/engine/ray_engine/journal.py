@@ -40,19 +40,22 @@ class Journal:
             self._file = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600)
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: object = None, *_: object) -> None:
         if self._file >= 0:
             os.close(self._file)
             self._file = -1
             with suppress(OSError):
-                self._path.unlink()
+                if kind is None:
+                    self._path.unlink()
 
     def write(self, events: bytes) -> None:
         """Add some events, pickled as a list."""
         if self._file >= 0:
             try:
-                os.write(self._file, events)
+                whole = os.write(self._file, events) == len(events)
             except OSError:
+                whole = False
+            if not whole:
                 self.__exit__()
 
 
@@ -80,7 +83,7 @@ def _read(names: Sequence[str], last: bool) -> dict[str, list[Event]]:
         path = place(name)
         with suppress(OSError), path.open("rb") as file:
             events = found[name] = []
-            with suppress(EOFError, pickle.UnpicklingError):  # the last one may be cut off
+            with suppress(Exception):  # the last one may be cut off
                 while True:
                     events += pickle.load(file)
             if last:

@@ -61,14 +61,14 @@ class Nodes:
             ResourceError: there is room for a trial, but none where one can run.
         """
         nodes = ray.nodes()  # type: ignore[no-untyped-call]  # Ray's own
-        gone = self._pulse.gone
-        self._there = {node["NodeID"]: node for node in nodes if node["Alive"] and node["NodeID"] not in gone}
+        alive = {node["NodeID"]: node for node in nodes if node["Alive"]}
+        self._pulse.feel({node: address(alive[node]) for node in self._good & alive.keys() - {self._own}})
+        self._there = {node: item for node, item in alive.items() if node not in self._pulse.gone}
         self._asked = {node: ref for node, ref in self._asked.items() if node in self._there}
         for node in self._there.keys() - self._good - self._bad.keys() - self._asked.keys():
             if self._resources.fits(offer(self._there[node])):
                 self._asked[node] = self._ask(node)
         self._hear()
-        self._pulse.feel({node: address(self._there[node]) for node in self._good & self._there.keys() - {self._own}})
         fit = [node for node in self._bad if node in self._there]
         offers = [offer(self._there[node]) for node in sorted(self._good & self._there.keys())]
         if fit and not self._asked and not any(self._resources.fits(item) for item in offers):

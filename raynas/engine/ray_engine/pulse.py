@@ -30,7 +30,8 @@ class Pulse:
         ring: called there when more nodes have gone.
 
     Attributes:
-        gone: the ids of those that have gone; a node that comes back has another id.
+        gone: the ids of those that have gone. A node that is started again has another id; one that answers again was
+            only out of reach.
     """
 
     def __init__(self, submit: Callable[..., Any], ring: Callable[[], None]) -> None:
@@ -49,12 +50,13 @@ class Pulse:
     def _feel(self, nodes: Mapping[str, Address]) -> None:
         try:
             doubtful = {node for node, address in nodes.items() if self._refuses(node, address)} & self._answered
-            if doubtful:
+            if doubtful - self.gone:
                 time.sleep(MOMENT)
-                gone = {node for node in doubtful if self._refuses(node, nodes[node])} - self.gone
-                if gone:
-                    self.gone |= gone
-                    self._ring()
+                doubtful = {node for node in doubtful if self._refuses(node, nodes[node])}
+            gone = (self.gone - nodes.keys()) | doubtful
+            if gone != self.gone:
+                self.gone = gone
+                self._ring()
         finally:
             self._feeling = False
 
