@@ -13,7 +13,7 @@ from raynas.graph.collect import collect
 from raynas.graph.freeze import freeze
 from raynas.graph.graph import Graph
 from raynas.graph.member import Apply, Choice, Let, Repeated, Set, Tensor, Unit
-from raynas.graph.parts import watch
+from raynas.graph.parts import settle, watch
 from raynas.search_space import Expression, Leaf, SearchSpace, Value
 
 if TYPE_CHECKING:
@@ -53,6 +53,7 @@ class GraphSpace:
         Raises:
             SampleError: a label is missing, unknown or out of its domain.
         """
+        settle(self.graph)
         chosen = self.search_space.default() if sample is None else sample
         frozen = freeze(self.graph, self.search_space.validate(chosen))
         watch(frozen)

@@ -7,6 +7,7 @@ import time
 import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import lru_cache
 
 from raynas.errors import PluginError, RaynasError, SearchError
 from raynas.search.examining import Designs, Examined, Examiner, digest, unexamined
@@ -17,6 +18,10 @@ from raynas.trial import History, Proposed, TrialKey, begin
 
 SPELL = 0.05
 """Seconds after which the strategy is asked no further: what it has proposed can be examined."""
+
+
+EVALUATORS = 256
+"""So many evaluators' digests are remembered: mostly there is one, and each trial keeps it."""
 
 
 class Planner:
@@ -40,6 +45,7 @@ class Planner:
         self._first = first
         self._replicates = replicates
         self._examine = Examiner(designs)
+        self._digest = lru_cache(EVALUATORS)(digest)
 
     def plan(self, number: int, history: History) -> Planned:
         """The proposal with this number; whatever goes wrong comes back as its `error`."""
@@ -78,7 +84,7 @@ class Planner:
             return Planned(number, parents=parents, seen=seen)
         sample = proposal.sample
         warm_start = self._parent(proposal, history)
-        evaluator = digest(self._designs.evaluator(sample))
+        evaluator = self._digest(self._designs.evaluator(sample))
         key = TrialKey(unexamined(sample), evaluator, self._designs.code, proposal.budget, warm_start)
         return Planned(number, sample, key, proposal.note, parents=parents, seen=seen)
 

@@ -33,8 +33,13 @@ def space():
 
 def test_a_choice_that_somebody_puts_into_a_traced_graph_is_found():
     graph = trace(lambda: nn.Sequential(nn.Sequential(nn.Linear(4, 4), nn.ReLU()), nn.ReLU())).graph
-    graph.members["0"].members["1"] = trace(Two()).graph.members["one"].members["op"]
-    assert [domain.label for domain in GraphSpace(graph).search_space] == ["one"]
+    inner = graph.members["0"]
+    inner.members["1"] = trace(Two()).graph.members["one"].members["op"]
+    inner.nodes[2].op = "choice"
+    space = GraphSpace(graph)
+    assert [domain.label for domain in space.search_space] == ["one"]
+    made = [space.freeze({"one": one}).members["0"].members["1"].text for one in (0, 1)]
+    assert made[0] != made[1]
 
 
 def test_variants_share_what_has_the_same_choices_in_it(space):

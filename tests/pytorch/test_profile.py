@@ -1,6 +1,5 @@
 """profile: the numbers of published networks, the same on shapes and on the module itself, and what is refused."""
 
-import time
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
@@ -17,7 +16,6 @@ from raynas.errors import CandidateError, GraphError
 from raynas.graph import Graph
 from raynas.pytorch.profiling import Profile, TensorSpec, profile
 from raynas.pytorch.profiling.abstract import specs_of
-from raynas.pytorch.profiling.measure import forget
 from raynas.pytorch.profiling.walk import Walk
 from raynas.pytorch.profiling.whole import run_whole
 
@@ -365,26 +363,6 @@ class Network(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return self.head(self.layers(x).mean((2, 3)))
-
-
-def seconds(graph: Graph, inputs: Sequence[Any]) -> float:
-    begin = time.perf_counter()
-    profile(graph, inputs)
-    return time.perf_counter() - begin
-
-
-def test_speed() -> None:
-    graph = raynas.trace(Network).freeze()
-    inputs = [torch.zeros(1, 3, 32, 32)]
-    assert sum(len(part.nodes) for part in graph.subgraphs()) > 200
-    profile(graph, inputs)  # torch loads what it needs for meta tensors
-
-    def cold() -> float:
-        forget()
-        return seconds(graph, inputs)
-
-    assert min(cold() for _ in range(3)) < 0.2
-    assert min(seconds(graph, inputs) for _ in range(5)) < 0.01
 
 
 def test_table() -> None:
