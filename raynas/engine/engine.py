@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from raynas.serializer import Bytes
-from raynas.trial import Event
+from raynas.trial import Event, Started
 
 Deliver = Callable[[Sequence[Event]], None]
 
@@ -153,6 +153,13 @@ class ExecutionEngine(ABC):
         An engine that merely cancels it leaves it to the search to tell its end.
         """
         self.cancel(trial)
+
+    def begun(self) -> Sequence[Started]:
+        """The starts, which count from now on, of jobs that may be running without having said so.
+
+        An engine that tells every start at once has none.
+        """
+        return ()
 
     @abstractmethod
     def wake(self) -> None:

@@ -139,6 +139,8 @@ class Loop:
     def _step(self, events: Sequence[Event]) -> None:
         self._inside = True
         for now in _drained(self._stops):
+            if not now:  # what runs may end, also what would have been over before it was told
+                events = [*events, *self._engine.begun()]
             self.state.stop(now)
         self._slots = self._engine.slots()
         plans = [plan for plan in _drained(self._plans) if plan is not None]

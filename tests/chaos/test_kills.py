@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import threading
 import time
 from collections import Counter
@@ -122,6 +123,23 @@ def test_workers_in_the_middle_of_many_short_trials(tmp_path: Path, chance: Rand
     found = witness.check(600)
     assert {t.state for t in found} == {TrialState.FINISHED}
     assert sum(t.attempts > 1 for t in found) <= 4
+
+
+@pytest.mark.parametrize("seconds", [0.03, 0.003])
+def test_ctrl_c_among_short_trials(tmp_path: Path, chance: Random, mark: str, seconds: float) -> None:
+    """What runs may end, also what is over before anybody hears that it has begun."""
+    log = tmp_path / "log"
+    settings = {"strategy": "random", "strategy_arguments": {}, "replicates": 40, "max_trials": 2000}
+    with chaos.driver(tmp_path, mark, arguments={"seconds": seconds}, **settings) as process:
+        chaos.wait_until(lambda: len(chaos.told(log)) >= 60 or process.poll() is not None)
+        time.sleep(chance.uniform(0, 0.2))
+        os.killpg(process.pid, signal.SIGINT)
+        output, _ = process.communicate(timeout=60)
+    assert "KeyboardInterrupt" in output, output
+    begun = chaos.told(log)
+    assert sorted(begun) == sorted(chaos.told(log, "end")) and len(begun) < 2000
+    ended = [t.number for t in chaos.Witness.trials(tmp_path) if t.state.ended and t.twin is None]
+    assert ended == sorted(trial for trial, _, _ in begun)
 
 
 @pytest.mark.ray

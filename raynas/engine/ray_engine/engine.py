@@ -183,6 +183,11 @@ class RayEngine(ExecutionEngine):
             held.batch.dying, held.batch.late = True, held
             self._readers.submit(self._bury, held.batch, held.job)
 
+    def begun(self) -> Sequence[Started]:
+        now, quick = time.time(), [batch for batch in self._batches.values() if batch.quick and not batch.dying]
+        items = [held for batch in quick for held in batch.left.values() if self._holds(held)]
+        return [event for held in items for event in self._begun(held, self._start(held, now))]
+
     def wake(self) -> None:
         self._news.put(lambda: ([], 0.0))
 
@@ -381,7 +386,7 @@ class RayEngine(ExecutionEngine):
         if isinstance(event, Started):
             if not self._holds(held):
                 self._end(batch)
-            return [] if batch.dying else self._begun(held, event)
+            return [] if batch.dying else [*self._begun(held, event)]
         del batch.left[event.trial]
         if not isinstance(event, Finished | Stopped | Failed):
             return []
@@ -408,7 +413,7 @@ class RayEngine(ExecutionEngine):
     def _start(self, held: Held, at: float) -> Started:
         return Started(held.job.trial, at, held.job.attempt)
 
-    def _begun(self, held: Held, event: Started) -> list[Event]:
+    def _begun(self, held: Held, event: Started) -> list[Started]:
         """The start, where it has not been told yet: a report comes on another way, and may overtake it."""
         if held.started:
             return []
