@@ -1,0 +1,232 @@
+"""What the engine decides of its jobs, against workers that do anything at all."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from ray import exceptions
+
+from raynas.engine import Job
+from raynas.engine.ray_engine.aftermath import Aftermath
+from raynas.engine.ray_engine.batch import Batch
+from raynas.engine.ray_engine.ledger import Ledger
+from raynas.engine.ray_engine.pace import Pace
+from raynas.trial import Cause, Event, Failed, Finished, Reported, Started
+
+
+@dataclass(eq=False)
+class Task:
+    """What a worker does of a task.
+
+    Attributes:
+        batch: what it was sent as.
+        todo: its jobs that have not begun.
+        now: the job that it is doing; None: none.
+        journal: what it has written down.
+        killed: whether it is to be ended by force, which takes a while.
+    """
+
+    batch: Batch
+    todo: list[Job]
+    now: Job | None = None
+    journal: list[Event] = field(default_factory=list)
+    killed: bool = False
+
+
+class Cluster(RuleBasedStateMachine):
+    """Tasks are done in the order in which they were sent, as many at a time as there are slots."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tasks: list[Task] = []
+        self.ledger = Ledger(Pace(), self.sent, self.ended_by_force)
+        self.ledger.slots = 2
+        self.jobs: dict[int, Job] = {}
+        self.killers: set[int] = set()
+        self.cancelled: set[int] = set()
+        self.expired: set[int] = set()
+        self.lost: set[int] = set()
+        self.starts: list[int] = []
+        self.ends: dict[int, Event] = {}
+        self.verdicts: list[Future[bool]] = []
+
+    def sent(self, batch: Batch) -> None:
+        self.tasks.append(Task(batch, [held.job for held in batch.left.values()]))
+
+    def ended_by_force(self, batch: Batch) -> None:
+        next(task for task in self.tasks if task.batch is batch).killed = True
+
+    def take(self, events: Sequence[Event]) -> None:
+        for event in events:
+            trial = event.trial
+            assert trial not in self.cancelled, "nobody wants to hear of it"
+            assert trial not in self.ends, "it has ended"
+            if isinstance(event, Started):
+                assert trial not in self.starts, "it has begun"
+                self.starts.append(trial)
+            else:
+                assert trial in self.starts, "it has not begun"
+                if not isinstance(event, Reported):
+                    self.ends[trial] = event
+
+    def running(self) -> list[Task]:
+        return self.tasks[: self.ledger.slots]
+
+    def some(self, data: st.DataObject) -> Task:
+        return self.running()[data.draw(st.integers(0, len(self.running()) - 1))]
+
+    def over(self, task: Task, after: Aftermath) -> None:
+        self.tasks.remove(task)
+        self.take(self.ledger.ended(task.batch, after)[0])
+
+    def step(self, task: Task) -> None:
+        if task.now is not None:
+            task.journal.append(Finished(task.now.trial, 0.0, 1, {}, 0.001))
+            task.now = None
+        elif task.todo:
+            task.now = task.todo.pop(0)
+            task.journal.append(Started(task.now.trial, 0.0, 1, "n" * 40 + ":1"))
+            if not task.batch.quick and len(task.journal) == 1:
+                self.take(self.ledger.heard(task.batch.name, task.journal, False)[0])
+            if task.now.trial in self.killers:
+                self.crash(task)
+        else:
+            self.over(task, Aftermath(events=task.journal))
+
+    def crash(self, task: Task) -> None:
+        doing, before = task.now, set(self.ends)
+        dying = task.batch.dying
+        self.over(task, Aftermath(exceptions.WorkerCrashedError(), task.journal))
+        blamed = [trial for trial in set(self.ends) - before if isinstance(self.ends[trial], Failed)]
+        if doing is not None and not dying and doing.trial not in self.cancelled | before:
+            assert blamed == [doing.trial]
+
+    @rule(number=st.integers(1, 12))
+    def submit(self, number: int) -> None:
+        for _ in range(number):
+            job = self.jobs[len(self.jobs)] = Job(len(self.jobs), 1, "", "")
+            self.ledger.add(job)
+        self.ledger.fill()
+
+    @rule()
+    def submit_a_killer(self) -> None:
+        self.killers.add(len(self.jobs))
+        self.submit(1)
+
+    @precondition(lambda self: self.tasks)
+    @rule(data=st.data(), number=st.integers(1, 30))
+    def work(self, data: st.DataObject, number: int) -> None:
+        task = self.some(data)
+        for _ in range(number):
+            if task in self.tasks:
+                self.step(task)
+
+    @precondition(lambda self: self.tasks)
+    @rule(data=st.data())
+    def a_worker_dies(self, data: st.DataObject) -> None:
+        self.crash(self.some(data))
+
+    @precondition(lambda self: self.tasks)
+    @rule(data=st.data())
+    def a_node_dies(self, data: st.DataObject) -> None:
+        task = self.some(data)
+        if task.batch.worker:
+            assert task.batch in self.ledger.lose({"n" * 56})
+        self.lost |= set(task.batch.left)
+        self.over(task, Aftermath(exceptions.NodeDiedError("gone"), None))
+
+    @precondition(lambda self: self.tasks)
+    @rule(data=st.data())
+    def a_journal_is_read(self, data: st.DataObject) -> None:
+        task = self.some(data)
+        self.take(self.ledger.seen(task.batch, list(task.journal))[0])
+
+    @rule()
+    def silence(self) -> None:
+        for batch in self.ledger.batches.values():
+            batch.due = 0.0
+        silent, _ = self.ledger.silent()
+        assert {batch.name for some in silent.values() for batch in some} == set(self.ledger.batches)
+        for some in silent.values():
+            for batch in some:
+                task = next(task for task in self.tasks if task.batch is batch)
+                self.take(self.ledger.seen(batch, list(task.journal))[0])
+
+    @precondition(lambda self: any(task.now for task in self.running()))
+    @rule(data=st.data())
+    def a_job_reports(self, data: st.DataObject) -> None:
+        task = self.some(data)
+        if task.now is not None:
+            verdict: Future[bool] = Future()
+            self.take(self.ledger.reported(Reported(task.now.trial, 0.0, 1, 1, {}), verdict)[0])
+            self.verdicts.append(verdict)
+            self.ledger.answer(task.now.trial, 1, False)
+
+    @precondition(lambda self: any(task.killed for task in self.tasks))
+    @rule()
+    def what_is_to_be_ended_has_ended(self) -> None:
+        task = next(task for task in self.tasks if task.killed)
+        self.over(task, Aftermath(exceptions.TaskCancelledError(), task.journal))
+
+    @precondition(lambda self: self.jobs)
+    @rule(data=st.data())
+    def cancel(self, data: st.DataObject) -> None:
+        trial = data.draw(st.sampled_from(sorted(self.jobs)))
+        self.ledger.cancel(trial)
+        if trial not in self.ends:
+            self.cancelled.add(trial)
+
+    @precondition(lambda self: set(self.starts) - set(self.ends) - self.cancelled)
+    @rule(data=st.data())
+    def one_takes_too_long(self, data: st.DataObject) -> None:
+        trial = data.draw(st.sampled_from(sorted(set(self.starts) - set(self.ends) - self.cancelled)))
+        batch = self.ledger.expire(trial)
+        if batch is not None:
+            self.expired.add(trial)
+            self.ended_by_force(batch)
+        elif not any(trial in each.left for each in self.ledger.batches.values()):
+            self.cancelled.add(trial)
+
+    @rule()
+    def a_stop_asks_what_has_begun(self) -> None:
+        self.take(self.ledger.begun())
+
+    @rule(slots=st.integers(1, 4))
+    def the_cluster_changes(self, slots: int) -> None:
+        self.ledger.slots = slots
+
+    @invariant()
+    def the_tasks_that_are_sent_are_known(self) -> None:
+        assert {task.batch.name for task in self.tasks} >= set(self.ledger.batches)
+
+    @invariant()
+    def who_is_blamed_has_deserved_it(self) -> None:
+        for trial, end in self.ends.items():
+            if isinstance(end, Failed):
+                assert end.cause is not Cause.CANCELLED
+                assert end.cause is not Cause.TIMEOUT or trial in self.expired
+                assert end.cause is not Cause.NODE_LOST or trial in self.lost
+
+    def teardown(self) -> None:
+        """What nobody disturbs comes to its end: nothing that was submitted is forgotten."""
+        self.ledger.fill()
+        while self.tasks:
+            task = self.tasks[0]
+            if task.killed:
+                self.over(task, Aftermath(exceptions.TaskCancelledError(), task.journal))
+            else:
+                self.step(task)
+        assert set(self.jobs) == set(self.ends) | self.cancelled
+        for trial in self.killers - self.cancelled:
+            assert isinstance(self.ends[trial], Failed)
+        assert all(verdict.done() for verdict in self.verdicts), "a worker waits for ever"
+        super().teardown()
+
+
+TestCluster = Cluster.TestCase
+TestCluster.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
