@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import fields, is_dataclass
 from functools import partial
 from typing import Any
 
+import numpy
 import torch
 from torch import nn
 
-from raynas.errors import SerializationError
+from raynas.errors import GraphError, SerializationError
 from raynas.graph import Unit
 from raynas.nn import is_basic_unit
 from raynas.nn.recording import construction
+from raynas.pytorch.codegen.literals import Imports, literal
 from raynas.pytorch.names import name_of
+from raynas.pytorch.records import record_of
 from raynas.pytorch.tensors import creation
 from raynas.search_space import Expression
 from raynas.serializer import Call, Encoder, call_of
@@ -65,15 +67,6 @@ def draws_itself(module: nn.Module) -> bool:
     return is_basic_unit(type(module)) and draws(module)
 
 
-def is_record(value: Any) -> bool:
-    """Whether a value is a dataclass's and comes back when its class is called with its fields, each by its name."""
-    if not is_dataclass(value) or isinstance(value, type):
-        return False
-    cls = type(value)
-    plain = all(field.init for field in fields(value)) and not hasattr(cls, "__post_init__")
-    return plain and "__init__" in vars(cls) and set(getattr(value, "__dict__", ())) <= {f.name for f in fields(value)}
-
-
 def unit_of(call: Call) -> Unit:
     """A constructor call in the IR's form; `SerializationError` where it names what cannot be imported."""
     if WORDS.issuperset(map(type, call.args)) and WORDS.issuperset(map(type, call.kwargs.values())):
@@ -98,12 +91,27 @@ def unit_of(call: Call) -> Unit:
         if isinstance(item, partial) and type(item) is partial and not vars(item):
             bound = {key: value(part) for key, part in item.keywords.items()}
             return Unit("functools.partial", (item.func, *map(value, item.args)), bound)
-        if is_record(item):
-            made_of = {field.name: value(getattr(item, field.name)) for field in fields(item)}
-            return Unit(name_of(type(item)), (), made_of)
+        if isinstance(item, numpy.generic):
+            return item.item()
+        made_by = (call_of(item) or record_of(item)) if type(item) not in WORDS and not callable(item) else None
+        if made_by is not None:
+            args = tuple(map(value, made_by.args))
+            return Unit(name_of(made_by.target), args, {key: value(part) for key, part in made_by.kwargs.items()})
         if not isinstance(item, Expression):
             encode(item)
+            _refuse_nameless(item)
         return item
 
     args = tuple(map(value, call.args))
     return Unit(name_of(call.target), args, {key: value(item) for key, item in call.kwargs.items()})
+
+
+def _refuse_nameless(item: Any) -> None:
+    """`SerializationError` where a value cannot be written as source."""
+    try:
+        literal(item, Imports())
+    except GraphError:
+        kind = type(item).__qualname__
+        raise SerializationError(
+            f"is passed a {kind}, which its attributes do not make again: make it with raynas.serialize({kind}, …)"
+        ) from None

@@ -80,6 +80,28 @@ def test_a_choice_inside_what_cannot_be_opened_is_an_error_that_names_the_line()
         trace(Inside())
 
 
+class Hidden:
+    """Keeps what it is passed under another name."""
+
+    def __init__(self, width: int) -> None:
+        self._kept = width
+
+
+class MadeOfHidden(nn.Module):
+    def __init__(self, config: Hidden) -> None:
+        super().__init__()
+        self.layer = nn.Linear(config._kept, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.layer(x) if x.sum() > 0 else x
+
+
+def test_an_argument_that_cannot_be_written_is_refused_with_the_cure() -> None:
+    with pytest.raises(TraceError, match="Hidden, of which nobody recorded how it was made: make it with"):
+        trace(lambda: nn.Sequential(MadeOfHidden(Hidden(3))))
+    assert "super().__init__(Hidden(3))" in to_source(trace(lambda: MadeOfHidden(raynas.serialize(Hidden, 3))).freeze())
+
+
 def test_a_model_that_nobody_recorded_is_refused_with_the_cure() -> None:
     with pytest.raises(TraceError, match=r"pass raynas.trace a function that builds it"):
         trace(nn.Linear(2, 2))

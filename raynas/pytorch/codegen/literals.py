@@ -254,10 +254,10 @@ def constructor(unit: Unit, imports: Imports) -> Text:
     def item(value: Any, hint: str) -> Text:
         if isinstance(value, Unit):
             return constructor(value, imports)
-        if isinstance(value, tuple | list) and any(isinstance(part, Unit) for part in value):
+        if isinstance(value, tuple | list) and _holds_unit(value):
             brackets = ("[", "]") if isinstance(value, list) else ("(", ",)" if len(value) == 1 else ")")
             return Listed(brackets[0], tuple(item(part, hint) for part in value), brackets[1])
-        if isinstance(value, dict) and any(isinstance(part, Unit) for part in value.values()):
+        if isinstance(value, dict) and _holds_unit(value):
             pairs = tuple((literal(key, imports), ": ", item(part, hint)) for key, part in value.items())
             return Listed("{", pairs, "}")
         return Slot(literal(value, imports), hint)
@@ -268,6 +268,13 @@ def constructor(unit: Unit, imports: Imports) -> Text:
         if not identifier(key):
             raise GraphError(f"{unit.target} is passed an argument named {key!r}, which is not an identifier")
     return call(imports.name(unit.target), [*positional, *((f"{key}=", item(arg, key)) for key, arg in named.items())])
+
+
+def _holds_unit(value: Any) -> bool:
+    """Whether a constructor call stands in nested lists, tuples and dicts."""
+    if isinstance(value, dict):
+        value = tuple(value.values())
+    return isinstance(value, Unit) or (isinstance(value, tuple | list) and any(map(_holds_unit, value)))
 
 
 @lru_cache(maxsize=8192)

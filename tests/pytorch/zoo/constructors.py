@@ -4,18 +4,21 @@
 # Written as people write, which is what is tested.
 from __future__ import annotations
 
+import argparse
 import copy
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum
 from functools import partial
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn.init import trunc_normal_
 
+import raynas
 from tests.pytorch.zoo.case import X, Zoo
 from tests.pytorch.zoo.structure import Block
 
@@ -362,6 +365,63 @@ class Planned(nn.Module):
 def records_among_arguments() -> nn.Module:
     plan = Plan((Part(6, Kind.TANH), Part(6, rates=(0.1,))), partial(nn.LayerNorm, eps=1e-3), more={"last": Part(3)})
     return nn.Sequential(Planned(plan), nn.Linear(6, 2))
+
+
+class Options:
+    """Keeps what it is passed, and computes the rest."""
+
+    scale = 2
+
+    def __init__(self, width: int, **more: Any) -> None:
+        self.width = width
+        self.double = width * self.scale
+        self.__dict__.update(more)
+
+
+class Attributes(dict[str, Any]):
+    """A dict whose items are its attributes."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.__dict__ = self
+
+
+class Sizes(NamedTuple):
+    width: int
+    double: int = 12
+
+
+@dataclass
+class Computed:
+    width: int
+    double: int | None = None
+
+    def __post_init__(self) -> None:
+        self.double = self.double or self.width * 2
+        self.half = self.width // 2
+
+
+class Configured(nn.Module):
+    """Decides by a value, so that it is kept whole, and with it the configuration that it was made of."""
+
+    def __init__(self, config: Any) -> None:
+        super().__init__()
+        self.config = config
+        self.layer = nn.Linear(config.width, config.double)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.layer(x)[:, : self.config.width] if x.sum() > -1e9 else x
+
+
+@zoo(X, opaque=tuple("01234567"))
+def configurations() -> nn.Module:
+    spaces = SimpleNamespace(width=6, double=12, more=[SimpleNamespace(rates={"a": (0.1, None)})])
+    parsed = argparse.Namespace(width=6, double=12)
+    changed = Options(3, name="deep")
+    changed.width, changed.double = 6, 12
+    recorded = raynas.serialize(Options, 6)
+    records = [spaces, parsed, Options(6), changed, Attributes(width=6, double=12), Sizes(6), Computed(6), recorded]
+    return nn.Sequential(*map(Configured, records))
 
 
 @zoo(X)
