@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 from torch import nn
 
 from raynas.errors import SpaceError
-from raynas.search_space.expression import users_line
+from raynas.search_space.where import users_line
 
 Operation: TypeAlias = nn.Module | Callable[..., nn.Module]
 Operations: TypeAlias = Sequence[Operation] | Mapping[str, Operation]

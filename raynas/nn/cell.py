@@ -12,7 +12,7 @@ from raynas.nn.candidates import Operations, built, named, takes_place
 from raynas.nn.input_choice import InputChoice, reduced
 from raynas.nn.layer_choice import LayerChoice
 from raynas.search_space import Expression
-from raynas.search_space.expression import users_line
+from raynas.search_space.where import users_line
 
 Preprocessor = nn.Module | Callable[[list[Tensor]], Sequence[Tensor]]
 Postprocessor = nn.Module | Callable[[Tensor, list[Tensor]], Any]

@@ -11,7 +11,8 @@ from torch import Tensor, nn
 
 from raynas.errors import SpaceError
 from raynas.search_space import Expression, Leaf
-from raynas.search_space.expression import defaults, users_line
+from raynas.search_space.expression import defaults
+from raynas.search_space.where import users_line
 
 REDUCTIONS = ("sum", "mean", "concat", "none")
 

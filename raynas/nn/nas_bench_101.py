@@ -12,7 +12,7 @@ from raynas.nn.candidates import Operation, Operations, built, named
 from raynas.nn.input_choice import InputChoice
 from raynas.nn.layer_choice import LayerChoice
 from raynas.search_space import DomainLeaf, Expression, Leaf
-from raynas.search_space.expression import users_line
+from raynas.search_space.where import users_line
 from raynas.search_space.wiring import Wiring
 
 Projection = Callable[[Any, Any], nn.Module]

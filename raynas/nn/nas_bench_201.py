@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from raynas.errors import SpaceError
 from raynas.nn.candidates import Operations, built, named
 from raynas.nn.layer_choice import LayerChoice
-from raynas.search_space.expression import users_line
+from raynas.search_space.where import users_line
 
 
 class NasBench201Cell(nn.Module):

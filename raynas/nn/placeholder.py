@@ -8,7 +8,7 @@ from torch import nn
 
 from raynas.errors import SpaceError
 from raynas.nn.basic_unit import basic_unit
-from raynas.search_space.expression import users_line
+from raynas.search_space.where import users_line
 
 
 @basic_unit

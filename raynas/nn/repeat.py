@@ -13,7 +13,8 @@ from torch import nn
 from raynas.errors import SpaceError
 from raynas.nn.candidates import takes_place
 from raynas.search_space import Expression, Leaf
-from raynas.search_space.expression import defaults, users_line
+from raynas.search_space.expression import defaults
+from raynas.search_space.where import users_line
 
 
 class Repeat(nn.Module):

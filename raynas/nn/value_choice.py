@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from raynas.nn.running import is_running
 from raynas.search_space import DomainLeaf, Expression, IntUniform, Leaf, Uniform
-from raynas.search_space.expression import users_line
+from raynas.search_space.where import users_line
 
 T = TypeVar("T")
 

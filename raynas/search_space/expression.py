@@ -7,9 +7,7 @@ from __future__ import annotations
 
 import math
 import operator
-import os
 import re
-import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import copy
 from dataclasses import replace
@@ -17,6 +15,7 @@ from typing import Any, NoReturn, cast
 
 from raynas.errors import SampleError, SpaceError
 from raynas.search_space.domain import Categorical, Domain, Value, same
+from raynas.search_space.where import users_line
 from raynas.search_space.wiring import vertex_channels
 
 FUNCTIONS: dict[str, Callable[..., Any]] = {
@@ -367,20 +366,6 @@ def _label(label: Any, where: str) -> str | None:
     if label is not None and (not isinstance(label, str) or not label):
         raise SpaceError(f"{where}: a choice has the label {label!r}: give a text, or none and it names itself")
     return label
-
-
-TORCH = os.path.join("", "site-packages", "torch", "")
-OWN = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
-
-
-def users_line() -> str:
-    """File and line of the innermost caller outside raynas and torch; empty where there is none."""
-    frame = sys._getframe(1)
-    while frame.f_code.co_filename.startswith((OWN, "<")) or TORCH in frame.f_code.co_filename:
-        if frame.f_back is None:
-            return ""
-        frame = frame.f_back
-    return f"{frame.f_code.co_filename}:{frame.f_lineno}"
 
 
 def _plain(candidate: Any) -> Any:
