@@ -3,45 +3,39 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import math
 import os
 import sys
 import time
-import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from raynas import plugins, serializer
-from raynas.engine import Resources, artifacts
+from raynas.engine import Resources
 from raynas.engine.travel import pack
-from raynas.errors import ConfigError, Notice, RaynasError, RunMismatchError, SampleError, SearchError
+from raynas.errors import ConfigError, SampleError
 from raynas.evaluator import Evaluator
 from raynas.experiment.assembly import MakeEngine
-from raynas.experiment.attach import watch_another
 from raynas.experiment.conduct import check_standing, conduct_here, conduct_in_ray, leave_in_ray, raise_failure
 from raynas.experiment.follow import OnProgress, check_room
-from raynas.experiment.luggage import put_away
+from raynas.experiment.given import at_least, instance, objectives
+from raynas.experiment.opening import Opening
 from raynas.experiment.outside import outside
-from raynas.experiment.place import Place, place, texts_path
+from raynas.experiment.place import Place, place
 from raynas.experiment.result import Result
 from raynas.experiment.signals import TERMINATED, Terminated, terminable
-from raynas.experiment.start import Start, going_on
+from raynas.experiment.start import Start
 from raynas.experiment.user_code import code_digest
 from raynas.graph import GraphSpace
-from raynas.pytorch import module_texts, trace
+from raynas.pytorch import trace
 from raynas.pytorch.constraints import Constraint, validate
 from raynas.pytorch.inputs import describe
-from raynas.search import EndKind, RunDefinition, changes
-from raynas.search.definition import CHANGEABLE, OF_THIS_START
+from raynas.search import RunDefinition
 from raynas.search_space import SearchSpace
 from raynas.serializer import Bytes
-from raynas.store import Store
 from raynas.strategy import Stopper, Strategy
-from raynas.trial import TrialState
 from raynas.trial.history import Direction
 
 if TYPE_CHECKING:
@@ -83,9 +77,6 @@ class Experiment:
         keep_weights: of how many best trials the weights stay.
         verbose: whether Ray and the workers may print.
 
-    Attributes:
-        watching: whether `run` is watching a search that another process has started.
-
     Raises:
         ConfigError: an argument cannot be used.
     """
@@ -118,36 +109,35 @@ class Experiment:
         verbose: bool = False,
     ) -> None:
         self._space = space
-        self.evaluator = _instance(evaluator, Evaluator, "evaluator")
+        self.evaluator = instance(evaluator, Evaluator, "evaluator")
         self.strategy = plugins.make(strategy, strategy_arguments)
         self._strategy = (strategy, dict(strategy_arguments or {})) if isinstance(strategy, str) else None
-        self.objectives = _objectives(objective)
+        self.objectives = objectives(objective)
         known = self.evaluator.metric_names()
         strange = next((name for name in self.objectives if name not in (*(known or ()), "params")), None)
         if known is not None and strange is not None:
             raise ConfigError(
                 f"the objective '{strange}' is none of the evaluator's ({', '.join(known)}): name one of those"
             )
-        self.max_trials = _at_least(max_trials, 1, "max_trials", whole=True)
-        self.max_time = _at_least(max_time, 0, "max_time")
-        self.trial_timeout = _at_least(trial_timeout, 1e-3, "trial_timeout")
+        self.max_trials = at_least(max_trials, 1, "max_trials", whole=True)
+        self.max_time = at_least(max_time, 0, "max_time")
+        self.trial_timeout = at_least(trial_timeout, 1e-3, "trial_timeout")
         self.resources = Resources.parse(resources or {})
-        self.max_concurrent = _at_least(max_concurrent, 1, "max_concurrent", whole=True)
+        self.max_concurrent = at_least(max_concurrent, 1, "max_concurrent", whole=True)
         self.place: Place = place(name, storage_path, store, engine == "ray" and JOB in os.environ)
-        self.seed = _at_least(seed, -math.inf, "seed", whole=True, required=True)
+        self.seed = at_least(seed, -math.inf, "seed", whole=True, required=True)
         if isinstance(engine, str) and engine not in ("ray", "local"):
             raise ConfigError(f"engine is '{engine}': use 'ray' or 'local'")
         self.engine = engine
         self.initial_samples = tuple(dict(sample) for sample in initial_samples)
-        self.replicates = _at_least(replicates, 1, "replicates", whole=True, required=True)
+        self.replicates = at_least(replicates, 1, "replicates", whole=True, required=True)
         self.dedup = dedup
         self.stopper = None if stopper is None else plugins.make_stopper(stopper, stopper_arguments)
         self._stopper = (stopper, dict(stopper_arguments or {})) if isinstance(stopper, str) else None
-        self.keep_weights = _at_least(keep_weights, 0, "keep_weights", whole=True, required=True)
+        self.keep_weights = at_least(keep_weights, 0, "keep_weights", whole=True, required=True)
         self.verbose = verbose
-        self.watching = False
         self._needed: list[str] = []
-        self._before: tuple[str | None, dict[str, str]] = (None, {})
+        self._opening: Opening | None = None
         self.constraints = dict(constraints or {})
         validate(self.constraints)
 
@@ -155,6 +145,11 @@ class Experiment:
     def name(self) -> str:
         """The run's."""
         return self.place.name
+
+    @property
+    def watching(self) -> bool:
+        """Whether `run` is watching a search that another process has started."""
+        return self._opening is not None and self._opening.watching
 
     @cached_property
     def graph_space(self) -> GraphSpace:
@@ -193,10 +188,11 @@ class Experiment:
         show = on_progress or _nobody
         try:
             with terminable():
-                if not self._prepared(show):
+                opening = self._opened()
+                if not opening.begin(show):
                     return self.result()
                 if self.engine == "ray":
-                    with self._giving_up():
+                    with opening.giving_up():
                         ending = conduct_in_ray(self.place, self.resources, self._modules(), self.verbose, show)
                 else:
                     ending = conduct_here(self.place, None if isinstance(self.engine, str) else self.engine, show)
@@ -220,10 +216,26 @@ class Experiment:
         if self.engine != "ray":
             raise ConfigError(f"engine is {self.engine!r}, and only a search in Ray can be left alone: use 'ray'")
         check_standing()
-        if not self._prepared(None):
+        opening = self._opened()
+        if not opening.begin(None):
             return None
-        with self._giving_up():
+        with opening.giving_up():
             return leave_in_ray(self.place, self.resources, self._modules(), self.verbose)
+
+    def _opened(self) -> Opening:
+        """This start, of which the store knows nothing yet."""
+        in_ray, pickles = self.engine == "ray", dict[str, Bytes]()
+
+        def check() -> None:
+            if in_ray:
+                check_room(self.resources, self.verbose)
+
+        if not self.place.exists:
+            check()
+        definition = self.definition(pickles)
+        units = self.graph_space.units()
+        self._opening = Opening(self.place, definition, pickles, units, in_ray, check, self.verbose)
+        return self._opening
 
     def _modules(self) -> list[str]:
         """The user's modules that have to be sent to other machines, beside the project's folder."""
@@ -294,141 +306,12 @@ class Experiment:
             started=time.time(),
         )
 
-    def _prepared(self, show: OnProgress | None) -> bool:
-        """Have the store know this start; False where there is nothing left to do.
-
-        Args:
-            show: is shown a search of this run that goes on elsewhere, to its end; None: that is an error.
-        """
-        pickles: dict[str, Bytes] = {}
-        if not (exists := self.place.exists):
-            self._check_room()
-        definition = self.definition(pickles)
-        if not exists:
-            self.place.make()
-            with Store.create(self.place.store, definition.to_store(), self.name, self._put_away(pickles)) as store:
-                store.new_epoch(self._start().to_text())
-            self._keep(definition)
-            return True
-        if self._changes(definition) is None or (self.engine == "ray" and self._watched(definition, show)):
-            return False
-        changed = self._changes(definition)  # what was watched may have gone on for long
-        if changed is None:
-            return False
-        self._check_room()
-        with Store.open(self.place.store, name=self.name) as store:
-            known = store.definition()
-            self._before = store.ended(), {key: known[key] for key in changed if key in known}
-            epoch = store.new_epoch(self._start().to_text())
-            for name, data in self._put_away(pickles).items():
-                store.attach(name, data)
-            if changed.keys() <= {*CHANGEABLE, *OF_THIS_START}:
-                store.update_definition(epoch, changed)
-            else:
-                if not _blank(store):  # its last start was still at it
-                    changes(RunDefinition.from_store(known), definition, self.name)
-                text = f"run '{self.name}' had not finished a single trial: it begins anew, as it is asked now"
-                warnings.warn(text, Notice, stacklevel=3)
-                store.begin_anew(epoch, changed)
-        self._keep(definition)
-        return True
-
-    def _check_room(self) -> None:
-        if self.engine == "ray":
-            check_room(self.resources, self.verbose)
-
-    def _start(self) -> Start:
-        return Start.mine(in_ray=self.engine == "ray")
-
-    def _changes(self, definition: RunDefinition) -> dict[str, str] | None:
-        """What of the run's definition changes with this start; None where the run has ended.
-
-        That is all of it where something changes that must not, but nothing would be lost by it.
-        """
-        with Store.open(self.place.store, readonly=True, name=self.name) as store:
-            before = RunDefinition.from_store(store.definition())
-            try:
-                changed = changes(before, definition, self.name)
-            except RunMismatchError:
-                start = going_on(store)
-                if (start is not None and start.may_live) or not _blank(store):
-                    raise
-                return definition.to_store()
-            return None if self._has_ended(store, before) else changed
-
-    def _watched(self, definition: RunDefinition, show: OnProgress | None) -> bool:
-        """Watch another process's search of this run, if there is one; whether it has come to an end."""
-
-        def found(start: Start) -> None:
-            other = [key for key in self._changes(definition) or () if key in CHANGEABLE]
-            run = f"run '{self.name}' is searched already, by {start.describe()}"
-            if other:
-                what = f"that one with another {' and '.join(other)}"
-                raise SearchError(f"{run}, {what}: leave these as they are to watch it, or `raynas stop {self.name}`")
-            if show is None:
-                raise SearchError(f"{run}: `raynas attach {self.name}` watches it, `raynas stop {self.name}` ends it")
-            self.watching = True
-            text = f"{run}: this only watches it; `raynas stop {self.name}` ends it, Ctrl-C just the watching"
-            warnings.warn(text, Notice, stacklevel=2)
-
-        ending = watch_another(self.place, show or _nobody, found, self.verbose)
-        self.watching = False
-        if ending is None:
-            return False
-        raise_failure(ending)
-        return True
-
-    @contextmanager
-    def _giving_up(self) -> Iterator[None]:
-        """Have the store know where this start fails before it has begun, so that nobody waits for it.
-
-        A run that had ended is then left as it was.
-        """
-        try:
-            yield
-        except BaseException as error:
-            with suppress(RaynasError), Store.open(self.place.store, name=self.name) as store:
-                epoch = store.current_epoch()
-                if epoch is not None and epoch.owner == self._start().to_text():
-                    ended, definition = self._before
-                    store.update_definition(epoch.number, definition)
-                    failed = f"{EndKind.FAILED}: {' '.join(str(error).split()) or 'interrupted'}"
-                    store.finish(epoch.number, ended or failed)
-            raise
-
-    def _put_away(self, pickles: Mapping[str, Bytes]) -> dict[str, bytes]:
-        return put_away(pickles, self.place.artifacts)
-
-    def _keep(self, definition: RunDefinition) -> None:
-        """Keep the space, and the user's modules as they are now, so that an export writes what was trained."""
-        artifacts.write(self.place.folder, "space.json", definition.space.encode())
-        evaluator = definition.evaluator
-        own = [*serializer.trusted_modules(evaluator), *serializer.pickled_names(evaluator)]
-        texts = module_texts([*self.graph_space.units(), *own])
-        artifacts.write(self.place.artifacts, texts_path(definition.code), json.dumps(texts).encode())
-
-    def _has_ended(self, store: Store, before: RunDefinition) -> bool:
-        kind = (store.ended() or "").partition(":")[0]
-        if kind == "exhausted":
-            return True
-        if kind != "enough":
-            return False
-        trained = (TrialState.FINISHED, TrialState.STOPPED, TrialState.FAILED)
-        done = sum(trial.state in trained and trial.twin is None for trial in store.trials(brief=True))
-        return self.max_trials is not None and done >= self.max_trials
-
 
 def _path(project: str) -> tuple[str, ...]:
     """This process's import path; what of it lies below the project's folder also relative to that."""
     whole = [os.path.abspath(folder) for folder in sys.path if os.path.isdir(folder or ".")]
     below = [os.path.relpath(folder, project) for folder in whole if Path(folder).is_relative_to(project)]
     return (*whole, *below)
-
-
-def _blank(store: Store) -> bool:
-    """Whether a run has no result at all."""
-    states = store.count_by_state()
-    return not states[TrialState.FINISHED] and not states[TrialState.STOPPED]
 
 
 def _document(value: Any, name: str, pickles: dict[str, Bytes]) -> str:
@@ -440,38 +323,6 @@ def _document(value: Any, name: str, pickles: dict[str, Bytes]) -> str:
 
 def _name(cls: type) -> str:
     return f"{cls.__module__}.{cls.__qualname__}"
-
-
-def _instance(value: Any, kind: type, name: str) -> Any:
-    if not isinstance(value, kind):
-        raise ConfigError(f"{name} is a {type(value).__name__}: give an instance of raynas.{kind.__name__}")
-    return value
-
-
-def _objectives(objective: str | Mapping[str, Direction]) -> dict[str, Direction]:
-    if not isinstance(objective, str | Mapping):
-        raise ConfigError(
-            f"objective is {objective!r}: name the metric to judge by, or give a mapping to 'max' or 'min'"
-        )
-    given: dict[str, Direction] = {objective: "max"} if isinstance(objective, str) else dict(objective)
-    for name, direction in given.items():
-        if not isinstance(name, str) or not name:
-            raise ConfigError(f"objective names the metric {name!r}: write what the evaluator calls it")
-        if direction not in ("max", "min"):
-            raise ConfigError(f"objective {name!r}: {direction!r} is no direction: write {{'{name}': 'max'}} or 'min'")
-    if not given:
-        raise ConfigError("objective is empty: name the metric to judge by")
-    return given
-
-
-def _at_least(value: Any, least: float, name: str, whole: bool = False, required: bool = False) -> Any:
-    if value is None and not required:
-        return None
-    good = isinstance(value, int) if whole else isinstance(value, int | float) and math.isfinite(value)
-    if isinstance(value, bool) or not good or value < least:
-        kind = "a whole number" if whole else "a number"
-        raise ConfigError(f"{name} is {value!r}: give {kind}{f' from {least:g}' if least > -math.inf else ''}")
-    return value
 
 
 def _nobody(_: Any) -> None:

@@ -1,0 +1,45 @@
+"""What an experiment is given: each argument is checked by itself, as it is handed over."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from raynas.errors import ConfigError
+from raynas.trial.history import Direction
+
+
+def instance(value: Any, kind: type, name: str) -> Any:
+    """The value, where it is one of this class."""
+    if not isinstance(value, kind):
+        raise ConfigError(f"{name} is a {type(value).__name__}: give an instance of raynas.{kind.__name__}")
+    return value
+
+
+def objectives(objective: str | Mapping[str, Direction]) -> dict[str, Direction]:
+    """Each metric to judge by with its direction; the first one decides what is best."""
+    if not isinstance(objective, str | Mapping):
+        raise ConfigError(
+            f"objective is {objective!r}: name the metric to judge by, or give a mapping to 'max' or 'min'"
+        )
+    given: dict[str, Direction] = {objective: "max"} if isinstance(objective, str) else dict(objective)
+    for name, direction in given.items():
+        if not isinstance(name, str) or not name:
+            raise ConfigError(f"objective names the metric {name!r}: write what the evaluator calls it")
+        if direction not in ("max", "min"):
+            raise ConfigError(f"objective {name!r}: {direction!r} is no direction: write {{'{name}': 'max'}} or 'min'")
+    if not given:
+        raise ConfigError("objective is empty: name the metric to judge by")
+    return given
+
+
+def at_least(value: Any, least: float, name: str, whole: bool = False, required: bool = False) -> Any:
+    """The number, where it is one from `least` on; None only where it is not required."""
+    if value is None and not required:
+        return None
+    good = isinstance(value, int) if whole else isinstance(value, int | float) and math.isfinite(value)
+    if isinstance(value, bool) or not good or value < least:
+        kind = "a whole number" if whole else "a number"
+        raise ConfigError(f"{name} is {value!r}: give {kind}{f' from {least:g}' if least > -math.inf else ''}")
+    return value
