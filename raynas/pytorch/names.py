@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import builtins
-import importlib
 import math
 import operator
 from functools import lru_cache
@@ -12,7 +11,6 @@ from typing import Any
 import torch
 from torch import nn
 
-from raynas.errors import SerializationError
 from raynas.serializer import imported, qualified_name
 
 PUBLIC = (
@@ -61,12 +59,3 @@ def _public(name: str) -> Any:
         if prefix == module.__name__ and hasattr(module, last):
             return getattr(module, last)
     return None
-
-
-def is_importable(target: Any) -> bool:
-    """Whether another process that has the same files can import `target` by name."""
-    try:
-        name = name_of(target)
-    except SerializationError:
-        return False
-    return bool(importlib.import_module(name.rpartition(".")[0].split(".")[0])) if name else False

@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from raynas.errors import PluginError, RaynasError, UnwritableError
 from raynas.search.decisions import Ask, Cancel, Commit, Decision, Drop, End, Ending, EndKind, Expire, Submit, Verdict
 from raynas.search.failures import FirstFailures, no_objective
+from raynas.search.overtime import Overtime
 from raynas.search.planned import Planned
 from raynas.search.rules import Rules
 from raynas.search.sameness import Sameness
@@ -35,9 +36,6 @@ from raynas.trial import (
 )
 
 Judge = Callable[[Trial, History], bool]
-
-LAST_WORDS = 30.0
-"""Seconds in which an engine tells the end of a trial that has taken too long, and what it said last."""
 
 WAITING_PER_SLOT = 4
 """A strategy that keeps proposing what is being trained already is not asked again before that training ends."""
@@ -75,8 +73,7 @@ class SearchState:
         self._judge = judge
         self._queue: deque[int] = deque()
         self._in_flight: set[int] = set()
-        self._begun: dict[int, float] = {}
-        self._late: dict[int, float] = {}
+        self._overtime = Overtime(rules.trial_timeout)
         self._paid = 0
         self._unpaid = 0
         self._next = 0
@@ -132,11 +129,7 @@ class SearchState:
 
     def time_left(self, elapsed: float) -> float | None:
         """Seconds until `take` should be called even if nothing happens."""
-        limits = [] if self.rules.max_time is None else [self.rules.max_time]
-        if self.rules.trial_timeout is not None and self._begun:
-            timely = [begun for number, begun in self._begun.items() if number not in self._late]
-            limits += [begun + self.rules.trial_timeout for begun in timely]
-            limits += [expired + LAST_WORDS for expired in self._late.values()]
+        limits = [limit for limit in (self.rules.max_time, self._overtime.due()) if limit is not None]
         return max(0.0, min(limits) - elapsed) if limits else None
 
     def take(
@@ -182,7 +175,7 @@ class SearchState:
             if isinstance(event, Reported):
                 self._after.append(Verdict(event.trial, event.attempt, True))
             return
-        if event.trial in self._late and isinstance(event, Finished | Stopped | Failed):
+        if event.trial in self._overtime.late and isinstance(event, Finished | Stopped | Failed):
             self._fail_late(event.trial, now, slots, event.detail if isinstance(event, Failed) else "")
             return
         match event:
@@ -214,25 +207,19 @@ class SearchState:
                     self._fail(stuck, event.detail)
 
     def _time_out(self, now: float, elapsed: float, slots: int) -> None:
-        """End what runs for too long; by this machine's clock, for that of a worker's may be another."""
-        limit = self.rules.trial_timeout
-        if limit is None:
-            return
-        running = [number for number in self._in_flight if self.ledger[number].state is TrialState.RUNNING]
-        self._begun = {number: self._begun.get(number, elapsed) for number in running}
-        self._late = {number: expired for number, expired in self._late.items() if number in self._begun}
-        for number, begun in sorted(self._begun.items()):
-            if number not in self._late and elapsed - begun >= limit:
-                self._late[number] = elapsed
-                self._after.append(Expire(number))
-            elif elapsed - self._late.get(number, elapsed) >= LAST_WORDS:
-                self._after.append(Cancel(number))
-                self._fail_late(number, now, slots)
+        """End what runs for too long."""
+        running = (number for number in self._in_flight if self.ledger[number].state is TrialState.RUNNING)
+        told, silent = self._overtime.passed(running, elapsed)
+        self._after += map(Expire, told)
+        for number in silent:
+            self._after.append(Cancel(number))
+            self._fail_late(number, now, slots)
 
     def _fail_late(self, number: int, now: float, slots: int, detail: str = "") -> None:
-        trial, seconds = self.ledger[number], self._late.pop(number) - self._begun.pop(number)
+        seconds = self._overtime.close(number)
         message = f"it took longer than trial_timeout ({self.rules.trial_timeout:g} s)"
-        self._hear(Failed(number, now, trial.attempts, Cause.TIMEOUT, message, detail, seconds), now, slots)
+        attempt = self.ledger[number].attempts
+        self._hear(Failed(number, now, attempt, Cause.TIMEOUT, message, detail, seconds), now, slots)
 
     def _held(self, event: Event) -> Trial | None:
         """The trial that the event is about, if it comes from the attempt that is going on."""
@@ -395,7 +382,7 @@ class SearchState:
         self._error = self._error or (error, detail)
 
     def _leave(self, now: float, ending: Ending) -> None:
-        for number in list(self._late):
+        for number in list(self._overtime.late):
             self._fail_late(number, now, 1)
         for number in sorted(self._in_flight):
             self._after.append(Cancel(number))

@@ -19,10 +19,10 @@ from raynas.engine.ray_engine import journal
 from raynas.engine.ray_engine.aftermath import Aftermath, found
 from raynas.engine.ray_engine.batch import Batch
 from raynas.engine.ray_engine.calls import Kit, RayCalls
-from raynas.engine.ray_engine.ledger import LINGER, Ledger, News, worker_in
 from raynas.engine.ray_engine.nodes import Nodes, only
 from raynas.engine.ray_engine.pace import Pace
 from raynas.engine.ray_engine.pulse import Pulse
+from raynas.engine.ray_engine.roster import LINGER, News, Roster, worker_in
 from raynas.engine.ray_engine.stowed import Stowed
 from raynas.engine.ray_engine.task import Crate, packed, told, train
 from raynas.engine.ray_engine.words import last_words
@@ -87,7 +87,7 @@ class RayEngine(ExecutionEngine):
         self._resources = resources
         self._crate = [ray.put(Crate(Stowed.of(place), ray.get_runtime_context().current_actor, name))]
         self._pace = Pace(batches)
-        self._ledger = Ledger(self._pace, self._send, self._kill)
+        self._roster = Roster(self._pace, self._send, self._kill)
         self._calls = trials_per_worker
         self._readers = ThreadPoolExecutor(READERS, "raynas-reader")
         pulse = Pulse(self._readers.submit, lambda: self._news.put(self._thinned))
@@ -103,11 +103,11 @@ class RayEngine(ExecutionEngine):
     def slots(self) -> int:
         if time.monotonic() - self._looked >= REFRESH:
             offers = self._nodes.look()
-            self._ledger.slots = sum(self._resources.fits(offer) for offer in offers)
+            self._roster.slots = sum(self._resources.fits(offer) for offer in offers)
             self._cpus = sum(offer.get("num_cpus", 0.0) for offer in offers)
             self._looked = time.monotonic()
             self._go_to(self._nodes.usable())
-        return self._ledger.slots
+        return self._roster.slots
 
     def _go_to(self, nodes: frozenset[str]) -> None:
         """Send jobs to these nodes from now on; those that were on one that is gone, or wait for it, are lost to it."""
@@ -115,10 +115,10 @@ class RayEngine(ExecutionEngine):
         if nodes != self._usable:
             self._usable = nodes
             self._function = self._remote()
-        for batch in self._ledger.lose(gone) if gone else ():
+        for batch in self._roster.lose(gone) if gone else ():
             error = exceptions.NodeDiedError("its node is gone")  # type: ignore[no-untyped-call]  # Ray's own
             self._kill(batch)  # should the worker have outlived its node
-            self._news.put(partial(self._ledger.ended, batch, Aftermath(error, None)))
+            self._news.put(partial(self._roster.ended, batch, Aftermath(error, None)))
 
     def _thinned(self) -> News:
         """Look at the nodes at the next opportunity, for there are fewer."""
@@ -130,10 +130,10 @@ class RayEngine(ExecutionEngine):
         return slots if slots <= 1 else slots + self._pace.ahead(slots)
 
     def submit(self, job: Job) -> None:
-        self._ledger.add(job)
+        self._roster.add(job)
 
     def wait(self, deliver: Deliver, timeout: float | None) -> None:
-        self._ledger.fill()
+        self._roster.fill()
         events: list[Event] = []
         until = min(time.monotonic() + (REFRESH if timeout is None else min(timeout, REFRESH)), self._looks())
         try:
@@ -145,18 +145,18 @@ class RayEngine(ExecutionEngine):
             deliver(events)
 
     def answer(self, trial: int, attempt: int, stop: bool) -> None:
-        self._ledger.answer(trial, attempt, stop)
+        self._roster.answer(trial, attempt, stop)
 
     def cancel(self, trial: int) -> None:
-        self._ledger.cancel(trial)
+        self._roster.cancel(trial)
 
     def expire(self, trial: int) -> None:
-        batch = self._ledger.expire(trial)
+        batch = self._roster.expire(trial)
         if batch is not None and batch.late is not None:
             self._readers.submit(self._bury, batch, batch.late.job)
 
     def begun(self) -> Sequence[Started]:
-        return self._ledger.begun()
+        return self._roster.begun()
 
     def wake(self) -> None:
         self._news.put(lambda: ([], 0.0))
@@ -172,25 +172,25 @@ class RayEngine(ExecutionEngine):
 
     def _idle(self) -> int:
         """How many CPUs no trial uses."""
-        return int(self._cpus - self._resources.num_cpus * min(len(self._ledger.batches), self._ledger.slots))
+        return int(self._cpus - self._resources.num_cpus * min(len(self._roster.batches), self._roster.slots))
 
     def close(self) -> None:
         for calls in self._calls_elsewhere:
             calls.close()
-        self._ledger.clear()
+        self._roster.clear()
         self._readers.shutdown(wait=False)
         self._crate = []
 
     def report(self, event: Reported) -> Future[bool]:
         """Take a worker's report; the future will hold whether it should stop. From any thread."""
         verdict: Future[bool] = Future()
-        self._news.put(lambda: self._ledger.reported(event, verdict))
+        self._news.put(lambda: self._roster.reported(event, verdict))
         self._ring()
         return verdict
 
     def tell(self, task: str, events: bytes, leaving: bool) -> None:
         """Take what a worker tells of a task that it has not done yet. From any thread."""
-        self._news.put(partial(self._ledger.heard, task, told(events), leaving))
+        self._news.put(partial(self._roster.heard, task, told(events), leaving))
 
     def _remote(self) -> Any:
         """Ray's function for a task."""
@@ -229,23 +229,23 @@ class RayEngine(ExecutionEngine):
         """Take what a task has returned, in a thread of Ray's."""
         error = future.exception()
         if error is None:
-            self._news.put(lambda: self._ledger.ended(batch, Aftermath(events=told(future.result()))))
+            self._news.put(lambda: self._roster.ended(batch, Aftermath(events=told(future.result()))))
         else:
             try:
                 self._readers.submit(self._bewail, batch, error)
             except RuntimeError:  # there are no more threads, or the engine is closed
-                self._news.put(partial(self._ledger.ended, batch, Aftermath(error, None)))
+                self._news.put(partial(self._roster.ended, batch, Aftermath(error, None)))
 
     def _bewail(self, batch: Batch, error: BaseException) -> None:
         after = Aftermath(error, None)
         try:
             after = found(error, batch.name, batch.worker, batch.dying)
         finally:
-            self._news.put(partial(self._ledger.ended, batch, after))
+            self._news.put(partial(self._roster.ended, batch, after))
 
     def _looks(self) -> float:
         """Have the journals of silent tasks looked into; the time at which there will be another one."""
-        silent, next_ = self._ledger.silent()
+        silent, next_ = self._roster.silent()
         for node, batches in silent.items():
             self._readers.submit(self._look, node, batches)
         return next_
@@ -256,7 +256,7 @@ class RayEngine(ExecutionEngine):
             found = journal.told([batch.name for batch in batches], node, last=False)
         finally:
             for batch in batches:
-                self._news.put(partial(self._ledger.seen, batch, found.get(batch.name, ())))
+                self._news.put(partial(self._roster.seen, batch, found.get(batch.name, ())))
 
     def _bury(self, batch: Batch, job: Job) -> None:
         """Have the worker of a job that has taken too long write down where it stands, and end it."""

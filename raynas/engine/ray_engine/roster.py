@@ -1,4 +1,4 @@
-"""Ledger: which jobs an engine holds, in which tasks they are, and what follows from what is heard of these."""
+"""Roster: which jobs an engine holds, in which tasks they are, and what follows from what is heard of these."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ News = tuple[list[Event], float]
 """Events, and for how many seconds they can wait for others."""
 
 
-class Ledger:
+class Roster:
     """The jobs of an engine, from their submission to their one end.
 
     It decides; what is done to the cluster, others do for it.

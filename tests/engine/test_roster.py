@@ -14,8 +14,8 @@ from ray import exceptions
 from raynas.engine import Job
 from raynas.engine.ray_engine.aftermath import Aftermath
 from raynas.engine.ray_engine.batch import Batch
-from raynas.engine.ray_engine.ledger import Ledger
 from raynas.engine.ray_engine.pace import Pace
+from raynas.engine.ray_engine.roster import Roster
 from raynas.trial import Cause, Event, Failed, Finished, Reported, Started
 
 
@@ -44,8 +44,8 @@ class Cluster(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.tasks: list[Task] = []
-        self.ledger = Ledger(Pace(), self.sent, self.ended_by_force)
-        self.ledger.slots = 2
+        self.roster = Roster(Pace(), self.sent, self.ended_by_force)
+        self.roster.slots = 2
         self.jobs: dict[int, Job] = {}
         self.killers: set[int] = set()
         self.cancelled: set[int] = set()
@@ -75,14 +75,14 @@ class Cluster(RuleBasedStateMachine):
                     self.ends[trial] = event
 
     def running(self) -> list[Task]:
-        return self.tasks[: self.ledger.slots]
+        return self.tasks[: self.roster.slots]
 
     def some(self, data: st.DataObject) -> Task:
         return self.running()[data.draw(st.integers(0, len(self.running()) - 1))]
 
     def over(self, task: Task, after: Aftermath) -> None:
         self.tasks.remove(task)
-        self.take(self.ledger.ended(task.batch, after)[0])
+        self.take(self.roster.ended(task.batch, after)[0])
 
     def step(self, task: Task) -> None:
         if task.now is not None:
@@ -92,7 +92,7 @@ class Cluster(RuleBasedStateMachine):
             task.now = task.todo.pop(0)
             task.journal.append(Started(task.now.trial, 0.0, 1, "n" * 40 + ":1"))
             if not task.batch.quick and len(task.journal) == 1:
-                self.take(self.ledger.heard(task.batch.name, task.journal, False)[0])
+                self.take(self.roster.heard(task.batch.name, task.journal, False)[0])
             if task.now.trial in self.killers:
                 self.crash(task)
         else:
@@ -110,8 +110,8 @@ class Cluster(RuleBasedStateMachine):
     def submit(self, number: int) -> None:
         for _ in range(number):
             job = self.jobs[len(self.jobs)] = Job(len(self.jobs), 1, "", "")
-            self.ledger.add(job)
-        self.ledger.fill()
+            self.roster.add(job)
+        self.roster.fill()
 
     @rule()
     def submit_a_killer(self) -> None:
@@ -136,7 +136,7 @@ class Cluster(RuleBasedStateMachine):
     def a_node_dies(self, data: st.DataObject) -> None:
         task = self.some(data)
         if task.batch.worker:
-            assert task.batch in self.ledger.lose({"n" * 56})
+            assert task.batch in self.roster.lose({"n" * 56})
         self.lost |= set(task.batch.left)
         self.over(task, Aftermath(exceptions.NodeDiedError("gone"), None))
 
@@ -144,18 +144,18 @@ class Cluster(RuleBasedStateMachine):
     @rule(data=st.data())
     def a_journal_is_read(self, data: st.DataObject) -> None:
         task = self.some(data)
-        self.take(self.ledger.seen(task.batch, list(task.journal))[0])
+        self.take(self.roster.seen(task.batch, list(task.journal))[0])
 
     @rule()
     def silence(self) -> None:
-        for batch in self.ledger.batches.values():
+        for batch in self.roster.batches.values():
             batch.due = 0.0
-        silent, _ = self.ledger.silent()
-        assert {batch.name for some in silent.values() for batch in some} == set(self.ledger.batches)
+        silent, _ = self.roster.silent()
+        assert {batch.name for some in silent.values() for batch in some} == set(self.roster.batches)
         for some in silent.values():
             for batch in some:
                 task = next(task for task in self.tasks if task.batch is batch)
-                self.take(self.ledger.seen(batch, list(task.journal))[0])
+                self.take(self.roster.seen(batch, list(task.journal))[0])
 
     @precondition(lambda self: any(task.now for task in self.running()))
     @rule(data=st.data())
@@ -163,9 +163,9 @@ class Cluster(RuleBasedStateMachine):
         task = self.some(data)
         if task.now is not None:
             verdict: Future[bool] = Future()
-            self.take(self.ledger.reported(Reported(task.now.trial, 0.0, 1, 1, {}), verdict)[0])
+            self.take(self.roster.reported(Reported(task.now.trial, 0.0, 1, 1, {}), verdict)[0])
             self.verdicts.append(verdict)
-            self.ledger.answer(task.now.trial, 1, False)
+            self.roster.answer(task.now.trial, 1, False)
 
     @precondition(lambda self: any(task.killed for task in self.tasks))
     @rule()
@@ -177,7 +177,7 @@ class Cluster(RuleBasedStateMachine):
     @rule(data=st.data())
     def cancel(self, data: st.DataObject) -> None:
         trial = data.draw(st.sampled_from(sorted(self.jobs)))
-        self.ledger.cancel(trial)
+        self.roster.cancel(trial)
         if trial not in self.ends:
             self.cancelled.add(trial)
 
@@ -185,24 +185,24 @@ class Cluster(RuleBasedStateMachine):
     @rule(data=st.data())
     def one_takes_too_long(self, data: st.DataObject) -> None:
         trial = data.draw(st.sampled_from(sorted(set(self.starts) - set(self.ends) - self.cancelled)))
-        batch = self.ledger.expire(trial)
+        batch = self.roster.expire(trial)
         if batch is not None:
             self.expired.add(trial)
             self.ended_by_force(batch)
-        elif not any(trial in each.left for each in self.ledger.batches.values()):
+        elif not any(trial in each.left for each in self.roster.batches.values()):
             self.cancelled.add(trial)
 
     @rule()
     def a_stop_asks_what_has_begun(self) -> None:
-        self.take(self.ledger.begun())
+        self.take(self.roster.begun())
 
     @rule(slots=st.integers(1, 4))
     def the_cluster_changes(self, slots: int) -> None:
-        self.ledger.slots = slots
+        self.roster.slots = slots
 
     @invariant()
     def the_tasks_that_are_sent_are_known(self) -> None:
-        assert {task.batch.name for task in self.tasks} >= set(self.ledger.batches)
+        assert {task.batch.name for task in self.tasks} >= set(self.roster.batches)
 
     @invariant()
     def who_is_blamed_has_deserved_it(self) -> None:
@@ -214,7 +214,7 @@ class Cluster(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         """What nobody disturbs comes to its end: nothing that was submitted is forgotten."""
-        self.ledger.fill()
+        self.roster.fill()
         while self.tasks:
             task = self.tasks[0]
             if task.killed:
