@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import numpy
 import torch
 from torch import Tensor, nn
 
@@ -249,6 +250,8 @@ class Constructors:
     def _expression(
         self, value: Any, home: nn.Module, user: Event | None = None, known: dict[int, Any] | None = None
     ) -> Any:
+        if isinstance(value, numpy.number | numpy.bool_):
+            value = value.item()
         if type(value) in LITERALS:
             return value
         if isinstance(value, Tensor):

@@ -77,9 +77,18 @@ def _reached(holder: Any, names: set[str]) -> Iterator[Any]:
         yield from holder.values() if isinstance(holder, dict) else holder
 
 
+SPREADS = ("LIST_EXTEND", "CALL_FUNCTION_EX")
+"""Instructions that spread a value with `*`."""
+
+
+def operation(frame: FrameType) -> str:
+    """The instruction at which a frame stands."""
+    return dis.opname[frame.f_code.co_code[frame.f_lasti]]
+
+
 def _asks_by_name(frame: FrameType) -> bool:
     """Whether an attribute is asked for through `hasattr` or `getattr`, and not by a dot."""
-    return not is_inside(frame) and dis.opname[frame.f_code.co_code[frame.f_lasti]] in ("CALL", "PRECALL", "CALL_KW")
+    return not is_inside(frame) and operation(frame) in ("CALL", "PRECALL", "CALL_KW")
 
 
 class Traced(fx.Proxy):
@@ -136,6 +145,8 @@ class Traced(fx.Proxy):
         return id(self)
 
     def __len__(self) -> int:
+        if operation(sys._getframe(1)) in SPREADS:
+            raise TypeError  # Python only asks how much room to make: it does without
         raise Untraceable("asks for the length of a tensor with len(): use x.size(0)")
 
     def __int__(self) -> int:

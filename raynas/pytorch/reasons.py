@@ -18,7 +18,7 @@ from raynas.pytorch.proxy import TORCH, Untraceable, is_pythons
 from raynas.search_space import Leaf
 from raynas.search_space.expression import leaves
 
-STAND_INS = ("Traced", "Attribute'")
+STAND_INS = ("Traced", "Attribute'", "Spread'")
 """Classes of what stands for values while a forward is traced, as Python names them in errors."""
 
 

@@ -20,6 +20,8 @@ LOCALS = ("LOAD_FAST", "LOAD_FAST_CHECK", "LOAD_FAST_BORROW")
 OUTSIDE = ("LOAD_GLOBAL", "LOAD_NAME", "LOAD_DEREF", "LOAD_CLASSDEREF")
 NOTHING = ("PUSH_NULL", "PRECALL", "RESUME", "CACHE", "NOP", "COPY_FREE_VARS", "TO_BOOL", "NOT_TAKEN")
 NONE_JUMPS = ("POP_JUMP_IF_NONE", "POP_JUMP_IF_NOT_NONE")
+JUMPS = frozenset({*dis.hasjrel, *dis.hasjabs})
+ENDS = ("RETURN_VALUE", "RETURN_CONST", "YIELD_VALUE", "RERAISE", "BEFORE_WITH")
 ABSENT = object()
 
 
@@ -54,30 +56,42 @@ def steps_of(code: types.CodeType) -> list[Step]:
     return found
 
 
-def asserted(frame: types.FrameType | None) -> str | None:
-    """The message of the `assert` for which a user's code asks for a truth value; None where it is no assert."""
+def demanded(frame: types.FrameType | None) -> tuple[bool, str] | None:
+    """What the truth value must be for which a user's code asks, lest it raises; and what it says then.
+
+    None where it does not raise for either, as `assert` and `if …: raise …` do.
+    """
     while frame is not None and frame.f_code.co_filename.startswith((TORCH, HERE)):
         frame = frame.f_back
-    return None if frame is None else _message(frame.f_code, frame.f_lasti)
+    return None if frame is None else _demand(frame.f_code, frame.f_lasti)
 
 
 @lru_cache(maxsize=4096)
-def _message(code: types.CodeType, offset: int) -> str | None:
-    """The message of the `assert` that asks for a truth value at a place in a function; None where none does."""
+def _demand(code: types.CodeType, offset: int) -> tuple[bool, str] | None:
     steps = [item for item in dis.get_instructions(code) if item.opname not in NOTHING]
     here = next((i for i, item in enumerate(steps) if item.offset >= offset), None)
-    if here is None or "JUMP" not in steps[here].opname or here + 1 >= len(steps):
+    if here is None or not steps[here].opname.endswith(("IF_TRUE", "IF_FALSE")):
         return None
-    fails = here + 1
-    if steps[here].opname.endswith("IF_FALSE"):  # one of several that are joined by `and`
-        fails = next((i for i, item in enumerate(steps) if item.offset == steps[here].argval), fails)
-    elif not steps[here].opname.endswith("IF_TRUE"):
-        return None
-    if steps[fails].opname != "LOAD_ASSERTION_ERROR" and "AssertionError" not in str(steps[fails].argrepr):
-        return None
-    text, then = steps[fails + 1], steps[fails + 2 : fails + 3]
-    is_fixed = text.opname == "LOAD_CONST" and isinstance(text.argval, str)
-    return text.argval if is_fixed and then and then[0].opname.startswith("CALL") else ""
+    jumps_for = steps[here].opname.endswith("IF_TRUE")
+    target = next((i for i, item in enumerate(steps) if item.offset >= steps[here].argval), len(steps))
+    for truth, position in ((jumps_for, target), (not jumps_for, here + 1)):
+        text = _raises(steps, position)
+        if text is not None:
+            return not truth, text
+    return None
+
+
+def _raises(steps: list[dis.Instruction], start: int) -> str | None:
+    """The text of the exception that is raised from a position on whatever happens; None where it may go on."""
+    for position in range(start, len(steps)):
+        item = steps[position]
+        if item.opname == "RAISE_VARARGS":
+            text, call = steps[max(position - 2, start)], steps[position - 1]
+            is_fixed = text.opname == "LOAD_CONST" and isinstance(text.argval, str)
+            return text.argval if is_fixed and call.opname.startswith("CALL") else ""
+        if item.opcode in JUMPS or item.opname in ENDS:
+            return None
+    return None
 
 
 def chain_end(

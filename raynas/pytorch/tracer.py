@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import sys
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -27,8 +28,9 @@ from raynas.pytorch.places import Places
 from raynas.pytorch.proxy import Flag, Traced, Untraceable, is_traced
 from raynas.pytorch.readings import Readings
 from raynas.pytorch.reasons import forward_of, located, reason, refuse_choices
+from raynas.pytorch.stars import Spread, Spreads, gathered, summed
 from raynas.pytorch.state import Watch, copied
-from raynas.pytorch.steps import asserted
+from raynas.pytorch.steps import demanded
 from raynas.pytorch.units import Whole
 
 
@@ -80,6 +82,7 @@ class Tracer(fx.Tracer):
         self._told: dict[nn.Module, Told] = {}
         self._result: Any = None
         self._doubts = Doubts()
+        self._spreads = Spreads()
         self._modes = modes()
         self._cache: dict[tuple[fx.Graph, str], fx.Proxy] = {}
         self._strict = False
@@ -190,6 +193,11 @@ class Tracer(fx.Tracer):
             self._doubts.note(made, self.stack)
         return made
 
+    def create_proxy(self, kind: str, target: Any, args: Any, kwargs: Any, *rest: Any, **more: Any) -> fx.Proxy:
+        return super().create_proxy(
+            kind, target, gathered(kind, target, args) if self._spreads else args, kwargs, *rest, **more
+        )
+
     def create_arg(self, a: Any) -> Any:
         if type(a) in LITERALS:
             return a
@@ -198,6 +206,8 @@ class Tracer(fx.Tracer):
                 raise Untraceable("uses a value that another module's forward computed and kept")
             return a.node
         if type(a) is tuple or type(a) is list:
+            if self._spreads and any(type(item) is Spread for item in a):
+                return summed(a).node
             return type(a)([self.create_arg(item) for item in a])
         made = unusual(a, self, self._tensor)
         if made is not NotImplemented:
@@ -231,10 +241,11 @@ class Tracer(fx.Tracer):
         return path
 
     def to_bool(self, obj: fx.Proxy) -> bool:
-        message = asserted(sys._getframe(1))
-        if message is not None:
-            self.create_proxy("call_function", torch._assert, (obj, message), {})
-            return True
+        demand = None if is_flag(obj.node) else demanded(sys._getframe(1))
+        if demand is not None:
+            holds = obj if demand[0] else self.create_proxy("call_function", operator.not_, (obj,), {})
+            self.create_proxy("call_function", torch._assert, (holds, demand[1]), {})
+            return demand[0]
         here = self.stack[-1]
         if is_flag(obj.node) and here in self._told:
             return self._told[here].setdefault(str(obj.node.target), True)
@@ -243,10 +254,10 @@ class Tracer(fx.Tracer):
         raise Untraceable("decides by a value that only the run knows")
 
     def iter(self, obj: fx.Proxy) -> Iterator[Any]:
+        taken: Any = obj
         count = pieces(obj.node)
         if count is None:
-            raise Untraceable("loops over a tensor, or unpacks it with *")
-        taken: Any = obj
+            return self._spreads.of(taken)
         return (taken[position] for position in range(count))
 
     def call_module(
@@ -401,9 +412,10 @@ class Tracer(fx.Tracer):
 
     def _called(self, m: nn.Module, forward: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
         """What a forward returns; refused where it asks whether something is None that may be."""
-        reading = self._readings.of(m)
+        reading, before = self._readings.of(m), len(self._spreads)
         with nones.guarded(reading.asked, lambda node, name: self._doubts.ask(node, name, self.stack[-1])):
             result = forward(*args, **kwargs)
+        self._spreads.close(before)
         if nones.asked_in(self.graph, reading.kinds):
             raise Untraceable(nones.TELL)
         return result

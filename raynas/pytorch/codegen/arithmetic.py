@@ -30,7 +30,7 @@ INFIX = {
     "gt": ">",
     "ge": ">=",
 }
-PREFIX = {"neg": "-", "pos": "+", "invert": "~"}
+PREFIX = {"neg": "-", "pos": "+", "invert": "~", "not_": "not "}
 
 
 def arithmetic(unit: Unit, value: Callable[[Any, str], Text]) -> Text | None:

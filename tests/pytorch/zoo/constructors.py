@@ -14,6 +14,7 @@ from functools import partial
 from types import SimpleNamespace
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.init import trunc_normal_
@@ -365,6 +366,20 @@ class Planned(nn.Module):
 def records_among_arguments() -> nn.Module:
     plan = Plan((Part(6, Kind.TANH), Part(6, rates=(0.1,))), partial(nn.LayerNorm, eps=1e-3), more={"last": Part(3)})
     return nn.Sequential(Planned(plan), nn.Linear(6, 2))
+
+
+@zoo(X)
+class NumbersOfNumPy(nn.Module):
+    """Sinusoids, as people compute them: with NumPy's numbers."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        scales = torch.exp(-(np.log(10000) / (np.int64(3) - 1)) * torch.arange(3))
+        times = torch.arange(2)[:, None] * scales[None]
+        self.register_buffer("table", torch.cat([times.sin(), times.cos()], dim=1) * np.float32(0.5))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.table
 
 
 class Options:

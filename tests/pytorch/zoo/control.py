@@ -322,6 +322,35 @@ class Asserts(nn.Module):
         return self.linear(x)
 
 
+@zoo(X)
+class Raises(nn.Module):
+    """Refuses what it was not made for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.linear = nn.Linear(6, 6)
+
+    def forward(self, x: Tensor) -> Tensor:
+        if x.shape[-1] != 6 or x.dim() > 2:
+            raise ValueError(f"the width is {x.shape[-1]}")
+        if not torch.isfinite(x).all():
+            raise ValueError("no numbers")
+        y = self.linear(x)
+        if x.shape != y.shape:
+            raise RuntimeError("other shapes")
+        if x.size() == (2, 6):
+            return y
+        raise NotImplementedError
+
+
+@zoo(X)
+class RaisesInTraining(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        if self.training and x.requires_grad:
+            raise RuntimeError("for inference only")
+        return x * 2
+
+
 class Looped(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         total = torch.zeros(())
