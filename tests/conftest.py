@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 if TYPE_CHECKING:
     from postgres_server import PostgresServer
@@ -24,6 +25,10 @@ sys.path.insert(0, SUPPORT)
 
 # A shell starts background commands with Ctrl-C ignored, and they hand that on; the tests press it.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# How long an example takes is no matter of right or wrong: that hangs on what else the machine has to do.
+settings.register_profile("raynas", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("raynas")
 
 
 @pytest.fixture(scope="session")

@@ -27,7 +27,7 @@ def test_cells(drawn):
     assert simplify(graph).to_json() == long_way(graph)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.integers(0, 2**32))
 def test_samples(seed):
     space = GraphSpace.from_json(SPACE)

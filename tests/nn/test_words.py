@@ -16,7 +16,7 @@ from raynas.search_space import Value
 
 ENOUGH = 3_000
 X = torch.linspace(-1, 1, 2 * WIDTH * 25).reshape(2, WIDTH, 5, 5)
-quick = settings(deadline=None, max_examples=40, suppress_health_check=list(HealthCheck))
+quick = settings(max_examples=40, suppress_health_check=list(HealthCheck))
 
 
 class Reading(dict[str, Value]):

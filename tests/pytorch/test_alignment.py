@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from functools import cache
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from torch import fx
 
@@ -36,7 +36,6 @@ def paired(yes: list[str], no: list[str]) -> list[Pair]:
     return found
 
 
-@settings(deadline=None)
 @given(WAYS, WAYS)
 def test_as_many_steps_as_can_be_are_paired(yes: list[str], no: list[str]) -> None:
     @cache

@@ -382,7 +382,7 @@ def projects(draw: st.DrawFn) -> list[str]:
     return modules
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(texts=projects())
 def test_any_project_computes_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, texts: list[str]) -> None:
     made = Project(tmp_path, f"project{next(NUMBERS)}")

@@ -166,7 +166,7 @@ def test_shapes_and_module_agree() -> None:
     assert by_shapes.output["index"] == TensorSpec((2, 7), "int64")
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(
     widths=st.lists(st.integers(1, 6), min_size=1, max_size=4),
     kernel=st.sampled_from([1, 3]),

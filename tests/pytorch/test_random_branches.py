@@ -131,7 +131,7 @@ def results(model: nn.Module, own: bool, child: bool) -> list[Any]:
     return [result, grads, torch.get_rng_state(), [buffer.clone() for buffer in model.buffers()]]
 
 
-@settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=EXAMPLES, suppress_health_check=list(HealthCheck))
 @given(FORWARDS)
 def test_a_forward_with_branches_comes_back_as_it_went_in(steps: Any) -> None:
     graph = trace(lambda: Program(steps)).freeze()

@@ -220,13 +220,13 @@ class Network(ModelSpace):
         return self.head(y), y
 
 
-@settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=EXAMPLES, suppress_health_check=list(HealthCheck))
 @given(SHAPES)
 def test_a_network_without_choices_comes_back_as_it_went_in(shape: Any) -> None:
     check(lambda: Network(shape), X, opaque=())
 
 
-@settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=EXAMPLES, suppress_health_check=list(HealthCheck))
 @given(CHOICES, st.integers(0, 2**32))
 def test_every_sample_is_a_network_that_comes_back(shape: Any, seed: int) -> None:
     with warnings.catch_warnings():
@@ -249,7 +249,7 @@ def test_every_sample_is_a_network_that_comes_back(shape: Any, seed: int) -> Non
             matches_the_default(Network(shape), generated)
 
 
-@settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=EXAMPLES, suppress_health_check=list(HealthCheck))
 @given(CHOICES)
 def test_fresh_weights_of_a_default_sample_are_those_of_the_model_written_without_choices(shape: Any) -> None:
     assume("'pick'" not in repr(shape))

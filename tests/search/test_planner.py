@@ -6,7 +6,7 @@ from random import Random
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from raynas import ConfigError, History, Proposal, Sample, SearchSpace, Strategy
@@ -75,7 +75,6 @@ def test_nothing_now_is_passed_on() -> None:
     assert plan.sample is None and plan.error is None
 
 
-@settings(deadline=None)
 @given(seed=st.integers(0, 5), number=st.integers(0, 5))
 def test_random_numbers_follow_from_seed_and_number(seed: int, number: int) -> None:
     def drawn(s: int, n: int) -> Planned:

@@ -169,7 +169,7 @@ def test_help_that_does_not_come_is_asked_no_more() -> None:
     assert len(calls.sent) == 3 and calls.room() == 0
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.integers(0, 12), st.integers(1, 12))
 def test_a_strategy_with_nothing_more_to_say_ends_the_answer(most: int, count: int) -> None:
     found = answered([count], Threads(), most, seconds=0.0)[0]

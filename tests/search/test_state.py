@@ -675,7 +675,7 @@ def test_nothing_more_now_ends_an_answer_of_several() -> None:
     assert w.asks[-1].count == 2
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     seed=st.integers(0, 2**32),
     slots=st.integers(1, 4),

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from raynas.errors import SampleError, SpaceError
@@ -36,7 +36,6 @@ DEPTH = Leaf([1, 2], label="depth")
         lambda w, d: (w == 16) + (w != 8) + (d < 2) + (d <= 1) + (w > 8) + (w >= 8),
     ],
 )
-@settings(deadline=None)
 @given(width=st.sampled_from([8, 16, 32]), depth=st.sampled_from([1, 2]))
 def test_arithmetic_is_that_of_the_values(function: Callable[[Any, Any], Any], width: int, depth: int) -> None:
     expression = function(WIDTH, DEPTH)

@@ -2,7 +2,7 @@ import copy
 import pickle
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from raynas.search_space import Sample
@@ -15,7 +15,6 @@ PLAIN = st.recursive(
 MAPPINGS = st.dictionaries(st.text(), PLAIN, max_size=5)
 
 
-@settings(deadline=None)
 @given(MAPPINGS)
 def test_round_trip_through_json(values: dict[str, object]) -> None:
     sample = Sample(values)
@@ -26,7 +25,6 @@ def test_round_trip_through_json(values: dict[str, object]) -> None:
     assert again.to_json() == sample.to_json()
 
 
-@settings(deadline=None)
 @given(MAPPINGS)
 def test_order_does_not_matter(values: dict[str, object]) -> None:
     backwards = Sample(dict(reversed(values.items())))

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from random import Random
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from raynas.errors import SampleError, SpaceError
@@ -61,7 +61,6 @@ def counts(domain: Domain, chosen: Mapping[str, Value]) -> bool:
     )
 
 
-@settings(deadline=None)
 @given(spaces())
 def test_size_and_grid_are_those_of_brute_force(space: SearchSpace) -> None:
     samples = brute_force(space)
@@ -69,7 +68,6 @@ def test_size_and_grid_are_those_of_brute_force(space: SearchSpace) -> None:
     assert space.size() == len(samples)
 
 
-@settings(deadline=None)
 @given(spaces(), st.data())
 def test_grid_begins_anywhere(space: SearchSpace, data: st.DataObject) -> None:
     samples = list(space.grid())
@@ -77,7 +75,6 @@ def test_grid_begins_anywhere(space: SearchSpace, data: st.DataObject) -> None:
     assert list(space.grid(samples[place])) == samples[place + 1 :]
 
 
-@settings(deadline=None)
 @given(spaces(), st.integers())
 def test_every_sample_it_makes_lies_in_it(space: SearchSpace, seed: int) -> None:
     rng = Random(seed)
@@ -87,7 +84,6 @@ def test_every_sample_it_makes_lies_in_it(space: SearchSpace, seed: int) -> None
         assert space.contains(sample)
 
 
-@settings(deadline=None)
 @given(spaces(), st.integers())
 def test_mutate_gives_another_sample_unless_there_is_one_only(space: SearchSpace, seed: int) -> None:
     rng = Random(seed)
@@ -107,7 +103,6 @@ def test_mutate_gives_another_sample_unless_there_is_one_only(space: SearchSpace
         sample = mutated
 
 
-@settings(deadline=None)
 @given(spaces(), st.integers())
 def test_complete_keeps_what_counts_and_draws_the_rest(space: SearchSpace, seed: int) -> None:
     rng = Random(seed)
@@ -126,7 +121,6 @@ def test_complete_draws_anew_what_lies_outside() -> None:
     assert type(space.complete({"width": 8.0}, Random(0))["width"]) is int
 
 
-@settings(deadline=None)
 @given(spaces())
 def test_round_trip_through_json(space: SearchSpace) -> None:
     again = SearchSpace.from_json(space.to_json())
@@ -136,7 +130,6 @@ def test_round_trip_through_json(space: SearchSpace) -> None:
     assert again.domains == space.domains
 
 
-@settings(deadline=None)
 @given(spaces(), st.data())
 def test_contains_nothing_else(space: SearchSpace, data: st.DataObject) -> None:
     """A sample with one value changed, left out or added is contained only if brute force finds it."""

@@ -16,7 +16,7 @@ from typing import Any
 import numpy
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as st_numpy
 
@@ -136,7 +136,6 @@ values = st.recursive(
 )
 
 
-@settings(deadline=None)
 @given(values)
 def test_any_nesting_survives(value: Any) -> None:
     assert alike(back(value), value)
@@ -170,7 +169,6 @@ def test_alike_tells_what_differs() -> None:
         assert not alike(one, other), (one, other)
 
 
-@settings(deadline=None)
 @given(
     st_numpy.arrays(
         st_numpy.boolean_dtypes()

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from raynas.errors import TransitionError
@@ -88,7 +88,6 @@ def same(left: Trial, right: Trial) -> bool:
 
 
 @given(trial=trials)
-@settings(deadline=None)
 def test_any_trial_comes_back(kept: tuple[Store, int, Iterator[int]], trial: Trial) -> None:
     store, epoch, numbers = kept
     trial = replace(trial, number=next(numbers))
@@ -124,7 +123,6 @@ steps = st.lists(
 
 
 @given(steps=steps)
-@settings(deadline=None)
 def test_a_trial_comes_back_at_every_moment_of_its_life(
     kept: tuple[Store, int, Iterator[int]], steps: list[tuple[str, dict[str, float], bool]]
 ) -> None:

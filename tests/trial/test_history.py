@@ -8,7 +8,7 @@ from random import Random
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from raynas.errors import ConfigError, TransitionError
@@ -97,7 +97,6 @@ def _legal(trial: Trial, ledger: Ledger, time: int, rng: Random) -> list[Event]:
     return [Started(number, time, attempt + 1), Rejected(number, time, "too large"), *answers]
 
 
-@settings(deadline=None)
 @given(st.integers())
 def test_frozen_while_the_ledger_grows(seed: int) -> None:
     moments: list[tuple[History, dict[str, Any]]] = []
@@ -109,7 +108,6 @@ def test_frozen_while_the_ledger_grows(seed: int) -> None:
         assert told(history) == said
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 4), st.booleans(), st.integers(-1, 5)), max_size=40), st.randoms())
 def test_the_best_are_those_of_its_own_moment(ends: list[tuple[int, bool, int]], rng: Random) -> None:
     ledger = Ledger(ERROR)
@@ -124,7 +122,6 @@ def test_the_best_are_those_of_its_own_moment(ends: list[tuple[int, bool, int]],
             assert history.top(k) == wanted
 
 
-@settings(deadline=None)
 @given(st.integers())
 def test_a_history_can_be_rebuilt_from_its_trials(seed: int) -> None:
     for ledger, _ in random_events(seed):
@@ -134,7 +131,6 @@ def test_a_history_can_be_rebuilt_from_its_trials(seed: int) -> None:
         assert told(History.of(shuffled, SCORE)) == told(history)
 
 
-@settings(deadline=None)
 @given(st.integers())
 def test_it_says_what_its_trials_say(seed: int) -> None:
     for ledger, _ in random_events(seed):
@@ -168,7 +164,6 @@ def test_best_and_top_where_less_is_better() -> None:
     assert history.scores(history[2]) == (-0.3, 9)
 
 
-@settings(deadline=None)
 @given(st.integers(), st.lists(st.integers(0, 11), max_size=6))
 def test_a_history_with_more_proposals_says_what_the_ledger_would_say(seed: int, more: list[int]) -> None:
     ledger = ([Ledger(SCORE)] + [ledger for ledger, _ in random_events(seed)])[-1]
@@ -230,7 +225,6 @@ def test_a_number_that_is_not_there() -> None:
     assert ledger.freeze()[0].metrics == {"score": 1}
 
 
-@settings(deadline=None)
 @given(st.lists(st.integers()), st.lists(st.integers()), st.slices(10), st.integers(-12, 12))
 def test_prefix_is_the_list_as_it_was(start: list[int], more: list[int], cut: slice, index: int) -> None:
     items = list(start)

@@ -29,7 +29,7 @@ def anew(graph: Graph) -> str:
     return to_source(Graph.from_json(graph.to_json(), trust=["tests"]))
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=40, suppress_health_check=list(HealthCheck))
 @given(CHOICES, CHOICES, st.lists(st.integers(0, 30), min_size=2, max_size=8), st.booleans())
 def test_a_text_is_the_same_whether_its_candidate_is_the_first_or_the_last(
     one: Any, other: Any, seeds: list[int], simple: bool
