@@ -154,12 +154,12 @@ def _difference(ours: nn.Module, theirs: nn.Module) -> str:
                 return f"'{name}' gets another requires_grad"
     if ours.training != theirs.training:
         return "it is in another mode"
-    if type(ours) is type(theirs):
-        for name, value in vars(ours).items():
-            if name.startswith("_") or not plain(value):
-                continue
-            if name not in vars(theirs) or not plain_equal(value, vars(theirs)[name]):
-                return f"its attribute '{name}' differs"
+    its = vars(theirs)
+    for name, value in vars(ours).items():
+        if name.startswith("_") or not plain(value) or (name not in its and type(ours) is not type(theirs)):
+            continue
+        if name not in its or not plain_equal(value, its[name]):
+            return f"its attribute '{name}' differs"
     return ""
 
 

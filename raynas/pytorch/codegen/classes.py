@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 
 from raynas.pytorch.codegen.drafts import Draft
@@ -44,9 +44,9 @@ def made_of(drafts: Sequence[Draft], imports: Imports, known: dict[Hashable, Rem
 def _made(drafts: Sequence[Draft], imports: Imports) -> Class:
     first = drafts[0]
     if len(drafts) == 1:
-        return Class(first.base, _body(first, first.borrowed, [], None), (Listed("(", (), ")"),))
+        return Class(first.base, _body(first, first.borrowed, {}, None), (Listed("(", (), ")"),))
     fill: list[str] = []
-    kept: list[str] = []
+    kept: dict[str, str] = {}
     known: dict[tuple[str, ...], str] = {}
     columns: list[Sequence[Slot]] = []
     taken = {*first.borrowed, *imports.taken, *_variables(first)}
@@ -56,7 +56,7 @@ def _made(drafts: Sequence[Draft], imports: Imports) -> Class:
             fill.append(values[0])
             continue
         run = any(slot.run for slot in column)
-        if run and values not in known:
+        if run:
             name = _kept_already(values, drafts)
             if name is not None:
                 fill.append(f"self.{name}")
@@ -66,9 +66,9 @@ def _made(drafts: Sequence[Draft], imports: Imports) -> Class:
             taken.add(known[values])
             columns.append(column)
         name = known[values]
-        fill.append(f"self.{name}" if run else name)
-        if run and name not in kept and name not in first.attributes:
-            kept.append(name)
+        if run and name not in kept:
+            kept[name] = unique(name, first.own | set(kept.values()))
+        fill.append(f"self.{kept[name]}" if run else name)
     names = list(known.values())
     arguments = [
         Listed("(", tuple([Slot(column[row].text, name) for column, name in zip(columns, names, strict=True)]), ")")
@@ -90,13 +90,13 @@ def _kept_already(values: tuple[str, ...], drafts: Sequence[Draft]) -> str | Non
     return None
 
 
-def _body(draft: Draft, parameters: Sequence[str], kept: Sequence[str], fill: Sequence[str] | None) -> str:
+def _body(draft: Draft, parameters: Sequence[str], kept: Mapping[str, str], fill: Sequence[str] | None) -> str:
     """All of a class but its first line.
 
     Args:
         draft: what it is to be like.
         parameters: of its constructor.
-        kept: those of them that it keeps.
+        kept: those of them that it keeps, each with its attribute.
         fill: texts for its slots; None: their own.
     """
     done = 0
@@ -113,7 +113,8 @@ def _body(draft: Draft, parameters: Sequence[str], kept: Sequence[str], fill: Se
     if len(init) + len(kept) > 1 or parameters or draft.is_made:
         at = next(i for i, line in enumerate(init) if line.startswith("super().__init__")) + 1
         lines.append(f"    def __init__({', '.join(['self', *parameters])}):")
-        lines += [f"        {line}" for line in (*init[:at], *[f"self.{name} = {name}" for name in kept], *init[at:])]
+        keeping = [f"self.{attribute} = {name}" for name, attribute in kept.items()]
+        lines += [f"        {line}" for line in (*init[:at], *keeping, *init[at:])]
     if draft.forward:
         if lines:
             lines.append("")

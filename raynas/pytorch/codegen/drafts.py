@@ -7,6 +7,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from torch import nn
+
 from raynas.errors import GraphError, RaynasError
 from raynas.graph import Graph, Unit
 from raynas.graph.graph import find
@@ -21,6 +23,9 @@ from raynas.pytorch.codegen.paths import written
 from raynas.pytorch.codegen.text import Slot, Text
 
 Instance: TypeAlias = Callable[[Kind, tuple[str, ...]], Text]
+
+OWN = frozenset((*dir(nn.Module), *vars(nn.Module())))
+"""Names on `self` that every module has."""
 
 
 @dataclass(eq=False)
@@ -87,7 +92,9 @@ def draft(graph: Graph, kinds: Kinds, imports: Imports, instance: Instance, is_l
     members = Members(graph, imports, kinds, instance)
     init = list(map(Line, members.lines()))
     parameters, forward = _forward(graph, kinds, imports) if graph.nodes and not graph.is_sequential else ((), ())
-    own = frozenset((*graph.members, *graph.attributes))
+    own = frozenset((*OWN, *graph.members, *graph.attributes))
+    if graph.init is not None:  # a layer's: its attributes are called as arguments are
+        own |= {slot.hint for line in forward for slot in line.slots}
     is_made = graph.init is not None or kinds.of(graph).inline
     attributes = _literals(graph, imports)
     rest = members.borrowed, attributes, own, is_made, is_lasting

@@ -164,3 +164,51 @@ class LayerScale(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return x + self.gamma * self.linear(x) * self.alpha
+
+
+class Pooled(nn.Module):
+    """Two values of one argument, and an attribute of its name that holds a third."""
+
+    def __init__(self, padding: int) -> None:
+        super().__init__()
+        self.sizes = [padding]
+        self.conv = nn.Conv1d(6, 6, 3, padding=padding)
+        self.padding = 7
+
+    def forward(self, x: Tensor) -> Tensor:
+        return nn.functional.avg_pool1d(self.conv(x), 3, stride=1, padding=self.sizes[0])
+
+
+@zoo(torch.linspace(-1, 1, 108).reshape(2, 6, 9))
+def named_as_an_argument() -> nn.Module:
+    return nn.Sequential(Pooled(1), Pooled(0))
+
+
+class Folded(nn.Conv1d):
+    """A layer with a forward of its own, which passes on what the layer keeps as a tuple."""
+
+    def __init__(self, padding: int) -> None:
+        super().__init__(6, 6, 3, padding=padding)
+        self.passed = {"padding": padding}
+
+    def forward(self, x: Tensor) -> Tensor:
+        return nn.functional.conv1d(x, self.weight, self.bias, **self.passed)
+
+
+@zoo(torch.linspace(-1, 1, 108).reshape(2, 6, 9))
+def named_as_in_the_layer() -> nn.Module:
+    return nn.Sequential(Folded(1), Folded(0))
+
+
+class Noisy(nn.Module):
+    def __init__(self, drops: bool) -> None:
+        super().__init__()
+        self.options = {"drops": drops}
+
+    def forward(self, x: Tensor) -> Tensor:
+        return nn.functional.dropout(x, 0.5, training=self.options["drops"])
+
+
+@zoo(X)
+def named_as_in_every_module() -> nn.Module:
+    return nn.Sequential(Noisy(True), Noisy(False))
