@@ -250,6 +250,8 @@ class Constructors:
     def _expression(
         self, value: Any, home: nn.Module, user: Event | None = None, known: dict[int, Any] | None = None
     ) -> Any:
+        if isinstance(value, float | numpy.number) and user is not None and self.may_draw(user.scopes):
+            raise Untold(DRAWN)
         if isinstance(value, numpy.number | numpy.bool_):
             value = value.item()
         if type(value) in LITERALS:

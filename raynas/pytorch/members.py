@@ -133,6 +133,8 @@ class Builder:
         if not holds:
             if copied and self.homes:
                 self.homes.pop()
+            if type(module) is nn.Module and not graph.is_sequential:
+                graph.setup = self.setup(module, graph)
             return graph
         graph.attributes = _attributes(module, members)
         if init is not None and tape_of(module) is not None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from random import random, shuffle
 from random import seed as seed_python
-from random import shuffle
 
 import numpy
 import pytest
@@ -68,6 +68,20 @@ class FromList(FromNumpy):
         self.register_buffer("table", torch.tensor([math.sin(i) for i in range(count)]))
 
 
+class ByNumpysNumber(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.scale = nn.Parameter(torch.ones(4) * numpy.log(1 / 0.07))
+        nn.init.constant_(self.scale[:1], numpy.float32(0.1))  # type: ignore[arg-type]  # as people do
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x * self.scale.exp()
+
+
+def test_numbers_of_numpy_are_numbers() -> None:
+    check(ByNumpysNumber, torch.randn(2, 4), opaque=())
+
+
 class Permuted(nn.Module):
     """Its order is another one each time it is built."""
 
@@ -100,6 +114,22 @@ class Directly(nn.Module):
         return x * self.order
 
 
+class Scaled(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.order = nn.Parameter(torch.ones(4) * numpy.random.rand())
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x * self.order
+
+
+class Constant(Scaled):
+    def __init__(self) -> None:
+        nn.Module.__init__(self)
+        self.order = nn.Parameter(torch.ones(4))
+        nn.init.constant_(self.order, random())
+
+
 class Around(nn.Module):
     def __init__(self, inner: Callable[[], nn.Module]) -> None:
         super().__init__()
@@ -117,7 +147,7 @@ def test_few_values_are_written_out_and_many_are_not(cls: type[FromNumpy]) -> No
     assert len(source) < 1_000
 
 
-@pytest.mark.parametrize("cls", [ByNumpy, ByPython, Directly])
+@pytest.mark.parametrize("cls", [ByNumpy, ByPython, Directly, Scaled, Constant])
 def test_values_that_python_or_numpy_drew_are_drawn_again(cls: Callable[[], nn.Module]) -> None:
     source, notices = roundtrip(lambda: Around(cls))
     (notice,) = notices
@@ -137,3 +167,61 @@ def test_seeding_in_the_factory_keeps_nothing_whole() -> None:
         return Around(lambda: FromList(10))
 
     assert roundtrip(factory)[1] == []
+
+
+class Printing(nn.Module):
+    """Kept whole, with a layer in it that a loop over all layers reaches."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.inner = nn.Linear(4, 4)
+
+    def forward(self, x: Tensor) -> Tensor:
+        print(end="")
+        return self.inner(x)
+
+
+class Filled(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(*[nn.Linear(4, 4) for _ in range(6)])
+        self.printing = Printing()
+        self.attention = nn.MultiheadAttention(4, 1)
+        for module in self.modules():
+            if isinstance(module, nn.Linear):
+                nn.init.kaiming_uniform_(module.weight)
+                nn.init.ones_(module.bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.printing(self.layers(x))
+        return self.attention(x, x, x)[0]
+
+
+def test_a_loop_over_all_layers_reaches_into_what_is_kept_whole_once() -> None:
+    check(Filled, torch.randn(2, 4), opaque=("printing",))
+
+
+class Levels(nn.Module):
+    """Levels of plain modules, each with two lists that grow in turn, put in front of those before them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.levels = nn.ModuleList()
+        for _ in range(2):
+            level = nn.Module()
+            level.first, level.second = nn.ModuleList(), nn.ModuleList()
+            for _ in range(2):
+                level.first.append(nn.Linear(4, 4))
+                level.second.append(nn.Linear(4, 4))
+            self.levels.insert(0, level)
+        self.last = nn.Linear(4, 4)
+
+    def forward(self, x: Tensor) -> Tensor:
+        for level in self.levels:
+            for first, second in zip(level.first, level.second, strict=True):
+                x = second(first(x))
+        return self.last(x)
+
+
+def test_layers_of_lists_that_grow_in_turn_draw_in_turn() -> None:
+    check(Levels, torch.randn(2, 4), opaque=())

@@ -56,10 +56,17 @@ def rolled(graph: Graph, steps: Sequence[Step], imports: Imports) -> list[Step |
     units = list(_units(graph))
     places = {path: place for place, (path, _) in enumerate(units)}
     owners = {id(step): _owner(step) or "" for step in steps}
+    if any(_is_inside(owner, places) for owner in set(owners.values())):
+        return list(steps)  # of a module that is kept whole, which a loop would reach as well
     for run in _runs(steps, owners, places):
         loop = _loop(units, run, owners, imports) if len(run) >= LEAST else None
         found += run if loop is None else [loop]
     return found
+
+
+def _is_inside(owner: str, places: Mapping[str, int]) -> bool:
+    """Whether a path leads into a unit."""
+    return owner not in places and any(owner.startswith(f"{path}.") for path in places)
 
 
 def _runs(steps: Sequence[Step], owners: Mapping[int, str], places: Mapping[str, int]) -> list[list[Step]]:
