@@ -24,6 +24,12 @@ BUILTINS = frozenset(
     }
 )
 
+STEPS = frozenset(f"einops.{name}" for name in ("einsum", "pack", "rearrange", "reduce", "repeat", "unpack"))
+"""Functions of other libraries that give tensors of tensors, and do nothing else."""
+
+LAYERS = frozenset(f"einops.layers.torch.{name}" for name in ("EinMix", "Rearrange", "Reduce"))
+"""Layers of other libraries that are built of numbers and names."""
+
 REFUSED = frozenset(
     {
         *("load", "save", "compile", "hub", "jit", "package", "serialization", "ops", "classes", "library", "onnx"),
@@ -47,7 +53,7 @@ def is_allowed(name: str, trust: Iterable[str] = ()) -> bool:
     parts = name.split(".")
     if name in RECORDED or any(name == item or name.startswith(f"{item}.") for item in trust):
         return not any(part.startswith("__") for part in parts if part != "__main__")
-    if name in SINGLE:
+    if name in SINGLE or name in STEPS or name in LAYERS:
         return True
     if any(part.startswith("_") for part in parts):
         return False

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 WORDS: Mapping[str, type] = {"LayerChoice": Choice, "InputChoice": Pick, "Repeat": Repeated}
 CALLS = ("module", "graph", "choice")
-PUBLIC = ("torch", "torch.nn.functional", "operator", "math", "builtins")
+PUBLIC = ("torch", "torch.nn.functional", "operator", "math", "builtins", "einops")
 """Where functions are looked up first: under the names people write."""
 
 

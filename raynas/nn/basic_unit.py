@@ -26,10 +26,10 @@ def basic_unit(cls: type[M]) -> type[M]:
 
 
 def is_basic_unit(cls: type) -> bool:
-    """Whether modules of this very class are kept whole: decorated ones, and `torch.nn`'s except the containers."""
+    """Whether modules of this very class are kept whole: decorated ones, einops', `torch.nn`'s but containers."""
     return _is_torchs(cls) or cls.__dict__.get(MARK) is cls
 
 
 @lru_cache(maxsize=4096)
 def _is_torchs(cls: type) -> bool:
-    return cls.__module__.startswith(("torch.nn.", "torch.ao.nn.")) and cls not in CONTAINERS
+    return cls.__module__.startswith(("torch.nn.", "torch.ao.nn.", "einops.layers.torch")) and cls not in CONTAINERS

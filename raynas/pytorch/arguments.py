@@ -11,7 +11,7 @@ import numpy
 import torch
 from torch import fx, nn
 
-from raynas.pytorch import nones
+from raynas.pytorch import libraries, nones
 from raynas.pytorch.passing import is_known
 from raynas.pytorch.proxy import Untraceable
 from raynas.pytorch.reasons import signature_of
@@ -100,7 +100,7 @@ def pieces(node: fx.Node) -> int | None:
     elif node.op == "call_function" and node.target in (torch.chunk, torch.split, torch.tensor_split):
         name = node.target.__name__
     else:
-        return None
+        return libraries.pieces(node)
     given = [*node.args[1:2], *(node.kwargs.get(key) for key in ("chunks", "split_size_or_sections", "split_size"))]
     first = next((item for item in given if item is not None), None)
     if name in ("chunk", "tensor_split") and type(first) is int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import builtins
 import math
 import operator
+import sys
 from functools import lru_cache
 from typing import Any
 
@@ -40,7 +41,8 @@ def name_of(target: Any) -> str:
 @lru_cache(maxsize=4096)
 def _public_name(target: Any) -> str:
     name = getattr(target, "__name__", "")
-    for module in PUBLIC:
+    einops = sys.modules.get("einops")
+    for module in (*PUBLIC, einops) if einops is not None else PUBLIC:
         if name and getattr(module, name, None) is target:
             return f"{module.__name__}.{name}"
     return ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -10,6 +11,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from raynas.pytorch.arguments import LITERALS
 from raynas.pytorch.proxy import Untraceable, is_inside, is_traced
 
 FACTORIES = (
@@ -55,7 +57,7 @@ def patched(
         module.__dict__["training"] = value
 
     def assign(module: nn.Module, name: str, value: Any) -> None:
-        if id(module) in known:
+        if id(module) in known and not _is_already(module.__dict__.get(name, known), value):
             raise Untraceable(f"sets self.{name} in forward")
         originals["__setattr__"](module, name, value)
 
@@ -80,6 +82,12 @@ def patched(
             raise Untraceable("asks for the type of a value that only the run knows")
         return isinstance(value, torch.Tensor)
 
+    def is_callable(value: Any) -> bool:
+        if is_traced(value) and not is_inside(sys._getframe(1)):
+            raise Untraceable("asks callable() of a value that only the run knows")
+        return ask_callable(value)
+
+    ask_callable = callable
     functions = {name: getattr(torch, name) for name in (*FACTORIES, *MODES, "is_tensor") if hasattr(torch, name)}
     originals = {name: getattr(nn.Module, name) for name in (*CHANGES, "__setattr__") if hasattr(nn.Module, name)}
     try:
@@ -88,6 +96,7 @@ def patched(
             setattr(torch, name, new)
         for name, function in originals.items():
             setattr(nn.Module, name, assign if name == "__setattr__" else refused(function))
+        builtins.callable = is_callable  # type: ignore[assignment]  # put back below
         nn.Module.training = property(training, set_training)  # type: ignore[assignment]  # removed below
         yield
     finally:
@@ -95,4 +104,10 @@ def patched(
             setattr(torch, name, function)
         for name, function in originals.items():
             setattr(nn.Module, name, function)
+        builtins.callable = ask_callable
         del nn.Module.training
+
+
+def _is_already(value: Any, other: Any) -> bool:
+    """Whether an attribute that holds a value is set to that same value, so that nothing happens."""
+    return type(value) is type(other) and type(value) in LITERALS and (value == other)

@@ -236,6 +236,8 @@ class _Reader:
                 return f"uses {word}"
             is_super = op == "LOAD_SUPER_ATTR" or (position > 1 and steps[position - 2].value == "super")
             self.method(word, everywhere=not is_super)
+        if word == "callable" and word not in names and word not in cells:
+            return ""  # it is asked while the forward is traced, and answers for what is no tensor
         if op in ("LOAD_GLOBAL", "LOAD_NAME", "LOAD_DEREF", "LOAD_CLASSDEREF") and word != "__class__":
             return self._reached(*chain_end(steps, position, names, cells))
         return ""

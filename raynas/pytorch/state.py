@@ -28,13 +28,13 @@ UNKNOWN = (nn.Module, types.ModuleType)
 STATEFUL = frozenset({"argparse", "collections", "dataclasses", "types", "__main__"})
 """Modules of Python's own whose objects are watched."""
 
-FOREIGN = ("torch", "numpy", "raynas")
+FOREIGN = ("torch", "numpy", "einops", "raynas")
 TORCHS = frozenset({*nn.Module().__dict__, KEY})
 """Attributes that every module has, and that of its record."""
 
 
 def is_foreign(cls: Any) -> bool:
-    """Whether a class or function is Python's, torch's, NumPy's or ours, which keep no state that a forward reads."""
+    """Whether a class or function is Python's, torch's, NumPy's, einops' or ours, whose state no forward reads."""
     return _is_foreign(getattr(cls, "__module__", None) or "")
 
 

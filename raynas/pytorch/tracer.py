@@ -21,6 +21,7 @@ from raynas.pytorch.body import Body, joined
 from raynas.pytorch.branches import Told, Ways
 from raynas.pytorch.doubts import Doubts, Need
 from raynas.pytorch.flags import is_flag
+from raynas.pytorch.libraries import recorded
 from raynas.pytorch.outside import generators, modes, restore
 from raynas.pytorch.passing import alike, mapped, names_of, projected, proxies_in
 from raynas.pytorch.patches import patched
@@ -140,7 +141,7 @@ class Tracer(fx.Tracer):
 
         def way() -> Body:
             self.stack = [root]
-            with patched(factory, training, self.places.known), self._watched(root):
+            with patched(factory, training, self.places.known), recorded(factory), self._watched(root):
                 # the function, and not the module, in which torch.fx would look for what `places` knows
                 graph = super(Tracer, self).trace(type(root).forward)
             return Body(graph, [], self._result)

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from tests.pytorch.zoo.case import X, Zoo
+from tests.pytorch.zoo.case import Base, X, Zoo
 from tests.pytorch.zoo.structure import Block
 
 zoo = Zoo()
@@ -522,3 +522,41 @@ class FunctionalWeights(nn.Module):
         return nn.functional.batch_norm(
             y, self.stats.running_mean, self.stats.running_var, self.stats.weight, self.stats.bias, self.training, 0.1
         )
+
+
+def default(value: Any, other: Any) -> Any:
+    if value is not None:
+        return value
+    return other() if callable(other) else other
+
+
+@zoo(X)
+class Defaults(Base):
+    """What is asked whether it can be called is no tensor."""
+
+    def forward(self, x: Tensor) -> Any:
+        return self.lin(x) * default(None, lambda: x.new_ones(())) + default(None, 2)
+
+
+@zoo(X)
+class SetsWhatItHolds(Base):
+    def __init__(self) -> None:
+        super().__init__()
+        self.mask: Tensor | None = None
+        self.scale = 2
+
+    def forward(self, x: Tensor) -> Any:
+        self.mask = self.mask.to(x) if self.mask is not None else None
+        self.scale = 2
+        return self.lin(x) * self.scale
+
+
+@zoo(X, opaque=("the",))
+class SetsAnotherKind(Base):
+    def __init__(self) -> None:
+        super().__init__()
+        self.scale = 2
+
+    def forward(self, x: Tensor) -> Any:
+        self.scale = 2.0
+        return self.lin(x) * self.scale

@@ -223,6 +223,15 @@ class Callable_(Base):
         return self.lin(x) * (2 if callable(x) else 3)
 
 
+ask = callable
+
+
+@zoo()
+class CallableByAnotherName(Base):
+    def forward(self, x: Tensor) -> Any:
+        return self.lin(x) * (2 if ask(x) else 3)
+
+
 @zoo()
 class TryMatmul(Base):
     def forward(self, x: Tensor) -> Any:
