@@ -77,8 +77,16 @@ def is_allowed(name: str, trust: Iterable[str] = ()) -> bool:
 
 
 def is_mark(name: str, value: object) -> bool:
-    """Whether a document may set this attribute though its name is private: to a literal, as in `_no_decay = True`."""
-    return name.startswith("_") and not name.startswith("__") and type(value) in (bool, int, float, str)
+    """Whether a document may set this attribute though its name is private: to literals, as in `_no_decay = True`."""
+    return name.startswith("_") and not name.startswith("__") and _is_literal(value)
+
+
+def _is_literal(value: object) -> bool:
+    if isinstance(value, dict):
+        return all(type(key) is str and _is_literal(item) for key, item in value.items())
+    if type(value) in (tuple, list):
+        return all(map(_is_literal, value))  # type: ignore[call-overload]  # one of these
+    return type(value) in (bool, int, float, str)
 
 
 def is_method(name: str) -> bool:

@@ -48,7 +48,8 @@ def unusual(value: Any, tracer: fx.Tracer, read: Callable[[torch.Tensor], fx.Pro
     if isinstance(value, torch.device):
         raise Untraceable(f"fixes the device {value} while it is traced: pass a tensor to follow instead")
     if isinstance(value, nn.Module | types.FunctionType | types.MethodType):
-        raise Untraceable(f"passes {value!r} to a function of torch")
+        what = f"a {type(value).__name__}" if isinstance(value, nn.Module) else f"the function {value.__name__}"
+        raise Untraceable(f"passes {what} to a function of torch, or to a layer that is kept whole")
     return value if isinstance(value, types.BuiltinFunctionType) else NotImplemented
 
 

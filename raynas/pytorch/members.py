@@ -37,7 +37,7 @@ from raynas.pytorch.fx_graph import nodes_of
 from raynas.pytorch.moments import Moments
 from raynas.pytorch.names import name_of
 from raynas.pytorch.places import NO_TENSORS
-from raynas.pytorch.reasons import can_be_whole, commonpath
+from raynas.pytorch.reasons import can_be_whole, commonpath, part_of
 from raynas.pytorch.sharing import copies, shared_modules, ties
 from raynas.pytorch.state import TORCHS
 from raynas.pytorch.tensors import creation
@@ -269,7 +269,7 @@ class Builder:
         around: nn.Module | None = None
         for path, found in self.root.named_modules():
             if found is module and path:
-                above = self.root.get_submodule(path.rpartition(".")[0])
+                above = part_of(self.root, path.rpartition(".")[0])
                 around = above if type(above) not in CONTAINERS else self.parent(above)
                 break
         return around
@@ -278,9 +278,9 @@ class Builder:
         """The smallest module around several that can be kept whole."""
         places = {module: path for path, module in self.root.named_modules()}
         common = commonpath([places[module] for module in modules])
-        while not can_be_whole(self.root.get_submodule(common)):
+        while not can_be_whole(part_of(self.root, common)):
             common = common.rpartition(".")[0]
-        return self.root.get_submodule(common)
+        return part_of(self.root, common)
 
     def tensor(self, module: nn.Module, name: str, tensor: torch.Tensor, kind: Any) -> Tensor:
         persistent = name not in module._non_persistent_buffers_set

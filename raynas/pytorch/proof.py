@@ -19,6 +19,7 @@ from raynas.nn.tape import Tape, generators
 from raynas.pytorch.borrowed import borrowed
 from raynas.pytorch.changes import HOOKS, marks_of, plain
 from raynas.pytorch.compare import alike, close, equal, plain_equal, tensors
+from raynas.pytorch.reasons import part_of
 from raynas.search_space.expression import defaults
 
 SEEDS = (0, 1)
@@ -69,7 +70,7 @@ def paths_of(root: nn.Module) -> dict[str, str]:
     def visit(module: nn.Module, path: str, made: str) -> None:
         if isinstance(module, LayerChoice):
             name = str(module.pick.default())
-            visit(module.get_submodule(name), f"{path}.{name}".lstrip("."), made)
+            visit(part_of(module, name), f"{path}.{name}".lstrip("."), made)
             return
         if isinstance(module, InputChoice | Zero):
             return
@@ -104,7 +105,7 @@ def other_members(root: nn.Module, generated: nn.Module, values: bool) -> list[D
     for path, place in paths_of(root).items():
         if missing and path.startswith(missing):
             continue
-        ours, theirs = root.get_submodule(path), made.get(place)
+        ours, theirs = part_of(root, path), made.get(place)
         if theirs is None:
             found.append(Difference(path, "it is not there in the generated model"))
             missing = (*missing, f"{path}.")
@@ -195,7 +196,7 @@ def _compared(
 ) -> Difference | None:
     with torch.no_grad():
         for path, place in places.items():
-            ours, theirs = original.get_submodule(path), generated.get_submodule(place)
+            ours, theirs = part_of(original, path), part_of(generated, place)
             for kind in ("parameters", "buffers"):
                 its = _own(theirs, kind)
                 for name, tensor in _own(ours, kind).items():
@@ -220,7 +221,7 @@ def _same_call(
 ) -> Difference | None:
     torch.set_rng_state(start)
     try:
-        first = _call(original, {original.get_submodule(path): path for path in places}, inputs)
+        first = _call(original, {part_of(original, path): path for path in places}, inputs)
     except Exception as error:
         mode = "train" if original.training else "eval"
         raise TraceError(
@@ -229,7 +230,7 @@ def _same_call(
         ) from error
     drawn = torch.get_rng_state()
     torch.set_rng_state(start)
-    back = {generated.get_submodule(place): path for path, place in places.items()}
+    back = {part_of(generated, place): path for path, place in places.items()}
     try:
         second = _call(generated, back, inputs)
     except Exception as error:  # whatever a model raises
@@ -252,7 +253,7 @@ def _same_call(
     if not torch.equal(drawn, torch.get_rng_state()):
         return Difference("", "it draws other random numbers", called=True)
     for path, place in places.items():
-        ours, theirs = original.get_submodule(path), generated.get_submodule(place)
+        ours, theirs = part_of(original, path), part_of(generated, place)
         its = _own(theirs, "parameters")
         for name, parameter in _own(ours, "parameters").items():
             if name in its and not close([parameter.grad], [its[name].grad]):

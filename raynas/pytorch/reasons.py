@@ -66,6 +66,13 @@ def reason(error: BaseException, module: nn.Module) -> str:
     return f"{where}: {what}" if where else what
 
 
+def part_of(module: nn.Module, path: str) -> nn.Module:
+    """The module at a path, also where its name is that of a method: `self.parameters = nn.ParameterList()`."""
+    for name in path.split(".") if path else ():
+        module = module._modules[name]  # type: ignore[assignment]  # the path leads to a module
+    return module
+
+
 def commonpath(paths: list[str]) -> str:
     """The path of the module around several."""
     parts = [path.split(".") if path else [] for path in paths]

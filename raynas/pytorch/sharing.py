@@ -15,7 +15,7 @@ from raynas.graph import (
 from raynas.nn import LayerChoice, Repeat, is_basic_unit
 from raynas.nn.basic_unit import CONTAINERS
 from raynas.nn.recording import construction
-from raynas.pytorch.reasons import can_be_whole
+from raynas.pytorch.reasons import can_be_whole, part_of
 from raynas.pytorch.tracer import Tracer
 from raynas.pytorch.units import draws
 
@@ -43,9 +43,9 @@ def copies(
             continue
         home, cut = root, 0
         common = _common_path(path, source)
-        while common and not can_be_whole(root.get_submodule(common)):
+        while common and not can_be_whole(part_of(root, common)):
             common = common.rpartition(".")[0]
-        home, cut = root.get_submodule(common), len(common) + 1 if common else 0
+        home, cut = part_of(root, common), len(common) + 1 if common else 0
         if not any(isinstance(m, LayerChoice | Repeat) for m in _between(root, path)):
             found.setdefault(home, []).append((path[cut:], source[cut:]))
     return found, {module for _, module in originals.values()}
@@ -53,7 +53,7 @@ def copies(
 
 def _between(root: nn.Module, path: str) -> list[nn.Module]:
     parts = path.split(".")
-    return [root.get_submodule(".".join(parts[:cut])) for cut in range(1, len(parts))]
+    return [part_of(root, ".".join(parts[:cut])) for cut in range(1, len(parts))]
 
 
 def shared_modules(root: nn.Module, tracer: Tracer) -> dict[nn.Module, tuple[str, nn.Module]]:
@@ -110,10 +110,10 @@ def ties(root: nn.Module, tracer: Tracer, shared: Mapping[nn.Module, Any]) -> di
     for first, *others in (paths for paths in owners.values() if len(paths) > 1):
         for other in others:
             common = _common_path(first, other)
-            home = root.get_submodule(common)
+            home = part_of(root, common)
             while type(home) in CONTAINERS or isinstance(home, LayerChoice | Repeat):
                 common = common.rpartition(".")[0]
-                home = root.get_submodule(common)
+                home = part_of(root, common)
             cut = len(common) + 1 if common else 0
             steps.setdefault(home, []).append(Set(other[cut:], Path(first[cut:])))
     return steps

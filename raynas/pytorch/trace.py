@@ -22,7 +22,7 @@ from raynas.pytorch.load import load_module
 from raynas.pytorch.members import Builder, tape_of
 from raynas.pytorch.names import name_of
 from raynas.pytorch.proof import Difference, build_alike, other_members, same_calls
-from raynas.pytorch.reasons import can_be_whole, located, reason, refuse_choices
+from raynas.pytorch.reasons import can_be_whole, located, part_of, reason, refuse_choices
 from raynas.pytorch.tracer import Tracer
 from raynas.pytorch.units import Whole, innermost, unit_of
 from raynas.pytorch.workshop import Workshop
@@ -98,7 +98,7 @@ def _proven(
             return space, opaque
         found = differences[0]
         first = first or (space, opaque, found)
-        here = root.get_submodule(found.path)
+        here = part_of(root, found.path)
         if found.called and here in opaque:
             where = found.path or "the model"
             notice(f"{where} ({type(here).__name__}) computes something else at each call")
@@ -114,14 +114,14 @@ def _proven(
             return space, opaque
         around = {module: located(found.why, module, constructor=not found.called)}
         for other in differences[1:]:
-            module = _around(root, root.get_submodule(other.path), opaque)
+            module = _around(root, part_of(root, other.path), opaque)
             if module is not None and not has_choices(module):
                 around.setdefault(module, located(other.why, module, constructor=True))
         whole = {**opaque, **innermost(around)}
 
 
 def _named(root: nn.Module, path: str) -> str:
-    return f"'{path}' ({type(root.get_submodule(path)).__name__})" if path else "the model"
+    return f"'{path}' ({type(part_of(root, path)).__name__})" if path else "the model"
 
 
 def _differences(
@@ -147,7 +147,7 @@ def _around(root: nn.Module, module: nn.Module, opaque: Collection[nn.Module]) -
     path = next((path for path, found in root.named_modules() if found is module), "")
     parts = path.split(".") if path else []
     for cut in range(len(parts) + 1):
-        chain.append(root.get_submodule(".".join(parts[:cut])))
+        chain.append(part_of(root, ".".join(parts[:cut])))
     kept = [position for position, item in enumerate(chain) if item in opaque]
     for item in reversed(chain[: kept[0]] if kept else chain):
         if can_be_whole(item) and not is_basic_unit(type(item)) and (construction(item) or call_of(item)) is not None:

@@ -32,11 +32,15 @@ from raynas.pytorch.reasons import forward_of, located, reason, refuse_choices
 from raynas.pytorch.stars import Spread, Spreads, gathered, summed
 from raynas.pytorch.state import Watch, copied
 from raynas.pytorch.steps import demanded
+from raynas.pytorch.suspects import FUNCTIONS
 from raynas.pytorch.units import Whole
+
+CODE = (*FUNCTIONS, nn.Module)
+"""What a forward may be passed, and calls: it stands in its caller."""
 
 
 class Passed(Untraceable):
-    """A forward decides by an argument that is a flag of its caller."""
+    """A forward decides by an argument that is a flag of its caller, or calls one."""
 
 
 class Elsewhere(Exception):
@@ -309,7 +313,7 @@ class Tracer(fx.Tracer):
         return projected(call, body.result)
 
     def _inlined(self, m: nn.Module, forward: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """What a call of `m` gives that decides by a flag of its caller: its steps become the caller's own."""
+        """What a call of `m` gives that is passed a flag, layer or function of its caller: the caller's own steps."""
         last, needs = next(iter(reversed(self.graph.nodes))), len(self._doubts)
         try:
             with self._watched(m):
@@ -353,6 +357,9 @@ class Tracer(fx.Tracer):
             return None
         try:
             with self._watched(m):
+                given = (*args, *kwargs.values())
+                if not self._strict and any(isinstance(value, CODE) for value in given if not is_traced(value)):
+                    raise Passed("is passed a layer or function of its caller")
                 body = self._both(m, lambda: self._scratch(m, forward, args, kwargs))
         except (RaynasError, Whole):
             raise

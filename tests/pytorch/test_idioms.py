@@ -82,6 +82,7 @@ class Marked(nn.Module):
         super().__init__()
         self.scale = nn.Parameter(torch.log(torch.arange(1, 9).float()))
         self.scale._no_weight_decay = True  # type: ignore[attr-defined]  # as state space models do it
+        self.scale._optim = {"lr": 0.001, "betas": (0.9, 0.99)}  # type: ignore[attr-defined]  # as others do it
 
     def forward(self, x: Tensor) -> Tensor:
         return x * -torch.exp(self.scale)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections import OrderedDict
+from collections.abc import Callable
 from functools import partial
 
 import torch
@@ -406,3 +407,70 @@ class ParameterLists(nn.Module):
         for weight in self.weights:
             x = x * weight
         return x + self.weights[0] + self.named["a"] * self.named["b"]
+
+
+@zoo(X)
+class NamedLikeMethods(nn.Module):
+    """Has parts whose names are those of methods, which `getattr` finds first."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.linear = nn.Linear(6, 6)
+        self.parameters = nn.ParameterList([torch.ones(2), torch.zeros(1)])  # type: ignore[assignment,method-assign]
+        self.half = nn.Sequential(Block(6), Block(6))  # type: ignore[assignment,method-assign]  # that is the point
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.linear(x)
+
+
+class Sublayer(nn.Module):
+    """Calls what it is passed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(6)
+        self.dropout = nn.Dropout(0.5)
+        self.scale = nn.Parameter(torch.full((6,), 0.5))
+
+    def forward(self, x: Tensor, sublayer: Callable[[Tensor], Tensor]) -> Tensor:
+        return x + self.dropout(sublayer(self.norm(x))) * self.scale
+
+
+class Layer(nn.Module):
+    """Passes lambdas, layers, methods and partial functions to its parts."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.attention = nn.MultiheadAttention(6, 2, batch_first=True)
+        self.feed = nn.Sequential(nn.Linear(6, 6), nn.ReLU())
+        self.parts = nn.ModuleList(Sublayer() for _ in range(4))
+
+    def scaled(self, x: Tensor, by: float = 2.0) -> Tensor:
+        return self.feed(x) * by
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.parts[0](x, lambda y: self.attention(y, y, y, need_weights=False)[0])
+        x = self.parts[1](x, self.feed)
+        x = self.parts[2](x, sublayer=self.scaled)
+        return self.parts[3](x, partial(self.scaled, by=3.0))
+
+
+@zoo(X)
+def passes_functions() -> nn.Module:
+    return nn.Sequential(Layer(), Layer())
+
+
+class DecidesForIt(nn.Module):
+    def forward(self, x: Tensor, sublayer: Callable[[Tensor], Tensor]) -> Tensor:
+        return sublayer(x) if x.sum() > 0 else x
+
+
+@zoo(X, opaque=("the",))
+class PassesAFunctionInVain(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.linear = nn.Linear(6, 6)
+        self.part = DecidesForIt()
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.part(x, lambda y: self.linear(y))
