@@ -54,7 +54,7 @@ class ReadsElsewhere(nn.Module):
     """Asks for what no proxy can answer, in a way that no reading of the code finds."""
 
     def forward(self, x: Tensor) -> Tensor:
-        return x * (2 if getattr(builtins, "callable")(x) else 3)  # noqa: B009
+        return x * (2 if getattr(builtins, "type")(x) == Tensor else 3)  # noqa: B009
 
 
 class Holds(nn.Module):
