@@ -39,6 +39,8 @@ def unusual(value: Any, tracer: fx.Tracer, read: Callable[[torch.Tensor], fx.Pro
     if type(value) is OrderedDict:
         items = ([(key, item) for key, item in value.items()],)
         return tracer.create_proxy("call_function", OrderedDict, items, {}).node
+    if type(value) is torch.Size:
+        return tracer.create_proxy("call_function", torch.Size, (list(value),), {}).node
     if isinstance(value, list | dict | set | tuple) and not is_known(type(value)):
         raise Untraceable(f"returns or passes a {type(value).__name__}")
     if isinstance(value, Expression) or (isinstance(value, type) and not issubclass(value, nn.Module)):

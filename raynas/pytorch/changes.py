@@ -182,7 +182,7 @@ def _same(ours: dict[str, Any], theirs: dict[str, Any]) -> bool:
 
 def plain(value: Any) -> bool:
     """Whether a value is a literal, or a tuple, list or dict of such."""
-    if isinstance(value, tuple | list) and type(value) in (tuple, list):
+    if isinstance(value, tuple | list) and type(value) in (tuple, list, torch.Size):
         return all(map(plain, value))
     if type(value) is dict:
         return all(plain(k) and plain(v) for k, v in value.items())

@@ -87,6 +87,8 @@ def mapped(value: Any, of: Callable[[Any], Any]) -> Any:
     """`value` with each proxy in it replaced; containers of every kind that torch.fx can return are kept."""
     if is_traced(value):
         return of(value)
+    if type(value) is torch.Size:
+        return value
     if isinstance(value, tuple):
         items = [mapped(item, of) for item in value]
         return type(value)(*items) if hasattr(value, "_fields") else tuple(items)
@@ -110,6 +112,8 @@ def projected(call: fx.Proxy, result: Any) -> Any:
     def at(value: Any, here: Callable[[], Any]) -> Any:
         if is_traced(value):
             return here()
+        if type(value) is torch.Size:
+            return value
         if isinstance(value, tuple):
             items = [at(item, lambda i=i: here()[i]) for i, item in enumerate(value)]  # type: ignore[misc]  # bound now
             return type(value)(*items) if hasattr(value, "_fields") else tuple(items)

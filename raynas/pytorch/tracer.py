@@ -199,9 +199,11 @@ class Tracer(fx.Tracer):
         return made
 
     def create_proxy(self, kind: str, target: Any, args: Any, kwargs: Any, *rest: Any, **more: Any) -> fx.Proxy:
-        return super().create_proxy(
-            kind, target, gathered(kind, target, args) if self._spreads else args, kwargs, *rest, **more
-        )
+        if self._spreads:
+            args = gathered(kind, target, args)
+        if torch.Size in map(type, args) and getattr(target, "__module__", "") != "_operator":
+            args = tuple([tuple(arg) if type(arg) is torch.Size and kind != "call_module" else arg for arg in args])
+        return super().create_proxy(kind, target, args, kwargs, *rest, **more)
 
     def create_arg(self, a: Any) -> Any:
         if type(a) in LITERALS:

@@ -209,6 +209,8 @@ def literal(value: Any, imports: Imports) -> str:
         return repr(value)
     if isinstance(value, tuple):
         items = [literal(item, imports) for item in value]
+        if type(value).__module__ == "torch":
+            return f"{imports.name('torch.Size')}([{', '.join(items)}])"
         return f"({', '.join(items)}{',' if len(items) == 1 else ''})"
     if isinstance(value, list):
         return f"[{', '.join(literal(item, imports) for item in value)}]"

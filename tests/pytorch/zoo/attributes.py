@@ -212,3 +212,28 @@ class Noisy(nn.Module):
 @zoo(X)
 def named_as_in_every_module() -> nn.Module:
     return nn.Sequential(Noisy(True), Noisy(False))
+
+
+class Told(nn.Module):
+    """Kept whole, and given a size."""
+
+    def __init__(self, size: torch.Size) -> None:
+        super().__init__()
+        self.size = size
+
+    def forward(self, x: Tensor) -> Any:
+        print(end="")
+        return x, self.size
+
+
+@zoo(X, opaque=("told",))
+class Sizes(nn.Module):
+    """A size is no tuple."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.size = torch.zeros(2, 6).shape
+        self.told = Told(torch.Size([2, 6]))
+
+    def forward(self, x: Tensor) -> Any:
+        return self.told(x.reshape(self.size)), self.size, {"size": [self.size]}
