@@ -152,7 +152,7 @@ class Builder:
         """The constructor's steps: in the order in which they happened, as far as that makes a difference."""
         timed = self.constructors.steps.get(module, [])
         copies = [Copy(path, source) for path, source in self.copies.get(module, [])]
-        makes = self.moments.makes(module, list(graph.members))
+        makes = self.moments.makes(module, list(graph.members), [t.index for t in timed if t.draws])
         drawn = [index for _, index in makes if index is not None]
         counts = [t for t in timed if t.draws or copies or isinstance(t.step, Let)]
         after = [*copies, *(t.step for t in timed), *self.ties.get(module, ()), *self.below.get(module, ())]

@@ -39,10 +39,18 @@ class Moments:
         self._originals = originals
         self._times: dict[nn.Module, int | None] = {}
 
-    def makes(self, module: nn.Module, names: Sequence[str]) -> list[tuple[str, int | None]]:
+    def makes(
+        self, module: nn.Module, names: Sequence[str], drawing: Sequence[int] = ()
+    ) -> list[tuple[str, int | None]]:
         """The members, and when each took random numbers first, or was given its value; None: that does not matter.
 
-        A list or sequence whose parts were not made in order stands for its parts, and behind them for itself.
+        A list or sequence whose parts were not made in order, or between whose parts something else took random
+        numbers, stands for its parts, and behind them for itself.
+
+        Args:
+            module: an opened module.
+            names: of its members.
+            drawing: when steps of its constructor took random numbers, in order.
         """
         found: list[tuple[str, int | None]] = []
         for name in names:
@@ -62,7 +70,8 @@ class Moments:
         for name, index in found:
             times = [at for _, at in parts[name] if at is not None]
             own = sorted(times)
-            if own and (times != own or _between(every, own) > _between(own, own)):
+            others = _between(every, own) > _between(own, own) or _between(drawing, own) > 0 if own else False
+            if own and (times != own or others):
                 split += [*parts[name], (name, own[-1])]
             else:
                 split.append((name, index))
@@ -111,6 +120,6 @@ class Moments:
         return min(times, default=None)
 
 
-def _between(points: list[int], ends: list[int]) -> int:
+def _between(points: Sequence[int], ends: Sequence[int]) -> int:
     """How many of the sorted points lie between the first and the last of others."""
     return bisect_left(points, ends[-1]) - bisect_right(points, ends[0])

@@ -225,3 +225,31 @@ class Levels(nn.Module):
 
 def test_layers_of_lists_that_grow_in_turn_draw_in_turn() -> None:
     check(Levels, torch.randn(2, 4), opaque=())
+
+
+def orthogonal(layer: nn.Linear, gain: float = 1.5) -> nn.Linear:
+    nn.init.orthogonal_(layer.weight, gain)
+    nn.init.zeros_(layer.bias)
+    return layer
+
+
+class ActorCritic(nn.Module):
+    """Initialises each layer as it is made, within the lists that it stands in, as people write it for PPO."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        inner = nn.Sequential(orthogonal(nn.Linear(6, 6)), nn.Tanh(), orthogonal(nn.Linear(6, 4)))
+        self.critic = nn.Sequential(orthogonal(nn.Linear(4, 6)), nn.Tanh(), inner)
+        self.actors = nn.ModuleList([orthogonal(nn.Linear(4, 4), 0.01) for _ in range(3)])
+        self.heads = nn.ModuleDict({name: orthogonal(nn.Linear(4, 4)) for name in ("mean", "scale")})
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        value = self.critic(x)
+        for actor in self.actors:
+            x = actor(x)
+        return self.heads["mean"](x) * self.heads["scale"](x), value
+
+
+def test_layers_that_are_initialised_as_they_are_made_draw_in_turn() -> None:
+    check(ActorCritic, torch.randn(2, 4), opaque=())
+    check(lambda: nn.Sequential(orthogonal(nn.Linear(4, 4)), nn.Tanh(), ActorCritic()), torch.randn(2, 4), opaque=())

@@ -46,6 +46,7 @@ class Members:
         self.copies = {step.path: step.source for step in graph.setup if isinstance(step, Copy)}
         self.originals = set(self.copies.values())
         self.made: dict[str, str] = {}
+        self.waiting = list(graph.members)
         self.parts: dict[str, str] = {}
         self.early: list[Text] = []
         self.variables: dict[str, str] = {}
@@ -69,17 +70,16 @@ class Members:
         lines += [(f"self.{name} = ", self._value(value, name)) for name, value in graph.attributes.items()]
         steps = [step for step in graph.setup if not isinstance(step, Copy)]
         late = {step.name for step in steps if isinstance(step, Make)}
-        waiting = list(graph.members)
         for name in graph.members:
             if name not in late:
-                made = self._make(name, waiting)
+                made = self._make(name)
                 lines += [*self._taken_early(), *made]
         for step in rolled(graph, steps, self.imports):
             if isinstance(step, Loop):
                 lines.append(self._looped(step))
             elif isinstance(step, Make):
                 if step.name in graph.members:
-                    made = self._make(step.name, waiting)
+                    made = self._make(step.name)
                     lines += [*self._taken_early(), *made]
                 elif is_there(graph, step.name):
                     member = find(graph, step.name, graph.shared)[0]
@@ -102,9 +102,14 @@ class Members:
         early, self.early = self.early, []
         return early
 
-    def _make(self, name: str, waiting: list[str]) -> list[Text]:
+    def _path(self, path: str) -> Text:
+        """A path, by the variables of what is not assigned yet."""
+        loose = {part: name for part, name in self.parts.items() if part.partition(".")[0] in self.waiting}
+        return written(self.graph, path, {**loose, **self.local})
+
+    def _make(self, name: str) -> list[Text]:
         """Make a member: it is assigned where all members registered before it are, else kept in a variable."""
-        member = self.graph.members[name]
+        member, waiting = self.graph.members[name], self.waiting
         if waiting[0] == name:
             waiting.pop(0)
             lines = self._made(name, member)
@@ -210,7 +215,7 @@ class Members:
         if not all(is_there(self.graph, path) for path in paths_of(step)):
             return []  # it was about something that is no longer part of the graph
         if isinstance(step, Set):
-            return [(written(self.graph, step.path, self.local), " = ", self._value(step.value, "value"))]
+            return [(self._path(step.path), " = ", self._value(step.value, "value"))]
         if isinstance(step, Let):
             line: Text = (self.variables[step.name], " = ", self._value(step.value, "value"))
             return [Block("with torch.no_grad():", (line,))] if needs_guard(step) else [line]
@@ -221,7 +226,7 @@ class Members:
 
     def _value(self, value: Any, hint: str) -> Text:
         if isinstance(value, Path):
-            return written(self.graph, value.path, self.local)
+            return self._path(value.path)
         if isinstance(value, Local):
             return self.variables[value.name]
         if isinstance(value, Unit):

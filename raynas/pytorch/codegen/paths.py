@@ -22,15 +22,15 @@ def written(graph: Graph, path: str, local: Mapping[str, str] | None = None) -> 
     Args:
         graph: the opened module.
         path: dotted; the module itself where it is empty.
-        local: variables that hold members which are not yet assigned.
+        local: variables that hold members, or parts of members, which are not yet assigned.
     """
     text, here = "self", graph
     scope: dict[str, Member] = dict(graph.shared)
     parts = path.split(".") if path else []
     for position, part in enumerate(parts):
         base = base_of(here) if isinstance(here, Graph) else ""
-        if position == 0 and local and part in local:
-            text = local[part]
+        if local and ".".join(parts[: position + 1]) in local:
+            text = local[".".join(parts[: position + 1])]
         elif base in LISTS and part.isdigit() and isinstance(here, Graph) and _is_numbered(here):
             text += f"[{part}]"
         elif isinstance(here, Graph) and part in here.members and (base == DICTS[0] or base != here.base):
