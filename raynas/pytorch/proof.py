@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -178,21 +178,34 @@ def _marks(ours: Tensor, theirs: Tensor) -> str:
     return next((f"the attribute '{name}'" for name in mine if not plain_equal(mine[name], its.get(name))), "")
 
 
-def same_calls(root: nn.Module, generated: nn.Module, inputs: Sequence[Any] | Mapping[str, Any]) -> Difference | None:
+def same_calls(
+    root: nn.Module,
+    generated: nn.Module,
+    inputs: Sequence[Any] | Mapping[str, Any],
+    opaque: Collection[nn.Module] = (),
+) -> Difference | None:
     """The first difference between what both return, and between gradients: train and eval, two seeds, two calls each.
 
-    Both are left as they were, but for the generated model's weights, which become the original's.
+    Both are left as they were, but for the generated model's weights, which become the original's. What goes on inside
+    the opaque modules is theirs.
     """
     state = torch.get_rng_state()
     try:
         with borrowed(root) as original:
-            return _compared(original, generated, paths_of(root), inputs)
+            places = paths_of(root)
+            whole = tuple([f"{path}." if path else "" for path in places if part_of(root, path) in opaque])
+            watched = [path for path in places if not path or not path.startswith(whole)]
+            return _compared(original, generated, places, watched, inputs)
     finally:
         torch.set_rng_state(state)
 
 
 def _compared(
-    original: nn.Module, generated: nn.Module, places: dict[str, str], inputs: Sequence[Any] | Mapping[str, Any]
+    original: nn.Module,
+    generated: nn.Module,
+    places: dict[str, str],
+    watched: Sequence[str],
+    inputs: Sequence[Any] | Mapping[str, Any],
 ) -> Difference | None:
     with torch.no_grad():
         for path, place in places.items():
@@ -209,7 +222,7 @@ def _compared(
             torch.manual_seed(seed)
             start = torch.get_rng_state()
             for _ in range(CALLS):
-                found = _same_call(original, generated, places, inputs, start)
+                found = _same_call(original, generated, places, watched, inputs, start)
                 if found is not None:
                     return found
                 start = torch.get_rng_state()
@@ -217,11 +230,16 @@ def _compared(
 
 
 def _same_call(
-    original: nn.Module, generated: nn.Module, places: dict[str, str], inputs: Any, start: Tensor
+    original: nn.Module,
+    generated: nn.Module,
+    places: dict[str, str],
+    watched: Sequence[str],
+    inputs: Any,
+    start: Tensor,
 ) -> Difference | None:
     torch.set_rng_state(start)
     try:
-        first = _call(original, {part_of(original, path): path for path in places}, inputs)
+        first = _call(original, {part_of(original, path): path for path in watched}, inputs)
     except Exception as error:
         mode = "train" if original.training else "eval"
         raise TraceError(
@@ -230,7 +248,7 @@ def _same_call(
         ) from error
     drawn = torch.get_rng_state()
     torch.set_rng_state(start)
-    back = {part_of(generated, place): path for path, place in places.items()}
+    back = {part_of(generated, places[path]): path for path in watched}
     try:
         second = _call(generated, back, inputs)
     except Exception as error:  # whatever a model raises

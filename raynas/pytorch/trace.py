@@ -93,7 +93,7 @@ def _proven(
         verify(graph)
         space = GraphSpace(graph, build=lambda frozen: load_module(to_source(frozen)), workshop=WORKSHOP)
         _ = space.search_space  # raises where two choices share a label
-        differences = _differences(space, root, tape, values, example_inputs)
+        differences = _differences(space, root, tape, values, example_inputs, opaque)
         if not differences:
             return space, opaque
         found = differences[0]
@@ -125,7 +125,12 @@ def _named(root: nn.Module, path: str) -> str:
 
 
 def _differences(
-    space: GraphSpace, root: nn.Module, tape: Tape | None, values: bool, example_inputs: Sequence[Any] | None
+    space: GraphSpace,
+    root: nn.Module,
+    tape: Tape | None,
+    values: bool,
+    example_inputs: Sequence[Any] | None,
+    opaque: Collection[nn.Module],
 ) -> list[Difference]:
     """What tells the generated model of the default sample from the original; nothing where there is none yet."""
     if any(isinstance(module, Placeholder) for module in root.modules()):
@@ -136,7 +141,7 @@ def _differences(
         return [Difference("", str(error))]
     found = other_members(root, generated, values)
     if (not found or found[0].only_values) and example_inputs is not None:
-        called = same_calls(root, generated, example_inputs)
+        called = same_calls(root, generated, example_inputs, opaque)
         found = [called] if called is not None else found
     return found
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import itertools
 import warnings
 from pathlib import Path
 from typing import Any
@@ -65,6 +66,33 @@ class Holds(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return self.reads(self.linear(x))
+
+
+COUNT = itertools.count(1)
+
+
+class Counts(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return x * next(COUNT)
+
+
+class AroundCounts(nn.Module):
+    """Kept whole for what it does itself; something in it is another one at each call."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.counts = Counts()
+
+    def forward(self, x: Tensor) -> Tensor:
+        print(end="")
+        return self.counts(x)
+
+
+def test_what_goes_on_inside_what_is_kept_whole_is_its_own() -> None:
+    with pytest.warns(Notice, match="computes something else at each call"):
+        trace(AroundCounts, example_inputs=(X,))
+    with pytest.warns(Notice, match=r"1 .AroundCounts. computes something else at each call"):
+        trace(lambda: nn.Sequential(nn.Linear(4, 4), AroundCounts()), example_inputs=(X,))
 
 
 def test_one_notice_names_module_line_and_reason() -> None:
