@@ -14,7 +14,7 @@ from torch import nn
 
 from raynas.pytorch.proxy import TORCH, is_pythons
 from raynas.pytorch.state import ATOMS, is_foreign
-from raynas.pytorch.steps import Step, chain_end, compares, none_tests, steps_of
+from raynas.pytorch.steps import Step, chain_end, compares, is_self, none_tests, steps_of
 from raynas.pytorch.suspects import (
     CHANGING,
     CONTEXTS,
@@ -51,6 +51,7 @@ class Reading:
         asked: by code, the parameters that are compared with None.
         kinds: what else is compared with None: the result of a `call`, an `item`, an `attribute`.
         changes: whether the code may change lists, dicts or attributes of objects.
+        sets: whether it may set attributes of other objects than its module.
     """
 
     why: str
@@ -59,6 +60,7 @@ class Reading:
     asked: Mapping[types.CodeType, frozenset[str]]
     kinds: frozenset[str]
     changes: bool
+    sets: bool
 
 
 @lru_cache(maxsize=4096)
@@ -112,6 +114,7 @@ class _Reader:
         self.seen: set[Any] = set()
         self.helpers: list[type] = []
         self.changes = False
+        self.sets = False
         for base in cls.__mro__:
             if not is_foreign(base):
                 self.place(base)
@@ -124,6 +127,7 @@ class _Reader:
             self.asked,
             frozenset(self.kinds),
             self.changes or not CHANGING.isdisjoint(self.words),
+            self.sets,
         )
 
     def find(self, why: str) -> None:
@@ -214,6 +218,9 @@ class _Reader:
     ) -> str:
         op, word = steps[position].op, steps[position].value
         self.changes = self.changes or op in ("STORE_SUBSCR", "DELETE_SUBSCR", "STORE_ATTR", "DELETE_ATTR")
+        if op in ("STORE_ATTR", "DELETE_ATTR"):
+            self.sets = self.sets or not is_self(code, steps[position - 1], is_method)
+        self.sets = self.sets or word == "setattr"
         if op == "IMPORT_NAME" and str(word).partition(".")[0] in WORLD:
             return f"asks {word} while it runs"
         if op in ("STORE_GLOBAL", "DELETE_GLOBAL"):

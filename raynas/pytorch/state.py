@@ -116,6 +116,17 @@ def shared(modules: Mapping[str, nn.Module]) -> dict[int, list[tuple[str, str]]]
     return {item: places for item, places in found.items() if len(places) > 1}
 
 
+def is_record(value: Any) -> bool:
+    """Whether an object changes only by having its attributes set: a configuration of plain values, with no methods."""
+    if isinstance(value, (*SEQUENCES, dict, set, bytearray, numpy.ndarray, torch.Tensor, types.FunctionType)):
+        return False
+    own = [item for cls in type(value).__mro__ if not is_foreign(cls) for item in vars(cls).items()]
+    if any(callable(item) and not name.startswith("__") for name, item in own):
+        return False
+    parts = _parts(value)
+    return parts is not None and all(_is_fixed(part) for _, part in parts)
+
+
 def _is_fixed(value: Any) -> bool:
     """Whether an object cannot change, whatever is done with it."""
     return type(value) in FIXED or (type(value) is tuple and all(map(_is_fixed, value)))

@@ -157,10 +157,11 @@ def _is_fixed(code: types.CodeType, step: Step, words: list[str], is_method: boo
     """Whether an expression is a constant, something global, or a plain attribute of the module itself."""
     if step.op == "LOAD_CONST" or step.op in OUTSIDE:
         return True
-    return _is_self(code, step, is_method) and len(words) == 1 and words[0] != "training"
+    return is_self(code, step, is_method) and len(words) == 1 and words[0] != "training"
 
 
-def _is_self(code: types.CodeType, step: Step, is_method: bool) -> bool:
+def is_self(code: types.CodeType, step: Step, is_method: bool) -> bool:
+    """Whether a step loads the object whose method the code is."""
     return is_method and step.op == "LOAD_FAST" and bool(code.co_argcount) and step.value == code.co_varnames[0]
 
 
@@ -186,7 +187,7 @@ def none_tests(code: types.CodeType, steps: list[Step], is_method: bool) -> tupl
             kinds.add("item")  # one of several that were unpacked
         elif step.op in ATTRIBUTES:
             _, first, words = _operand(steps, position + 1)
-            if not (_is_self(code, first, is_method) and len(words) == 1) and first.op not in OUTSIDE:
+            if not (is_self(code, first, is_method) and len(words) == 1) and first.op not in OUTSIDE:
                 kinds.add("attribute")
         elif step.op in ("UNPACK_SEQUENCE", "UNPACK_EX", "BINARY_SUBSCR", "FOR_ITER", "BINARY_SLICE"):
             kinds.add("item")

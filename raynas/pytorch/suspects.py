@@ -49,8 +49,11 @@ FUNCTIONS = (types.FunctionType, types.MethodType, functools.partial, functools.
 """What holds code of a user's that can be called."""
 
 MATCHES = ("MATCH_SEQUENCE", "MATCH_MAPPING", "MATCH_CLASS")
-CONTEXTS = (contextlib.nullcontext, torch.profiler.record_function, torch.autograd.profiler.record_function)
-"""Contexts that change nothing of what is computed."""
+CONTEXTS = (
+    *(contextlib.nullcontext, torch.profiler.record_function, torch.autograd.profiler.record_function),
+    torch.no_grad,
+)
+"""Contexts that change nothing of what is computed; the last is looked at while a forward is traced."""
 
 SEEDS = (
     *(torch.manual_seed, torch.seed, torch.set_rng_state, torch.get_rng_state, torch.initial_seed),

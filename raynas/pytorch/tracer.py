@@ -21,6 +21,7 @@ from raynas.pytorch.body import Body, joined
 from raynas.pytorch.branches import Told, Ways
 from raynas.pytorch.doubts import Doubts, Need
 from raynas.pytorch.flags import is_flag
+from raynas.pytorch.gradients import FREE, is_free, mixes
 from raynas.pytorch.libraries import recorded
 from raynas.pytorch.outside import generators, modes, restore
 from raynas.pytorch.passing import alike, mapped, names_of, projected, proxies_in
@@ -34,6 +35,8 @@ from raynas.pytorch.state import Watch, copied
 from raynas.pytorch.steps import demanded
 from raynas.pytorch.suspects import FUNCTIONS
 from raynas.pytorch.units import Whole
+
+MODE = "computes under a gradient mode, autocast or a default dtype of its own"
 
 CODE = (*FUNCTIONS, nn.Module)
 """What a forward may be passed, and calls: it stands in its caller."""
@@ -89,6 +92,7 @@ class Tracer(fx.Tracer):
         self._doubts = Doubts()
         self._spreads = Spreads()
         self._modes = modes()
+        self._mixed = self._quiet = False
         self._cache: dict[tuple[fx.Graph, str], fx.Proxy] = {}
         self._strict = False
         self._late: dict[nn.Module, str] = {}
@@ -189,13 +193,21 @@ class Tracer(fx.Tracer):
     def create_node(
         self, kind: str, target: Any, args: Any, kwargs: Any, name: Any = None, type_expr: Any = None
     ) -> Any:
-        if modes() != self._modes:
-            raise Untraceable("computes under a gradient mode, autocast or a default dtype of its own")
+        now = modes()
+        if now[1:] != self._modes[1:] or now[0] > self._modes[0]:
+            raise Untraceable(MODE)
         if name is None and type(target) is str and target.islower() and target[0] != "_":
             name = target  # as torch.fx would name it, but for a search for capitals
         made = self.graph.create_node(kind, target, args, kwargs, name, type_expr)
         if kind in ("call_function", "call_method"):
             self._doubts.note(made, self.stack)
+            self._mixed = self._mixed or mixes(made)
+        if now != self._modes:
+            self._quiet = True
+            if kind not in ("get_attr", "placeholder", "output") and not is_free(made):
+                raise Untraceable(MODE)
+        if self._mixed and self._quiet:
+            raise Untraceable(MODE)
         return made
 
     def create_proxy(self, kind: str, target: Any, args: Any, kwargs: Any, *rest: Any, **more: Any) -> fx.Proxy:
@@ -231,7 +243,9 @@ class Tracer(fx.Tracer):
         path = self.places.path(self.stack[-1], tensor)
         if path is None:
             raise Untraceable("uses a tensor that is no parameter, buffer or attribute of the module")
-        return self.attribute(path)
+        read = self.attribute(path)
+        read.node.meta[FREE] = not tensor.requires_grad and not isinstance(tensor, nn.Parameter)
+        return read
 
     def attribute(self, path: str) -> fx.Proxy:
         """The value of a parameter, buffer or flag of the module being traced, read when the model runs."""

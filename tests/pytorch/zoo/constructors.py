@@ -439,6 +439,53 @@ def configurations() -> nn.Module:
     return nn.Sequential(*map(Configured, records))
 
 
+class Collects(nn.Module):
+    """Decides by a value and fills a list; what it was made of stays as it is."""
+
+    def __init__(self, config: Any) -> None:
+        super().__init__()
+        self.config = config
+        self.layer = nn.Linear(config.width, config.width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        found = []
+        for _ in range(self.config.width if x.sum() > -1e9 else 1):
+            found.append(self.layer(x))
+        return torch.stack(found).mean(0)
+
+
+class CountsIn(Collects):
+    """Changes the configuration that others read, too."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        config = self.config
+        config.double += 1
+        return super().forward(x) * config.double
+
+
+class SharesAConfiguration(nn.Module):
+    def __init__(self, part: type[Collects]) -> None:
+        super().__init__()
+        self.config = Computed(6, 1)
+        self.parts = nn.ModuleList([part(self.config), part(self.config)])
+        self.last = nn.Linear(6, 6)
+
+    def forward(self, x: Tensor) -> Tensor:
+        for part in self.parts:
+            x = part(x)
+        return self.last(x)
+
+
+@zoo(X, opaque=("parts.0", "parts.1"))
+def shares_a_configuration() -> nn.Module:
+    return SharesAConfiguration(Collects)
+
+
+@zoo(X, opaque=("the",))
+def changes_a_configuration() -> nn.Module:
+    return SharesAConfiguration(CountsIn)
+
+
 @zoo(X)
 class TriesAnotherWay(nn.Module):
     """Catches what a constructor raises, and makes something else."""

@@ -351,6 +351,46 @@ class RaisesInTraining(nn.Module):
         return x * 2
 
 
+class CausalMask:
+    def __init__(self, size: Any, device: Any) -> None:
+        with torch.no_grad():
+            self.values = torch.triu(torch.ones(size, size, dtype=torch.bool), diagonal=1).to(device)
+
+
+@zoo(X)
+class NothingToDifferentiate(nn.Module):
+    """Opens `torch.no_grad()` where there are no gradients anyway."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.linear = nn.Linear(6, 6)
+        self.register_buffer("scales", torch.linspace(0, 1, 6))
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.linear(x)
+        mask = CausalMask(x.shape[0], x.device)
+        with torch.no_grad():
+            steps = torch.arange(x.shape[1], device=x.device) * self.scales + torch.zeros_like(x)
+        return (x @ x.T).masked_fill(mask.values, -1e9).softmax(-1) @ x + steps
+
+
+@zoo(X, opaque=("the",))
+class MixedGradients(nn.Module):
+    """Writes values with gradients into one that had none, before it uses that without."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.linear = nn.Linear(6, 6)
+
+    def forward(self, x: Tensor) -> Tensor:
+        table = torch.zeros(2, 6)
+        part = table.view(12)
+        table.add_(self.linear.bias)
+        with torch.no_grad():
+            doubled = part * 2
+        return self.linear(x) * doubled.view(2, 6)
+
+
 class Looped(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         total = torch.zeros(())
