@@ -223,7 +223,8 @@ def scopes_of(frame: FrameType | None) -> tuple[tuple[nn.Module, ...], bool, Fra
                 if not found or found[-1] is not module:
                     found.append(module)
         elif file == INIT or (file == MODULE and code.co_name in (*CONVERSIONS, WEIGHTS)):
-            if not code.co_name.startswith("_") or file == MODULE:
+            public = not code.co_name.startswith("_") and hasattr(nn.init, code.co_name)  # the old names only pass on
+            if public or file == MODULE:
                 whole = frame
         elif code.co_name in LOADS and _loader(code) is not None:
             whole = frame

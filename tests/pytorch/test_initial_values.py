@@ -253,3 +253,19 @@ class ActorCritic(nn.Module):
 def test_layers_that_are_initialised_as_they_are_made_draw_in_turn() -> None:
     check(ActorCritic, torch.randn(2, 4), opaque=())
     check(lambda: nn.Sequential(orthogonal(nn.Linear(4, 4)), nn.Tanh(), ActorCritic()), torch.randn(2, 4), opaque=())
+
+
+class OldNames(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.linear = nn.Linear(4, 4)
+        nn.init.xavier_uniform(self.linear.weight, gain=2.0)
+        nn.init.constant(self.linear.bias, 0.1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.linear(x)
+
+
+@pytest.mark.filterwarnings("ignore:.*is now deprecated:FutureWarning")
+def test_the_old_names_of_init_functions_become_the_new_ones() -> None:
+    assert "nn.init.xavier_uniform_(self.linear.weight, gain=2.0)" in check(OldNames, torch.randn(2, 4), opaque=())
