@@ -6,6 +6,7 @@ import argparse
 import inspect
 import types
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import fields, is_dataclass
 from typing import Any, NamedTuple
 
@@ -23,6 +24,8 @@ SPACES = (types.SimpleNamespace, argparse.Namespace)
 
 FOREIGN = (nn.Module, Tensor, numpy.ndarray, numpy.generic, type, types.ModuleType)
 """What is no record though it has attributes."""
+
+PLAIN = (bool, int, float, str, tuple, list, dict)
 
 EMPTY = inspect.Parameter.empty
 
@@ -52,7 +55,19 @@ def record_of(value: Any) -> Call | None:
     if passed is None or not all(isinstance(name, str) and name.isidentifier() for name in passed):
         return None
     call = Call(kind, (), passed)
-    return call if kind in SPACES or _is_trusted(value) or _comes_back(call, value) else None
+    if kind in SPACES or _is_trusted(value):
+        return call
+    state = generators()
+    try:
+        made = kind(**passed)
+        if _same(made, value):
+            return call
+        more = {**passed, **_set_by_properties(made, value)}
+        return Call(kind, (), more) if len(more) > len(passed) and _same(kind(**more), value) else None
+    except Exception:  # whatever a user's class raises
+        return None
+    finally:
+        restore(state)
 
 
 def _held(value: Any) -> _Held:
@@ -81,6 +96,19 @@ def _passed(kind: type, known: Mapping[Any, Any]) -> dict[str, Any] | None:
     return passed
 
 
+def _set_by_properties(made: Any, value: Any) -> dict[str, Any]:
+    """What differs and can be set by a property: a class may take it under that name, and keep it under another."""
+    found: dict[str, Any] = {}
+    for base in type(value).__mro__:
+        for name, item in vars(base).items():
+            if isinstance(item, property) and item.fset is not None:
+                with suppress(Exception):  # whatever a user's property raises
+                    wanted = getattr(value, name)
+                    if isinstance(wanted, PLAIN) and not _same(getattr(made, name), wanted):
+                        found[name] = wanted
+    return found
+
+
 def _is_trusted(value: Any) -> bool:
     """Whether it is a dataclass's that keeps what it was passed, and nothing else."""
     kind = type(value)
@@ -88,16 +116,6 @@ def _is_trusted(value: Any) -> bool:
         return False
     names = {field.name for field in fields(value)}
     return all(field.init for field in fields(value)) and set(_held(value).attributes) <= names
-
-
-def _comes_back(call: Call, value: Any) -> bool:
-    state = generators()
-    try:
-        return _same(call.target(**call.kwargs), value)
-    except Exception:  # whatever a user's class raises
-        return False
-    finally:
-        restore(state)
 
 
 def _same(one: Any, other: Any) -> bool:
@@ -115,4 +133,5 @@ def _same(one: Any, other: Any) -> bool:
         return bool(one == other)
     if getattr(one, "__dict__", one) is one:
         return True
-    return _same(dict(_held(one).attributes), dict(_held(other).attributes))
+    mine, its = _held(one).attributes, _held(other).attributes
+    return mine.keys() == its.keys() and all(_same(mine[name], its[name]) for name in mine)

@@ -416,6 +416,24 @@ class Computed:
         self.half = self.width // 2
 
 
+class Hidden:
+    """Keeps a value under another name, and gives it as a property that can be set."""
+
+    def __init__(self, width: int, **more: Any) -> None:
+        self.width = width
+        self._double: int = 0
+        for name, value in more.items():
+            setattr(self, name, value)
+
+    @property
+    def double(self) -> int:
+        return self._double
+
+    @double.setter
+    def double(self, value: int) -> None:
+        self._double = value
+
+
 class Configured(nn.Module):
     """Decides by a value, so that it is kept whole, and with it the configuration that it was made of."""
 
@@ -428,14 +446,17 @@ class Configured(nn.Module):
         return self.layer(x)[:, : self.config.width] if x.sum() > -1e9 else x
 
 
-@zoo(X, opaque=tuple("01234567"))
+@zoo(X, opaque=tuple("012345678"))
 def configurations() -> nn.Module:
     spaces = SimpleNamespace(width=6, double=12, more=[SimpleNamespace(rates={"a": (0.1, None)})])
     parsed = argparse.Namespace(width=6, double=12)
     changed = Options(3, name="deep")
     changed.width, changed.double = 6, 12
     recorded = raynas.serialize(Options, 6)
+    hidden = Hidden(6)
+    hidden.double = 12
     records = [spaces, parsed, Options(6), changed, Attributes(width=6, double=12), Sizes(6), Computed(6), recorded]
+    records.append(hidden)
     return nn.Sequential(*map(Configured, records))
 
 
