@@ -15,6 +15,7 @@ from raynas.pytorch import libraries, nones
 from raynas.pytorch.passing import is_known
 from raynas.pytorch.proxy import Untraceable
 from raynas.pytorch.reasons import signature_of
+from raynas.pytorch.stand_ins import meant
 from raynas.search_space import Expression
 
 LITERALS = frozenset({bool, int, float, str, type(None)})
@@ -43,6 +44,7 @@ def unusual(value: Any, tracer: fx.Tracer, read: Callable[[torch.Tensor], fx.Pro
         return tracer.create_proxy("call_function", torch.Size, (list(value),), {}).node
     if isinstance(value, list | dict | set | tuple) and not is_known(type(value)):
         raise Untraceable(f"returns or passes a {type(value).__name__}")
+    value = meant(value)
     if isinstance(value, Expression) or (isinstance(value, type) and not issubclass(value, nn.Module)):
         return value
     if isinstance(value, torch.Tensor):

@@ -58,6 +58,11 @@ def _replaced(function: types.FunctionType, step: Callable[[Any, Any, Any], Any]
         function.__code__, function.__defaults__, function.__kwdefaults__ = code, defaults, named
 
 
+def is_named(node: fx.Node) -> bool:
+    """Whether a step calls a function by its bare name, as those of other libraries and builtins are written."""
+    return node.op == "call_function" and getattr(node.target, "__module__", "").startswith(("einops", "builtins"))
+
+
 def pieces(node: fx.Node) -> int | None:
     """How many values such a call gives, where that stands in its arguments."""
     if node.target is step_of("einops.pack"):

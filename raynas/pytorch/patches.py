@@ -82,12 +82,17 @@ def patched(
             raise Untraceable("asks for the type of a value that only the run knows")
         return isinstance(value, torch.Tensor)
 
+    def is_kind(value: Any, kind: Any) -> bool:
+        if is_traced(value):
+            raise Untraceable("asks for the type of a value that only the run knows")
+        return bool(ask_kind(value, kind))  # type: ignore[no-untyped-call]  # torch's own
+
     def is_callable(value: Any) -> bool:
         if is_traced(value) and not is_inside(sys._getframe(1)):
             raise Untraceable("asks callable() of a value that only the run knows")
         return ask_callable(value)
 
-    ask_callable = callable
+    ask_callable, ask_kind = callable, torch.jit.isinstance
     functions = {name: getattr(torch, name) for name in (*FACTORIES, *MODES, "is_tensor") if hasattr(torch, name)}
     originals = {name: getattr(nn.Module, name) for name in (*CHANGES, "__setattr__") if hasattr(nn.Module, name)}
     try:
@@ -96,6 +101,7 @@ def patched(
             setattr(torch, name, new)
         for name, function in originals.items():
             setattr(nn.Module, name, assign if name == "__setattr__" else refused(function))
+        torch.jit.isinstance = is_kind
         builtins.callable = is_callable  # type: ignore[assignment]  # put back below
         nn.Module.training = property(training, set_training)  # type: ignore[assignment]  # removed below
         yield
@@ -104,7 +110,7 @@ def patched(
             setattr(torch, name, function)
         for name, function in originals.items():
             setattr(nn.Module, name, function)
-        builtins.callable = ask_callable
+        builtins.callable, torch.jit.isinstance = ask_callable, ask_kind
         del nn.Module.training
 
 

@@ -13,8 +13,9 @@ import numpy
 from torch import nn
 
 from raynas.pytorch.proxy import TORCH, is_pythons
+from raynas.pytorch.stand_ins import Use, means_builtin
 from raynas.pytorch.state import ATOMS, is_foreign
-from raynas.pytorch.steps import Step, chain_end, compares, is_self, none_tests, steps_of
+from raynas.pytorch.steps import Step, chain_end, compares, is_passed, is_self, none_tests, steps_of
 from raynas.pytorch.suspects import (
     CHANGING,
     CONTEXTS,
@@ -52,6 +53,7 @@ class Reading:
         kinds: what else is compared with None: the result of a `call`, an `item`, an `attribute`.
         changes: whether the code may change lists, dicts or attributes of objects.
         sets: whether it may set attributes of other objects than its module.
+        uses: of builtins that make numbers.
     """
 
     why: str
@@ -61,6 +63,7 @@ class Reading:
     kinds: frozenset[str]
     changes: bool
     sets: bool
+    uses: tuple[Use, ...]
 
 
 @lru_cache(maxsize=4096)
@@ -115,6 +118,7 @@ class _Reader:
         self.helpers: list[type] = []
         self.changes = False
         self.sets = False
+        self.uses: list[Use] = []
         for base in cls.__mro__:
             if not is_foreign(base):
                 self.place(base)
@@ -128,6 +132,7 @@ class _Reader:
             frozenset(self.kinds),
             self.changes or not CHANGING.isdisjoint(self.words),
             self.sets,
+            tuple(self.uses),
         )
 
     def find(self, why: str) -> None:
@@ -243,6 +248,9 @@ class _Reader:
                 return f"uses {word}"
             is_super = op == "LOAD_SUPER_ATTR" or (position > 1 and steps[position - 2].value == "super")
             self.method(word, everywhere=not is_super)
+        if op == "LOAD_GLOBAL" and means_builtin(names, str(word)):
+            self.uses.append(Use(names, str(word), steps[position].called or is_passed(steps, position)))
+            return ""
         if word == "callable" and word not in names and word not in cells:
             return ""  # it is asked while the forward is traced, and answers for what is no tensor
         if op in ("LOAD_GLOBAL", "LOAD_NAME", "LOAD_DEREF", "LOAD_CLASSDEREF") and word != "__class__":

@@ -11,6 +11,7 @@ from raynas.nn import is_basic_unit
 from raynas.pytorch.changes import HOOKS
 from raynas.pytorch.reading import Reading, classes_in, overridden, read, read_function
 from raynas.pytorch.reasons import can_be_whole, commonpath, forward_of, located
+from raynas.pytorch.stand_ins import Use
 from raynas.pytorch.state import TORCHS, is_record, shared
 from raynas.pytorch.suspects import functions_in, is_source
 
@@ -60,6 +61,15 @@ class Readings:
         for name, value in module.__dict__.items():
             if name in reading.words and name not in TORCHS:
                 found += [place for function in functions_in(value) for place in self._own(function, module).places]
+        return tuple(found)
+
+    def uses(self, module: nn.Module) -> tuple[Use, ...]:
+        """Where its code, and functions that it keeps, name builtins that make numbers."""
+        reading = self.of(module)
+        found = list(reading.uses)
+        for name, value in module.__dict__.items():
+            if name in reading.words and name not in TORCHS:
+                found += [use for function in functions_in(value) for use in self._own(function, module).uses]
         return tuple(found)
 
     def changed_by_units(self, opaque: Mapping[nn.Module, str]) -> dict[nn.Module, str]:

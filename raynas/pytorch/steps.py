@@ -27,11 +27,12 @@ ABSENT = object()
 
 @dataclass(frozen=True)
 class Step:
-    """One instruction: its name, what it is about, and its line."""
+    """One instruction: its name, what it is about, its line, and whether what it loads is called next."""
 
     op: str
     value: Any
     line: int
+    called: bool = False
 
 
 @lru_cache(maxsize=4096)
@@ -52,7 +53,8 @@ def steps_of(code: types.CodeType) -> list[Step]:
             first, second = item.argval
             found += [Step("STORE_FAST", first, line), Step(op[11:], second, line)]
         else:
-            found.append(Step("LOAD_FAST" if op in LOCALS else op, item.argval, line))
+            called = op == "LOAD_GLOBAL" and "NULL" in item.argrepr
+            found.append(Step("LOAD_FAST" if op in LOCALS else op, item.argval, line, called))
     return found
 
 
@@ -125,6 +127,16 @@ def chain_end(
             return found, get  # a value that a class holds
         found, get = inner, _fixed(inner)
     return found, get
+
+
+def is_passed(steps: list[Step], position: int) -> bool:
+    """Whether a call takes what is loaded at a position as its last argument, or in a tuple that is: `(int, float)`."""
+    while steps[position + 1].op == "LOAD_GLOBAL":
+        position += 1
+    after = steps[position + 1 : position + 3]
+    if after[0].op == "BUILD_TUPLE":
+        after = after[1:]
+    return after[0].op.startswith(("CALL", "KW_NAMES"))
 
 
 def _fixed(value: Any) -> Callable[[], Any]:

@@ -19,10 +19,11 @@ from raynas.pytorch import nones
 from raynas.pytorch.arguments import LITERALS, entered, pieces, unusual
 from raynas.pytorch.body import Body, joined
 from raynas.pytorch.branches import Told, Ways
+from raynas.pytorch.codegen.literals import RESERVED
 from raynas.pytorch.doubts import Doubts, Need
 from raynas.pytorch.flags import is_flag
 from raynas.pytorch.gradients import FREE, is_free, mixes
-from raynas.pytorch.libraries import recorded
+from raynas.pytorch.libraries import is_named, recorded
 from raynas.pytorch.outside import generators, modes, restore
 from raynas.pytorch.passing import alike, mapped, names_of, projected, proxies_in
 from raynas.pytorch.patches import patched
@@ -30,6 +31,7 @@ from raynas.pytorch.places import Places
 from raynas.pytorch.proxy import Flag, Traced, Untraceable, is_traced
 from raynas.pytorch.readings import Readings
 from raynas.pytorch.reasons import forward_of, located, reason, refuse_choices
+from raynas.pytorch.stand_ins import standing_in
 from raynas.pytorch.stars import Spread, Spreads, gathered, summed
 from raynas.pytorch.state import Watch, copied
 from raynas.pytorch.steps import demanded
@@ -118,6 +120,10 @@ class Tracer(fx.Tracer):
             self._cache.clear()
             self._doubts = Doubts()
             graph = self._traced(root)
+        words = RESERVED.union(node.target.__name__ for node in graph.nodes if is_named(node))
+        for node in graph.nodes:
+            if node.op == "placeholder" and (name := str(node.target).lstrip("*")) in words:
+                raise Untraceable(f"takes an argument named '{name}', which in generated code means something else")
         for module, why in (self._doubts.settled() | self._readings.changed_by_units(self.opaque)).items():
             self._late.setdefault(module, why)
         for module, traced in [(root, graph), *((module, body.graph) for module, body in self.bodies.items())]:
@@ -437,7 +443,8 @@ class Tracer(fx.Tracer):
     def _called(self, m: nn.Module, forward: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
         """What a forward returns; refused where it asks whether something is None that may be."""
         reading, before = self._readings.of(m), len(self._spreads)
-        with nones.guarded(reading.asked, lambda node, name: self._doubts.ask(node, name, self.stack[-1])):
+        asked = nones.guarded(reading.asked, lambda node, name: self._doubts.ask(node, name, self.stack[-1]))
+        with asked, standing_in(self._readings.uses(m)):
             result = forward(*args, **kwargs)
         self._spreads.close(before)
         if nones.asked_in(self.graph, reading.kinds):

@@ -41,6 +41,11 @@ class Forward:
         self.names: dict[int, str] = {}
         self.inline: dict[int, Text] = {}
         self.busy: dict[str, int] = {}
+        self.words = {
+            imports.name(node.target).partition(".")[0]
+            for node in graph.nodes
+            if node.op == "function" and not node.target.startswith(("torch.", "operator."))
+        }
 
     def lines(self) -> tuple[list[str], list[Text]]:
         """The parameters of `forward`, and its statements."""
@@ -159,7 +164,7 @@ class Forward:
         base = wanted if identifier(wanted) else "value"
         name, count = base, 2
         taken = self.imports.taken
-        while name in taken or name in self.busy:
+        while name in taken or name in self.words or name in self.busy:
             name, count = f"{base}_{count}", count + 1
         return name
 

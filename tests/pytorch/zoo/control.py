@@ -404,7 +404,7 @@ class Lengths(nn.Module):
         return x * len(x)
 
 
-@zoo(X, opaque=("length", "rows"))
+@zoo(X, opaque=("rows",))
 class LoopsOverTensors(nn.Module):
     def __init__(self) -> None:
         super().__init__()

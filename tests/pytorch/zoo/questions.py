@@ -223,6 +223,12 @@ class Callable_(Base):
         return self.lin(x) * (2 if callable(x) else 3)
 
 
+@zoo()
+class AsksAsScriptsDo(Base):
+    def forward(self, x: Tensor) -> Any:
+        return self.lin(x) * (2 if torch.jit.isinstance(x, Tensor) else 3)
+
+
 ask = callable
 
 

@@ -935,9 +935,9 @@ class Metered(nn.Module):
         return x * self.meter.step()
 
 
-@zoo(X, opaque=("a", "b", "c", "d", "e", "f"))
+@zoo(X, opaque=("a", "b", "c", "e", "f"))
 class Traps(nn.Module):
-    """Each of them would be followed, and followed wrongly."""
+    """Each of them but `d` would be followed wrongly."""
 
     def __init__(self) -> None:
         super().__init__()
