@@ -240,6 +240,8 @@ class _Flattener:
             return text_of(item)
 
         text = text_with(value, of)
+        if len(operands) != 2:  # what stands for a node in a graph that returns a constant
+            free, role = False, "" if role == "plus" else role
         return Step(f"{head} {text}", tuple(operands), free, owner, role)
 
 

@@ -146,7 +146,7 @@ class Freezer:
             inner = member.value
             return member if isinstance(inner, Local) else replace(member, value=self.unit(inner))
         if isinstance(member, Choice):
-            return self.member(member.candidates[self.token(member.pick)], scope)
+            return self.member(self.candidate(member), scope)
         if isinstance(member, Repeated):
             return self.chain(member.blocks[: self.depth(member)], scope)
         return member
@@ -154,8 +154,18 @@ class Freezer:
     def chosen(self, member: Member, scope: Scope) -> Member:
         """What stands behind choices within choices."""
         while isinstance(member, Choice | Shared):
-            member = member.candidates[self.token(member.pick)] if isinstance(member, Choice) else scope[member.name]
+            member = self.candidate(member) if isinstance(member, Choice) else scope[member.name]
         return member
+
+    def candidate(self, member: Choice) -> Member:
+        token = self.token(member.pick)
+        try:
+            return member.candidates[token]
+        except (KeyError, TypeError):
+            known = ", ".join(map(repr, member.candidates))
+            raise SpaceError(
+                f"{member.pick!r} gives {token!r}, and the candidates are {known}: give one of them"
+            ) from None
 
     def unit(self, unit: Unit) -> Unit:
         if unit.target == PLACEHOLDER:
@@ -215,14 +225,18 @@ class Freezer:
         token = self.token(member.pick)
         if len(inputs) == 1 and isinstance(inputs[0], list | tuple):
             (inputs,) = inputs
-        chosen = [inputs[i] for i in (token if isinstance(token, tuple) else (token,))]
+        try:
+            chosen = [inputs[i] for i in (token if isinstance(token, tuple) else (token,))]
+            first = chosen[0]
+        except (IndexError, TypeError):
+            raise SpaceError(f"{member.pick!r} gives {token!r}: give a position below {len(inputs)}, or some") from None
         if member.reduction == "none":
             return tuple(chosen)
         if len(chosen) == 1:
-            return chosen[0]
+            return first
         if member.reduction == "concat":
             return graph.add("function", "torch.cat", (chosen, 1), name=name, when=when)
-        total = chosen[0]
+        total = first
         for item in chosen[1:]:
             total = graph.add("function", "operator.add", (total, item), name=name, when=when)
         if member.reduction == "mean":

@@ -160,7 +160,7 @@ class Graph(Editing):
         Raises:
             GraphError: the text is no whole graph, or names what is not allowed; the message names the node.
         """
-        from raynas.graph.document import loads
+        from raynas.graph.reader import loads
 
         return loads(text, trust)
 

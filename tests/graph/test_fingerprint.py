@@ -297,3 +297,18 @@ def test_what_an_input_is_where_it_is_not_passed_counts():
     for make in (block, lambda default: outer(block(default)), lambda default: outer(outer(block(default)))):
         assert make(2).fingerprint() == make(2).fingerprint()
         assert len({make(default).fingerprint() for default in (2, 3, 2.0, None)}) == 4
+
+
+def test_a_constant_that_a_graph_returns_counts():
+    def outer(constant):
+        inner = Graph("Constant")
+        inner.add("input", "x")
+        inner.add("output", "output", (constant,))
+        graph = Graph("Net", {"inner": inner, "linear": unit("norm")})
+        x = graph.add("input", "x")
+        terms = (graph.add("module", "linear", (x,)), graph.add("graph", "inner", (x,)))
+        graph.add("output", "output", (graph.add("function", "operator.add", terms),))
+        return graph
+
+    assert outer(2.0).fingerprint() == outer(2.0).fingerprint()
+    assert len({outer(constant).fingerprint() for constant in (0.0, 2.0, 2, "x")}) == 4

@@ -339,7 +339,7 @@ WRONG = {
     "no module": (lambda nodes: nodes[2].update(when=[["c.training", True]]), "hangs on 'c.training'"),
     "no truth": (lambda nodes: nodes[2].update(when=[["training", 1]]), "is 1, which is neither true nor false"),
     "no pairs": (lambda nodes: nodes[2].update(when=["training"]), "which is no list of pairs"),
-    "one value": (lambda nodes: nodes[4]["args"].pop(), "selects between other than two values"),
+    "one value": (lambda nodes: nodes[4]["args"].pop(), "has 1 arguments: a select takes 2"),
     "an input": (lambda nodes: nodes[0].update(when=[["training", True]]), "is an input that only runs in some modes"),
 }
 

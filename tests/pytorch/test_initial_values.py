@@ -269,3 +269,21 @@ class OldNames(nn.Module):
 @pytest.mark.filterwarnings("ignore:.*is now deprecated:FutureWarning")
 def test_the_old_names_of_init_functions_become_the_new_ones() -> None:
     assert "nn.init.xavier_uniform_(self.linear.weight, gain=2.0)" in check(OldNames, torch.randn(2, 4), opaque=())
+
+
+class MadeInTurns(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Linear(6, 6)
+        self.scale = nn.Parameter(torch.randn(6))
+        self.last = nn.Linear(6, 6)
+        self.register_buffer("shift", torch.randn(6))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.last(self.layer(x) * self.scale) + self.shift
+
+
+def test_modules_parameters_and_buffers_are_made_in_the_order_in_which_they_were_written() -> None:
+    source, _ = roundtrip(MadeInTurns)
+    made = [line.strip().partition(" = ")[0] for line in source.splitlines() if line.startswith(" " * 8)]
+    assert made[1:4] == ["self.layer", "self.scale", "self.last"]

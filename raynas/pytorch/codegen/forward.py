@@ -178,7 +178,7 @@ class Forward:
         if node.op in ("module", "graph"):
             return call(self.path(node.target), self._arguments(node.args, node.kwargs))
         if node.op == "method":
-            head = (self._operand(node.args[0]), f".{_checked(node.target)}")
+            head = (self._owner(node.args[0]), f".{_checked(node.target)}")
             return call(head, self._arguments(node.args[1:], node.kwargs))
         if node.op == "select":
             return (self._operand(node.args[0]), f" if {self.path(node.target)} else ", self._operand(node.args[1]))
@@ -192,12 +192,12 @@ class Forward:
             if short in INFIX and len(node.args) == 2:
                 left, right = node.args
                 return (self._operand(left), f" {INFIX[short]} ", self._operand(right))
-            if short in PREFIX:
+            if short in PREFIX and len(node.args) == 1:
                 return (PREFIX[short], self._operand(node.args[0]))
             if short == "getitem":
                 return (self._operand(node.args[0]), "[", self._index(node.args[1]), "]")
         if node.target == "builtins.getattr" and len(node.args) == 2 and isinstance(node.args[1], str):
-            return (self._operand(node.args[0]), f".{_checked(node.args[1])}")
+            return (self._owner(node.args[0]), f".{_checked(node.args[1])}")
         return call(self.imports.name(node.target), self._arguments(node.args, node.kwargs, resolve_hints=True))
 
     def _arguments(self, args: Any, kwargs: Any, resolve_hints: bool = False) -> list[Text]:
@@ -205,6 +205,10 @@ class Forward:
             _checked(key)
         positional = [self._value(arg) for arg in args]
         return [*positional, *((f"{key}=", self._value(arg, key)) for key, arg in kwargs.items())]
+
+    def _owner(self, value: Any) -> Text:
+        """What stands before a dot: a number would take that for its own."""
+        return ("(", self._value(value), ")") if type(value) in (int, float, complex) else self._operand(value)
 
     def _operand(self, value: Any) -> Text:
         text = self._value(value)

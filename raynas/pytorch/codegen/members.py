@@ -46,7 +46,9 @@ class Members:
         self.copies = {step.path: step.source for step in graph.setup if isinstance(step, Copy)}
         self.originals = set(self.copies.values())
         self.made: dict[str, str] = {}
-        self.waiting = list(graph.members)
+        self.waiting: dict[str, list[str]] = {"module": []}
+        for name, member in graph.members.items():
+            self.waiting.setdefault(_register(member), []).append(name)
         self.parts: dict[str, str] = {}
         self.early: list[Text] = []
         self.variables: dict[str, str] = {}
@@ -104,12 +106,13 @@ class Members:
 
     def _path(self, path: str) -> Text:
         """A path, by the variables of what is not assigned yet."""
-        loose = {part: name for part, name in self.parts.items() if part.partition(".")[0] in self.waiting}
+        loose = {part: name for part, name in self.parts.items() if part.partition(".")[0] in self.waiting["module"]}
         return written(self.graph, path, {**loose, **self.local})
 
     def _make(self, name: str) -> list[Text]:
-        """Make a member: it is assigned where all members registered before it are, else kept in a variable."""
-        member, waiting = self.graph.members[name], self.waiting
+        """Make a member: it is assigned where all of its kind before it are, else kept in a variable."""
+        member = self.graph.members[name]
+        waiting = self.waiting[_register(member)]
         if waiting[0] == name:
             waiting.pop(0)
             lines = self._made(name, member)
@@ -123,6 +126,8 @@ class Members:
         if isinstance(member, Tensor) and member.kind == "buffer":
             raise GraphError(f"'{self.graph.name}' makes the buffer '{name}' before what is registered before it")
         self.local[name] = self._unused(name)
+        if self.made.get(name) == f"self.{name}":  # a copy is made of what is not assigned yet
+            self.made[name] = self.local[name]
         return [*lines, (self.local[name], " = ", expression)]
 
     def _made(self, name: str, member: Member) -> list[Text]:
@@ -277,6 +282,11 @@ class Members:
             word = "elif" if position else "if"
             branches.append(Block(f"{word} isinstance(module, {kinds}):", tuple(guarded(lines, self.imports))))
         return Block("for module in self.modules():", tuple(branches))
+
+
+def _register(member: Member) -> str:
+    """Where a module keeps it: torch has a register for each kind, and each an order of its own."""
+    return member.kind if isinstance(member, Tensor) else "module"
 
 
 def _assigned(name: str, text: Text) -> Text:

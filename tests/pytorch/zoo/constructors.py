@@ -224,6 +224,28 @@ class CopiedAndChanged(nn.Module):
         return self.last(self.online(x)), self.target(x)
 
 
+@zoo(X)
+class CopiedBetweenParameters(nn.Module):
+    """What it copies is made before a parameter, which torch keeps in another list than modules."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Linear(6, 6)
+        self.again = self.layer
+        self.copied = copy.deepcopy(self.layer)
+        self.scale = nn.Parameter(torch.randn(6))
+        self.last = nn.Linear(6, 6)
+        self.shift = nn.Parameter(torch.randn(6))
+        self.register_buffer("offset", torch.randn(6))
+        self.parts = nn.ModuleList([nn.Linear(6, 6), copy.deepcopy(self.last)])
+        self.layer.requires_grad_(False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        for part in self.parts:
+            x = part(x) + self.offset
+        return self.last(self.copied(self.layer(self.again(x))) * self.scale) + self.shift
+
+
 @zoo(IMAGE)
 class DryRun(nn.Module):
     """Runs itself once to find a size."""
