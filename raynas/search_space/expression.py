@@ -364,7 +364,7 @@ class DomainLeaf(Leaf):
 def _label(label: Any, where: str) -> str | None:
     """A choice's label as it was given; `SpaceError` where no document could hold it."""
     if label is not None and (not isinstance(label, str) or not label):
-        raise SpaceError(f"{where}: a choice has the label {label!r}: give a text, or none and it names itself")
+        raise SpaceError(f"{where}: a choice has the label {label!r:.80}: give a text, or none and it names itself")
     return label
 
 
