@@ -11,17 +11,28 @@ from typing import Any, Self
 
 import torch
 
+from raynas.engine.process import ProcessState, leave
+
+_spoiled: list[bool] = []
+
+
+def spoiled() -> bool:
+    """Whether a trial has left this process in a state that no other trial should find."""
+    return bool(_spoiled)
+
 
 class Surroundings:
     """While it is entered, things may change; afterwards they are as they were.
 
-    These are the working directory, the umask, the environment, the import path, the standard streams, what Python does
-    with warnings, and torch's own settings: the default dtype and device, whether gradients are kept, whether
-    algorithms are deterministic, cuDNN's benchmarks and the number of threads. What was added to the environment and to
-    the import path stays: modules that are imported meanwhile do that, and are imported only once.
+    These are the working directory, the umask, the environment, the import path, the standard streams, the process's
+    limits, handlers of signals and alarm, what Python does with warnings, and torch's own settings: the default dtype
+    and device, whether gradients are kept, whether algorithms are deterministic, cuDNN's benchmarks and the number of
+    threads. What was added to the environment and to the import path stays: modules that are imported meanwhile do
+    that, and are imported only once. A copy of the process that a trial has forked, and that comes back from it, ends.
     """
 
     def __enter__(self) -> Self:
+        self._process = ProcessState()
         self._folder = _folder()
         self._umask = os.umask(0)
         os.umask(self._umask)
@@ -41,6 +52,10 @@ class Surroundings:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if self._process.forked:
+            leave(error)
+        if not self._process.restore():
+            _spoiled.append(True)
         if self._folder is not None and _folder() != self._folder:
             with suppress(OSError):
                 os.chdir(self._folder)

@@ -19,7 +19,7 @@ from raynas.engine.output import Output
 from raynas.engine.surroundings import Surroundings
 from raynas.engine.weights import save_weights
 from raynas.errors import ConfigError, EvaluationError, NonFiniteError, TrialStopped, UnwritableError
-from raynas.evaluator import Context, Evaluator, checked
+from raynas.evaluator import Context, Evaluator, checked, whole_step
 from raynas.pytorch import load_module
 from raynas.trial import Cause, Failed, Finished, Reported, Stopped
 
@@ -66,7 +66,9 @@ def work(
             return Failed(
                 job.trial, time.time(), job.attempt, Cause.EXCEPTION, str(error), seconds=seconds, blameless=True
             )
-        except (Exception, SystemExit) as error:
+        except KeyboardInterrupt:  # somebody wants all of it to end
+            raise
+        except BaseException as error:
             tail = output.tail()
             # What came back cannot be used: the message says all, and the traceback would show raynas's own lines.
             trace = "" if isinstance(error, EvaluationError) else "".join(_users_part(error))
@@ -97,7 +99,7 @@ def _attempt(
     def send(metrics: Mapping[str, float], step: int) -> bool:
         nonlocal reported
         reported = {**counts, **checked(metrics)}
-        return report(Reported(job.trial, time.time(), job.attempt, int(step), reported))
+        return report(Reported(job.trial, time.time(), job.attempt, whole_step(step), reported))
 
     evaluator = _evaluator(job.evaluator, place)
     warm = left_by(place.artifacts, job.warm_start, job.warm_state) if job.warm_start is not None else None
@@ -156,7 +158,7 @@ def cause_of(error: BaseException) -> Cause:
         return Cause.NON_FINITE
     if isinstance(error, torch.OutOfMemoryError | MemoryError):
         return Cause.OUT_OF_MEMORY
-    if isinstance(error, RuntimeError) and any(words in str(error) for words in NO_MEMORY):
+    if isinstance(error, RuntimeError) and any(words in _text(error) for words in NO_MEMORY):
         return Cause.OUT_OF_MEMORY
     return Cause.EXCEPTION
 
@@ -164,8 +166,15 @@ def cause_of(error: BaseException) -> Cause:
 def one_line(error: BaseException) -> str:
     """The exception's type and the first line of its text."""
     name = type(error).__name__
-    first = next((line.strip() for line in str(error).splitlines() if line.strip()), "")
+    first = next((line.strip() for line in _text(error).splitlines() if line.strip()), "")
     return (f"{name}: {first}" if first else name)[:MESSAGE]
+
+
+def _text(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception:  # a class of the user's
+        return ""
 
 
 def _users_part(error: BaseException) -> list[str]:

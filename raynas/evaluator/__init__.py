@@ -5,6 +5,6 @@ Those that train with Lightning are in `raynas.evaluator.lightning`, which is im
 
 from raynas.evaluator.evaluator import Checkpoint, Context, Evaluator
 from raynas.evaluator.functional import FunctionalEvaluator
-from raynas.evaluator.metrics import checked
+from raynas.evaluator.metrics import checked, whole_step
 
-__all__ = ["Checkpoint", "Context", "Evaluator", "FunctionalEvaluator", "checked"]
+__all__ = ["Checkpoint", "Context", "Evaluator", "FunctionalEvaluator", "checked", "whole_step"]

@@ -40,6 +40,23 @@ def checked(metrics: object, objectives: Iterable[str] = (), source: str = "the 
     return numbers
 
 
+def whole_step(step: Any) -> int:
+    """The step of a report, as a plain number.
+
+    Raises:
+        EvaluationError: it is no whole number, or one that no database holds.
+    """
+    plain = step.detach() if hasattr(step, "detach") else step
+    try:
+        whole = int(plain)
+        good = not isinstance(step, str | bytes) and bool(whole == plain) and abs(whole) < 1 << 63
+    except (TypeError, ValueError, RuntimeError, OverflowError):
+        good = False
+    if not good:
+        raise EvaluationError(f"the evaluator reported step {_shown(step)}: give a whole number, such as the epoch")
+    return whole
+
+
 def _number(name: str, value: Any, source: str) -> float:
     plain = value.detach() if hasattr(value, "detach") else value
     try:

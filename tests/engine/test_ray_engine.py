@@ -64,6 +64,14 @@ class TestRayEngine(EngineContract):
         assert isinstance(failed, Failed) and failed.cause is Cause.WORKER_DIED
         assert isinstance(events[1][-1], Finished)
 
+    @pytest.mark.parametrize("how", ["process", "pool"])
+    def test_a_dead_worker_is_noticed_though_its_children_live(self, how: str, tmp_path: Path) -> None:
+        with self.engine(Workplace(str(tmp_path))) as engine:
+            events = self.collect(engine, [job(ray_jobs.fork_and_die, 0, how=how), job(measure, 1)])
+        failed = events[0][-1]
+        assert isinstance(failed, Failed) and failed.cause is Cause.WORKER_DIED
+        assert isinstance(events[1][-1], Finished)
+
     @pytest.mark.parametrize("how", ["exit", "segfault"])
     def test_what_a_dead_worker_had_said_is_kept(self, how: str, tmp_path: Path) -> None:
         with self.engine(Workplace(str(tmp_path))) as engine:

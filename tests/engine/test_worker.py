@@ -14,7 +14,7 @@ from raynas import serializer
 from raynas.engine import Job, Keep, Workplace
 from raynas.engine.worker import cause_of, one_line, work
 from raynas.errors import NonFiniteError
-from raynas.evaluator import FunctionalEvaluator
+from raynas.evaluator import FunctionalEvaluator, whole_step
 from raynas.testing.engine_contract import SOURCE
 from raynas.trial import Cause, Failed, Finished, Reported, Stopped
 
@@ -95,6 +95,42 @@ def interrupted(model: nn.Module) -> Mapping[str, float]:
 def test_an_interrupt_is_no_failure_of_the_trial(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         run(interrupted, tmp_path)
+
+
+class Odd(BaseException):
+    def __str__(self) -> str:
+        raise ValueError
+
+
+def odd(model: nn.Module) -> Mapping[str, float]:
+    raise Odd
+
+
+def generator_exit(model: nn.Module) -> Mapping[str, float]:
+    raise GeneratorExit("of a generator")
+
+
+@pytest.mark.parametrize(("function", "message"), [(odd, "Odd"), (generator_exit, "GeneratorExit: of a generator")])
+def test_whatever_else_a_trial_raises_is_its_failure(function: Any, message: str, tmp_path: Path) -> None:
+    failed = run(function, tmp_path)
+    assert isinstance(failed, Failed) and failed.message == message and "in " + function.__name__ in failed.detail
+
+
+def step_of(model: nn.Module, context: Any, step: Any = 0) -> Mapping[str, float]:
+    context.report({"score": 0.1}, step)
+    return {"score": 0.5}
+
+
+@pytest.mark.parametrize("step", [1 << 63, -(1 << 70), 0.5, None, "3"])
+def test_a_step_that_no_database_holds_is_a_failure_of_the_trial(step: Any, tmp_path: Path) -> None:
+    text = serializer.dumps(FunctionalEvaluator(step_of, step=step))
+    failed = run(None, tmp_path, evaluator=text)
+    assert isinstance(failed, Failed) and "reported step" in failed.message and "whole number" in failed.message
+
+
+@pytest.mark.parametrize("step", [7, 7.0, numpy.int64(7), numpy.float32(7), torch.tensor(7)])
+def test_a_step_is_any_whole_number(step: Any) -> None:
+    assert whole_step(step) == 7
 
 
 def greedy(model: nn.Module) -> Mapping[str, float]:

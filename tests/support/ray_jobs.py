@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ctypes
+import multiprocessing
 import os
 import pickle
 import signal
@@ -149,3 +150,13 @@ class StopSeventh(Stopper):
 
     def should_stop(self, trial: Trial, history: History) -> bool:
         return trial.number % 7 == 0
+
+
+def fork_and_die(model: nn.Module, how: str = "") -> Mapping[str, float]:
+    """Leave processes behind that would live for long."""
+    if how == "pool":
+        multiprocessing.get_context("fork").Pool(2).map(abs, range(4))
+    else:
+        multiprocessing.get_context("fork").Process(target=time.sleep, args=(600,)).start()
+    os.kill(os.getpid(), signal.SIGKILL)
+    return {}

@@ -15,9 +15,11 @@ import ray
 from raynas.engine.engine import Job, Workplace
 from raynas.engine.gpu import device_of
 from raynas.engine.memory import Watermark
+from raynas.engine.ray_engine.forks import let_go_when_forked
 from raynas.engine.ray_engine.journal import Journal
 from raynas.engine.ray_engine.stowed import Stowed
 from raynas.engine.ray_engine.words import announce, tell_where_when_asked, worker_name
+from raynas.engine.surroundings import spoiled
 from raynas.engine.travel import extend_path, unpack
 from raynas.engine.worker import work
 from raynas.errors import ResourceError
@@ -99,6 +101,7 @@ def train(jobs: bytes, crate: list[ray.ObjectRef[Crate]], name: str, quick: bool
     Returns:
         The ends of all jobs, whether or not they have been told before, pickled.
     """
+    let_go_when_forked()
     worker = worker_name()
     todo: Sequence[Job] = pickle.loads(zlib.decompress(jobs))
     with Journal(name) as written:
@@ -121,7 +124,7 @@ def train(jobs: bytes, crate: list[ray.ObjectRef[Crate]], name: str, quick: bool
             last = line == len(todo) - 1
             late = time.monotonic() - begun_at >= TELLING
             # A GPU that was lost is noticed before the next job; to look at the memory takes as long as a short one.
-            if (last or late or device != "cpu") and level.passed(device):
+            if spoiled() or ((last or late or device != "cpu") and level.passed(device)):
                 door.tell(name, pickle.dumps(ends[told:]), leaving=True)
                 os._exit(0)  # what a trial has left in memory goes with its process
             if late and not last:

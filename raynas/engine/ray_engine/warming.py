@@ -12,6 +12,7 @@ import ray
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from raynas.engine.ray_engine.engine import SEVERAL_GPUS
+from raynas.engine.ray_engine.forks import let_go_when_forked
 from raynas.engine.ray_engine.nodes import offer
 from raynas.engine.resources import Resources
 from raynas.engine.travel import extend_path
@@ -26,6 +27,7 @@ def warm(names: Sequence[str], path: Sequence[str]) -> int:
     Returns:
         This process's id.
     """
+    let_go_when_forked()
     extend_path(path)
     for name in ("raynas.engine.worker.work", *names):
         with suppress(Exception):
