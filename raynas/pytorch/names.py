@@ -30,6 +30,10 @@ PUBLIC = (
 """Where torch's own objects are looked up first: the names people write, not those of the files that define them."""
 
 
+LISTED = ("meshgrid", "einsum")
+"""Functions of torch that pass on a list of tensors, in which torch.fx finds the proxies only further inside."""
+
+
 def name_of(target: Any) -> str:
     """The qualified name that imports `target`; `SerializationError` where there is none."""
     try:
@@ -45,6 +49,8 @@ def _public_name(target: Any) -> str:
     for module in (*PUBLIC, einops) if einops is not None else PUBLIC:
         if name and getattr(module, name, None) is target:
             return f"{module.__name__}.{name}"
+    if name in LISTED and target is getattr(torch._C._VariableFunctions, name, None):
+        return f"torch.{name}"
     return ""
 
 

@@ -27,6 +27,9 @@ MODES = (
 )
 """Functions of `torch` that ask in what mode the caller runs."""
 
+LIMITS = ("finfo", "iinfo")
+"""Classes of `torch` that tell the limits of a dtype: of a value's dtype, they are made in each run."""
+
 CHANGES = (
     *("register_buffer", "register_parameter", "add_module", "register_module", "__delattr__", "train", "apply"),
     *("_apply", "requires_grad_", "zero_grad", "load_state_dict", "register_forward_hook", "set_submodule"),
@@ -92,12 +95,28 @@ def patched(
             raise Untraceable("asks callable() of a value that only the run knows")
         return ask_callable(value)
 
+    def limits(function: Any) -> Any:
+        def of(*args: Any) -> Any:
+            return factory(function, args, {}) if any(map(is_traced, args)) else function(*args)
+
+        return of
+
     ask_callable, ask_kind = callable, torch.jit.isinstance
-    functions = {name: getattr(torch, name) for name in (*FACTORIES, *MODES, "is_tensor") if hasattr(torch, name)}
+    functions = {
+        name: getattr(torch, name) for name in (*FACTORIES, *MODES, *LIMITS, "is_tensor") if hasattr(torch, name)
+    }
     originals = {name: getattr(nn.Module, name) for name in (*CHANGES, "__setattr__") if hasattr(nn.Module, name)}
     try:
         for name, function in functions.items():
-            new = is_tensor if name == "is_tensor" else make(function) if name in FACTORIES else asked(function)
+            new = (
+                limits(function)
+                if name in LIMITS
+                else is_tensor
+                if name == "is_tensor"
+                else make(function)
+                if name in FACTORIES
+                else asked(function)
+            )
             setattr(torch, name, new)
         for name, function in originals.items():
             setattr(nn.Module, name, assign if name == "__setattr__" else refused(function))

@@ -53,6 +53,8 @@ def is_inside(frame: FrameType) -> bool:
 
 
 TYPES = (isinstance, issubclass)
+ABSTRACT = ("<frozen abc>", "abc.py")
+"""Where Python finds out whether an object is of an abstract class."""
 
 
 def _may_ask_for_types(frame: FrameType) -> bool:
@@ -100,8 +102,10 @@ class Traced(fx.Proxy):
     @property  # type: ignore[misc]  # isinstance reads it on purpose
     def __class__(self) -> Any:
         """What `isinstance` sees: torch's own code sees a proxy; the user's would be told something untrue."""
-        caller = sys._getframe(1)
-        if is_inside(caller) or not _may_ask_for_types(caller):
+        caller: FrameType | None = sys._getframe(1)
+        while caller is not None and caller.f_code.co_filename.endswith(ABSTRACT):
+            caller = caller.f_back
+        if caller is None or is_inside(caller) or not _may_ask_for_types(caller):
             return Traced
         raise Untraceable("asks for the type of a value that only the run knows")
 

@@ -2,7 +2,7 @@
 
 Python wants its own numbers from `int`, `float` and `len`, so no proxy can answer. While a forward is traced, these
 names mean other functions in the modules of the code that it runs. They do the same, except that a call with a value
-that only the run knows becomes a step.
+that only the run knows becomes a step, or, where it asks for the type, refuses.
 """
 
 from __future__ import annotations
@@ -83,12 +83,36 @@ def _min(*values: Any, **named: Any) -> Any:
     return _step(min, _listed(values), named)
 
 
+def _round(value: Any, *digits: Any) -> Any:
+    return _step(round, (value, *digits), {})
+
+
+def _sum(*values: Any, **named: Any) -> Any:
+    return _step(sum, values, named) if values and is_traced(values[0]) else sum(*values, **named)
+
+
+def _isinstance(value: Any, kind: Any) -> bool:
+    """Abstract classes, such as `Sequence`, would be answered for the proxy."""
+    if is_traced(value):
+        raise Untraceable("asks for the type of a value that only the run knows")
+    return isinstance(value, kind)
+
+
 def _listed(values: tuple[Any, ...]) -> tuple[Any, ...]:
     """One iterator among the arguments as a list, so that it can be looked through."""
     return tuple([list(value) if hasattr(type(value), "__next__") else value for value in values])
 
 
-STAND_INS: dict[str, Any] = {"int": _Int, "float": _Float, "len": _len, "max": _max, "min": _min}
+STAND_INS: dict[str, Any] = {
+    "int": _Int,
+    "float": _Float,
+    "len": _len,
+    "max": _max,
+    "min": _min,
+    "round": _round,
+    "sum": _sum,
+    "isinstance": _isinstance,
+}
 CLASSES = frozenset({"int", "float"})
 """Those that are classes: where code does anything with them but call them, they stay what they are."""
 

@@ -32,8 +32,24 @@ class Padded(nn.Module):
         x = self.conv(padded(x, 3, 2))
         scale = int(x.shape[1]) ** -0.5
         side = min(int(math.sqrt(x.shape[2])), len(x))
-        fixed = max(1, 2), min([3.0]), int("4"), float("inf"), len("five"), isinstance(6, int), max(7, 8, key=abs)
-        return x[:, :, :side] * scale * float(x.mean()), fixed
+        half = round(x.shape[2] / 2) + sum(x.shape[2:])
+        x = (
+            x.masked_fill(x > 9, torch.finfo(x.dtype).min)
+            + torch.meshgrid([x[0, 0, 0], x[0, 0, :, 0]], indexing="xy")[0]
+        )
+        fixed = (
+            max(1, 2),
+            min([3.0]),
+            int("4"),
+            float("inf"),
+            len("five"),
+            sum([5, 6]),
+            round(1.5),
+            torch.finfo(torch.half).max,
+            isinstance(6, int),
+            max(7, 8, key=abs),
+        )
+        return x[:, :, :side] * scale * float(x.mean()), half, fixed
 
 
 def test_numbers_of_sizes_are_reckoned_anew_for_every_size() -> None:

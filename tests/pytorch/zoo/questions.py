@@ -4,9 +4,12 @@
 # Written as people write, which is what is tested.
 from __future__ import annotations
 
+import collections.abc
 import contextlib
 import dataclasses
 import enum
+import numbers
+import typing
 from typing import Any
 
 import numpy as np
@@ -221,6 +224,27 @@ class MatchType(Base):
 class Callable_(Base):
     def forward(self, x: Tensor) -> Any:
         return self.lin(x) * (2 if callable(x) else 3)
+
+
+@zoo()
+class AsksForAnAbstractClass(Base):
+    def forward(self, x: Tensor) -> Any:
+        return self.lin(x) * (2 if isinstance(x.shape[0], numbers.Number) else 3)
+
+
+@zoo()
+class AsksForATypingClass(Base):
+    def forward(self, x: Tensor) -> Any:
+        return self.lin(x) * (2 if isinstance(x, typing.Sized) else 3)
+
+
+is_of = isinstance
+
+
+@zoo()
+class AsksForAnAbstractClassByAnotherName(Base):
+    def forward(self, x: Tensor) -> Any:
+        return self.lin(x) * (2 if is_of(x, collections.abc.Sized) else 3)
 
 
 @zoo()
