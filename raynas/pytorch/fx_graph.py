@@ -18,6 +18,9 @@ from raynas.pytorch.names import name_of
 from raynas.pytorch.proxy import Untraceable
 from raynas.search_space import Expression
 
+NAME = "name"
+"""Mark of a node, in its `meta`: under which name its function is imported, where it does not know that itself."""
+
 OPS: dict[str, Op] = {
     "placeholder": "input",
     "call_function": "function",
@@ -34,7 +37,8 @@ def nodes_of(body: Body) -> list[Node]:
         op: Op = node.meta["op"] if node.op == "call_module" else OPS[node.op]
         op = "select" if node.target is select else op
         try:
-            target = name_of(node.target) if op == "function" else str(node.meta.get(FLAG, node.target))
+            named = node.meta.get(NAME)
+            target = named or name_of(node.target) if op == "function" else str(node.meta.get(FLAG, node.target))
         except SerializationError as error:
             raise Untraceable(f"calls a function without a name: {error}") from None
         args = tuple([made[arg] if type(arg) is fx.Node else _converted(arg, made) for arg in node.args])

@@ -12,6 +12,7 @@ from typing import Any
 import numpy
 from torch import nn
 
+from raynas.pytorch.leaves import Leaf, leaf_at
 from raynas.pytorch.proxy import TORCH, is_pythons
 from raynas.pytorch.stand_ins import Use, means_builtin
 from raynas.pytorch.state import ATOMS, is_foreign
@@ -54,6 +55,7 @@ class Reading:
         changes: whether the code may change lists, dicts or attributes of objects.
         sets: whether it may set attributes of other objects than its module.
         uses: of builtins that make numbers.
+        leaves: the functions that it names and that torch.jit compiled.
     """
 
     why: str
@@ -64,6 +66,7 @@ class Reading:
     changes: bool
     sets: bool
     uses: tuple[Use, ...]
+    leaves: tuple[Leaf, ...]
 
 
 @lru_cache(maxsize=4096)
@@ -119,6 +122,7 @@ class _Reader:
         self.changes = False
         self.sets = False
         self.uses: list[Use] = []
+        self.leaves: dict[tuple[int, str], Leaf] = {}
         for base in cls.__mro__:
             if not is_foreign(base):
                 self.place(base)
@@ -133,6 +137,7 @@ class _Reader:
             self.changes or not CHANGING.isdisjoint(self.words),
             self.sets,
             tuple(self.uses),
+            tuple(self.leaves.values()),
         )
 
     def find(self, why: str) -> None:
@@ -254,7 +259,11 @@ class _Reader:
         if word == "callable" and word not in names and word not in cells:
             return ""  # it is asked while the forward is traced, and answers for what is no tensor
         if op in ("LOAD_GLOBAL", "LOAD_NAME", "LOAD_DEREF", "LOAD_CLASSDEREF") and word != "__class__":
-            return self._reached(*chain_end(steps, position, names, cells))
+            found, get = chain_end(steps, position, names, cells)
+            leaf = leaf_at(steps, position, names, found)
+            if leaf is None:
+                return self._reached(found, get)
+            self.leaves[id(leaf.home), leaf.name] = leaf
         return ""
 
     def _reached(self, found: Any, get: Callable[[], Any]) -> str:

@@ -109,6 +109,8 @@ def why_not(found: Any) -> str:
     owner = getattr(found, "__self__", None)
     if found is vars(torch.autograd.Function)["apply"]:
         return "calls an autograd.Function, which has a backward of its own"
+    if isinstance(found, torch.jit.ScriptFunction):
+        return "calls a function that torch.jit compiled and that has no name"
     if is_source(owner) and not isinstance(owner, types.ModuleType):
         return f"draws from a {type(owner).__name__} through {name}()"
     if is_source(found):

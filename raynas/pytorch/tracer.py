@@ -22,7 +22,9 @@ from raynas.pytorch.branches import Told, Ways
 from raynas.pytorch.codegen.literals import RESERVED
 from raynas.pytorch.doubts import Doubts, Need
 from raynas.pytorch.flags import is_flag
+from raynas.pytorch.fx_graph import NAME
 from raynas.pytorch.gradients import FREE, is_free, mixes
+from raynas.pytorch.leaves import Leaf, stepping
 from raynas.pytorch.libraries import is_named, recorded
 from raynas.pytorch.outside import generators, modes, restore
 from raynas.pytorch.passing import alike, mapped, names_of, projected, proxies_in
@@ -444,12 +446,18 @@ class Tracer(fx.Tracer):
         """What a forward returns; refused where it asks whether something is None that may be."""
         reading, before = self._readings.of(m), len(self._spreads)
         asked = nones.guarded(reading.asked, lambda node, name: self._doubts.ask(node, name, self.stack[-1]))
-        with asked, standing_in(self._readings.uses(m)):
+        with asked, standing_in(self._readings.uses(m)), stepping(reading.leaves, self._step):
             result = forward(*args, **kwargs)
         self._spreads.close(before)
         if nones.asked_in(self.graph, reading.kinds):
             raise Untraceable(nones.TELL)
         return result
+
+    def _step(self, leaf: Leaf, args: Any, kwargs: Any) -> Any:
+        """The call of a leaf."""
+        proxy = self.create_proxy("call_function", leaf.function, args, kwargs, leaf.name)
+        proxy.node.meta[NAME] = leaf.qualified
+        return proxy
 
     @contextmanager
     def _watched(self, m: nn.Module) -> Iterator[None]:

@@ -12,7 +12,7 @@ from raynas.graph.graph import find
 from raynas.graph.node import nodes_in
 from raynas.graph.verify import identifier
 from raynas.pytorch.codegen.arithmetic import INFIX, PREFIX
-from raynas.pytorch.codegen.literals import Imports, literal
+from raynas.pytorch.codegen.literals import WORDS, Imports, literal
 from raynas.pytorch.codegen.text import Listed, Slot, Text, call
 
 IN_PLACE = {f"i{name.rstrip('_')}": f"{sign}=" for name, sign in INFIX.items() if sign not in ("==", "!=", "<", ">")}
@@ -55,7 +55,7 @@ class Forward:
         self._stretch(nested)
         for position, node in enumerate(self.graph.nodes):
             if node.op == "input":
-                name = self._fresh(node.target.lstrip("*"))
+                name = self._fresh(node.target.lstrip("*"), frozenset())
                 if node.target.startswith("*") and "*" not in parameters:
                     parameters.append("*")
                 parameters.append(name + (f"={literal(node.args[0], self.imports)}" if node.args else ""))
@@ -160,11 +160,17 @@ class Forward:
         """Whether nobody uses a value after the node at this position, which does."""
         return self.last[id(earlier)] == position
 
-    def _fresh(self, wanted: str) -> str:
+    def _fresh(self, wanted: str, words: frozenset[str] = WORDS) -> str:
+        """A variable that means nothing else yet.
+
+        Args:
+            wanted: the name it would like to have.
+            words: Python's own that it may not take; an argument keeps its name, as calls may pass it by that.
+        """
         base = wanted if identifier(wanted) else "value"
         name, count = base, 2
         taken = self.imports.taken
-        while name in taken or name in self.words or name in self.busy:
+        while name in taken or name in words or name in self.words or name in self.busy:
             name, count = f"{base}_{count}", count + 1
         return name
 

@@ -29,6 +29,9 @@ IMPORTS = {
     "OrderedDict": "from collections import OrderedDict",
 }
 RESERVED = frozenset({*IMPORTS, "self", "super", "Model"})
+WORDS = frozenset({"float", "slice", "set", "frozenset", "range"})
+"""Python's own that stand in literals, as in `float("-inf")`."""
+
 LOADED = ("torch.linalg", "torch.fft", "torch.special")
 """Modules that come with torch itself."""
 

@@ -14,7 +14,7 @@ from raynas.graph.verify import identifier
 from raynas.pytorch.codegen.arithmetic import INFIX, PREFIX, arithmetic
 from raynas.pytorch.codegen.guards import calls_in, guarded, needs_guard
 from raynas.pytorch.codegen.likeness import Kind, Kinds
-from raynas.pytorch.codegen.literals import Imports, constructor, literal, quoted
+from raynas.pytorch.codegen.literals import WORDS, Imports, constructor, literal, quoted
 from raynas.pytorch.codegen.loops import Loop, rolled
 from raynas.pytorch.codegen.paths import DICT_OF, DICTS, base_of, written
 from raynas.pytorch.codegen.text import Block, Listed, Slot, Text, call
@@ -54,7 +54,7 @@ class Members:
         self.variables: dict[str, str] = {}
         for step in graph.setup:
             if isinstance(step, Let):  # numbered anew in each constructor, so that equal ones read the same
-                taken = {*imports.taken, *self.at, *self.variables.values()}
+                taken = {*imports.taken, *WORDS, *self.at, *self.variables.values()}
                 self.variables[step.name] = _free(NUMBER.sub("", step.name), taken)
 
     def lines(self) -> list[Text]:
@@ -96,7 +96,7 @@ class Members:
     def _unused(self, wanted: str) -> str:
         """A variable that the constructor does not use yet."""
         known = (self.at, self.local, self.made, self.parts, self.variables)
-        taken = {name for names in known for name in names.values()} | self.imports.taken
+        taken = {name for names in known for name in names.values()} | self.imports.taken | WORDS
         return _free(_local(wanted), taken)
 
     def _taken_early(self) -> list[Text]:

@@ -391,6 +391,33 @@ class MixedGradients(nn.Module):
         return self.linear(x) * doubled.view(2, 6)
 
 
+@zoo(X)
+class MinusInfinity(nn.Module):
+    """Uses `float` as a method, of which a variable may have its name, and as a function."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = x.float()
+        return y.masked_fill(y > 0.5, float("-inf")).softmax(-1) + y
+
+
+@torch.jit.script
+def gated(x: Tensor, y: Tensor) -> Tensor:
+    return torch.tanh(x) * torch.sigmoid(y)
+
+
+@zoo(X)
+class Compiled(nn.Module):
+    """Calls a function that torch.jit compiled."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.linear = nn.Linear(6, 12)
+
+    def forward(self, x: Tensor) -> Tensor:
+        first, second = self.linear(x).chunk(2, -1)
+        return gated(first, second)
+
+
 class Looped(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         total = torch.zeros(())
