@@ -36,6 +36,11 @@ from types import FrameType
 class RaynasError(Exception):
     """The root of the tree above: what a caller catches to catch them all."""
 
+    def __str__(self) -> str:
+        """The message, on one line also where a name that a user gave is not."""
+        text = super().__str__()
+        return text if text.isprintable() else "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+
 
 class SpaceError(RaynasError):
     """A choice, label or domain does not hold together."""

@@ -132,7 +132,10 @@ def _find(spec: str, kind: type[P]) -> type[P]:
 
 
 def _make(spec: str | P | type[P], arguments: Mapping[str, Any] | None, kind: type[P]) -> P:
-    arguments = dict(arguments or {})
+    given = {} if arguments is None else arguments
+    if not isinstance(given, Mapping) or not all(isinstance(key, str) for key in given):
+        raise PluginError(f"the {_word(kind)}'s arguments are {given!r:.80}: give them by name")
+    arguments = dict(given)
     if isinstance(spec, kind):
         if arguments:
             raise PluginError(f"{spec!r} has been made already and takes no {_quoted(arguments)}: name its class")

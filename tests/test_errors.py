@@ -1,5 +1,6 @@
 """raynas/errors.py: a notice points to the user's line."""
 
+import pickle
 import warnings
 
 import pytest
@@ -34,3 +35,10 @@ def test_notices_can_be_silenced() -> None:
     with warnings.catch_warnings(), pytest.raises(raynas.Notice):
         warnings.simplefilter("error", raynas.Notice)
         raynas.trace(Branches)
+
+
+def test_a_message_is_one_line_whatever_is_named_in_it() -> None:
+    error = raynas.ConfigError("there is no 'a\n\tb\x1b[31m': name another")
+    assert str(error) == r"there is no 'a\n\tb\x1b[31m': name another"
+    assert str(pickle.loads(pickle.dumps(error))) == str(error)
+    assert str(raynas.ConfigError("größer: ≤ 1")) == "größer: ≤ 1"

@@ -45,13 +45,17 @@ def build_space(spec: Any, path: str = "space") -> Any:
         spec: a class path by itself, or with `init_args`.
         path: names it in errors.
     """
+    from torch.nn import Module
+
     from raynas.nn import ModelSpace
 
     if isinstance(spec, str):
         spec = {"class_path": spec}
     if not isinstance(spec, Mapping) or "class_path" not in spec:
-        raise ConfigError(f"{path} is {spec!r}: write class_path: module.Class, and init_args if it needs some")
+        raise ConfigError(f"{path} is {spec!r:.80}: write class_path: module.Class, and init_args if it needs some")
     target, arguments = opened(spec, path)
+    if isinstance(target, type) and not issubclass(target, Module):
+        raise ConfigError(f"{path}: '{spec['class_path']}' makes no models: name a class of modules, or a function")
     if isinstance(target, type) and issubclass(target, ModelSpace):
         return _tried(partial(target, **arguments), spec["class_path"], path)
     return partial(target, **arguments)
@@ -66,8 +70,8 @@ def opened(spec: Mapping[str, Any], path: str) -> tuple[Callable[..., Any], dict
     if not callable(target):
         raise ConfigError(f"{path}: '{spec['class_path']}' is a {type(target).__name__}: name a class or a function")
     given = spec.get("init_args") or {}
-    if not isinstance(given, Mapping):
-        raise ConfigError(f"{path}: init_args is {given!r}: write name: value for each argument")
+    if not isinstance(given, Mapping) or not all(isinstance(key, str) for key in given):
+        raise ConfigError(f"{path}: init_args is {given!r:.80}: write name: value for each argument")
     known = _parameters(target)
     _check(given, known, spec["class_path"], path)
     arguments = {key: build(value, f"{path}.{key}") for key, value in given.items()}
@@ -80,7 +84,7 @@ def opened(spec: Mapping[str, Any], path: str) -> tuple[Callable[..., Any], dict
 def imported(name: Any, path: str) -> Any:
     """What can be imported as `name`, "module.Class" with any number of dots."""
     if not isinstance(name, str) or not all(part.isidentifier() for part in name.split(".")) or "." not in name:
-        raise ConfigError(f"{path}: {name!r} is no class path: write module.Class")
+        raise ConfigError(f"{path}: {name!r:.80} is no class path: write module.Class")
     parts = name.split(".")
     for cut in range(len(parts) - 1, 0, -1):
         module = ".".join(parts[:cut])

@@ -49,7 +49,7 @@ def _plugin(spec: Any, key: str) -> tuple[Any, dict[str, Any] | None]:
             raise ConfigError(f"{key}: unknown key '{strange}' beside class_path: put it under init_args")
         name, arguments = spec["class_path"], build(spec.get("init_args") or {}, key)
     else:
-        raise ConfigError(f"{key} is {spec!r}: write its name, or class_path and init_args")
+        raise ConfigError(f"{key} is {spec!r:.80}: write its name, or class_path and init_args")
     if "." in name and ":" not in name:
         module, _, last = name.rpartition(".")
         name = f"{module}:{last}"

@@ -90,7 +90,7 @@ def read(file: str, given: Mapping[str, Any] | None = None, overrides: Sequence[
     if unknown is not None:
         close = get_close_matches(str(unknown), KEYS, n=1)
         cure = f"did you mean '{close[0]}'?" if close else f"there is {', '.join(KEYS)}"
-        raise ConfigError(f"{file}: unknown key '{unknown}': {cure}")
+        raise ConfigError(f"{file}: unknown key {str(unknown)!r:.80}: {cure}")
     return values
 
 
@@ -103,6 +103,8 @@ def settings(values: Mapping[str, Any]) -> Settings:
         plain = parser.parse_object({key: value for key, value in values.items() if key not in OBJECTS})
     except ArgumentError as error:
         raise ConfigError(one_line(error)) from None
+    except (AttributeError, LookupError, TypeError, ValueError) as error:  # what jsonargparse itself stumbles over
+        raise ConfigError(f"the configuration cannot be read: {type(error).__name__}: {error}") from error
     return Settings(**{**plain.as_dict(), **objects})
 
 
@@ -121,7 +123,7 @@ def one_line(error: ArgumentError) -> str:
     kinds = [kind for kind in re.findall(r"Expected an? <class '(\w+)'>", text) if kind != "NoneType"]
     names = {"int": "a whole number", "float": "a number", "str": "a text", "bool": "true or false"}
     wanted = " or ".join(dict.fromkeys(names.get(kind, f"a {kind}") for kind in kinds)) or "another value"
-    return f"{key[1]} is {value[1]}: give {wanted}"
+    return f"{key[1]} is {value[1]:.80}: give {wanted}"
 
 
 def _mapping(file: str) -> dict[str, Any]:

@@ -9,6 +9,13 @@ from typing import Any
 
 from raynas.errors import ConfigError
 
+OWN = {
+    **dict.fromkeys(("num_cpus", "CPU"), "write num_cpus beside custom"),
+    **dict.fromkeys(("num_gpus", "GPU"), "write num_gpus beside custom"),
+    **dict.fromkeys(("memory", "object_store_memory", "bundle"), "Ray keeps that name for itself"),
+}
+"""Names that no further resource can have, and what to do instead."""
+
 
 @dataclass(frozen=True)
 class Resources:
@@ -36,6 +43,9 @@ class Resources:
         custom = values.get("custom") or {}
         if not isinstance(custom, Mapping):
             raise ConfigError(f"resources: custom is {custom!r}: write a mapping from name to number")
+        own = next((name for name in custom if name in OWN or not isinstance(name, str) or not name), None)
+        if own is not None:
+            raise ConfigError(f"resources: custom names {own!r}: {OWN.get(own, 'give it a name of its own')}")
         parsed = cls(values.get("num_cpus", 1), values.get("num_gpus", 0), dict(custom))
         for name, amount in parsed.demand().items():
             if isinstance(amount, bool) or not isinstance(amount, int | float) or not 0 <= amount < math.inf:

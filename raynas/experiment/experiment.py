@@ -20,7 +20,7 @@ from raynas.evaluator import Evaluator
 from raynas.experiment.assembly import MakeEngine
 from raynas.experiment.conduct import check_standing, conduct_here, conduct_in_ray, leave_in_ray, raise_failure
 from raynas.experiment.follow import OnProgress, check_room
-from raynas.experiment.given import at_least, instance, objectives
+from raynas.experiment.given import at_least, flag, instance, mapping, objectives, samples
 from raynas.experiment.opening import Opening
 from raynas.experiment.outside import outside
 from raynas.experiment.place import Place, place
@@ -122,23 +122,25 @@ class Experiment:
         self.max_trials = at_least(max_trials, 1, "max_trials", whole=True)
         self.max_time = at_least(max_time, 0, "max_time")
         self.trial_timeout = at_least(trial_timeout, 1e-3, "trial_timeout")
-        self.resources = Resources.parse(resources or {})
+        self.resources = Resources.parse(mapping(resources, "resources"))
         self.max_concurrent = at_least(max_concurrent, 1, "max_concurrent", whole=True)
         self.place: Place = place(name, storage_path, store, engine == "ray" and JOB in os.environ)
         self.seed = at_least(seed, -math.inf, "seed", whole=True, required=True)
-        if isinstance(engine, str) and engine not in ("ray", "local"):
-            raise ConfigError(f"engine is '{engine}': use 'ray' or 'local'")
+        if engine not in ("ray", "local") if isinstance(engine, str) else not callable(engine):
+            raise ConfigError(f"engine is {engine!r:.80}: use 'ray' or 'local'")
         self.engine = engine
-        self.initial_samples = tuple(dict(sample) for sample in initial_samples)
+        self.initial_samples = samples(initial_samples)
         self.replicates = at_least(replicates, 1, "replicates", whole=True, required=True)
-        self.dedup = dedup
+        self.dedup = flag(dedup, "dedup")
+        if stopper is None and stopper_arguments:
+            raise ConfigError("stopper_arguments are given and no stopper: name one, or leave them out")
         self.stopper = None if stopper is None else plugins.make_stopper(stopper, stopper_arguments)
         self._stopper = (stopper, dict(stopper_arguments or {})) if isinstance(stopper, str) else None
         self.keep_weights = at_least(keep_weights, 0, "keep_weights", whole=True, required=True)
-        self.verbose = verbose
+        self.verbose = flag(verbose, "verbose")
         self._needed: list[str] = []
         self._opening: Opening | None = None
-        self.constraints = dict(constraints or {})
+        self.constraints = mapping(constraints, "constraints")
         validate(self.constraints)
 
     @property

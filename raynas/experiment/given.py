@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from numbers import Integral, Real
 from typing import Any
 
 from raynas.errors import ConfigError
@@ -38,8 +39,29 @@ def at_least(value: Any, least: float, name: str, whole: bool = False, required:
     """The number, where it is one from `least` on; None only where it is not required."""
     if value is None and not required:
         return None
-    good = isinstance(value, int) if whole else isinstance(value, int | float) and math.isfinite(value)
+    good = isinstance(value, Integral) if whole else isinstance(value, Real) and math.isfinite(value)
     if isinstance(value, bool) or not good or value < least:
         kind = "a whole number" if whole else "a number"
         raise ConfigError(f"{name} is {value!r}: give {kind}{f' from {least:g}' if least > -math.inf else ''}")
+    return int(value) if isinstance(value, Integral) else float(value)  # NumPy has integers of its own
+
+
+def flag(value: Any, name: str) -> bool:
+    """The value, where it says yes or no."""
+    if not isinstance(value, bool):
+        raise ConfigError(f"{name} is {value!r:.80}: give True or False")
     return value
+
+
+def mapping(value: Any, name: str) -> dict[str, Any]:
+    """The mapping as a dict of the caller's own; an empty one for None."""
+    if value is not None and not (isinstance(value, Mapping) and all(isinstance(key, str) for key in value)):
+        raise ConfigError(f"{name} is {value!r:.80}: give a mapping from names")
+    return dict(value or {})
+
+
+def samples(values: Any) -> tuple[dict[str, Any], ...]:
+    """Samples to begin with."""
+    if isinstance(values, str) or not isinstance(values, Sequence):
+        raise ConfigError(f"initial_samples is {values!r:.80}: give a list of samples")
+    return tuple([mapping(value, f"initial_samples[{place}]") for place, value in enumerate(values)])

@@ -60,9 +60,12 @@ def place(name: str | None, storage_path: str | os.PathLike[str], store: str | N
         store: URL of a database; None: a file in the run's folder.
         in_job: whether this is a Ray job's driver, whose working directory does not last.
     """
-    if name is not None and not NAME.fullmatch(name):
-        raise ConfigError(f"'{name}' cannot name a run: use letters, digits, '.', '-' and '_', at most 100")
-    root = os.fspath(storage_path)
+    if name is not None and not (isinstance(name, str) and NAME.fullmatch(name)):
+        raise ConfigError(f"{name!r:.120} cannot name a run: use letters, digits, '.', '-' and '_', at most 100")
+    if not isinstance(storage_path, str | os.PathLike) or not isinstance(root := os.fspath(storage_path), str):
+        raise ConfigError(f"storage_path is {storage_path!r:.80}: give a folder's path, or a URI")
+    if store is not None and not isinstance(store, str):
+        raise ConfigError(f'store is {store!r:.80}: give a database\'s URL, as in "postgresql://…"')
     remote = "://" in root
     if in_job and not remote and not os.path.isabs(root):
         raise ConfigError(

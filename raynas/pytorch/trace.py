@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
+from inspect import signature
 from typing import Any
 
 from torch import nn
@@ -160,6 +161,16 @@ def _around(root: nn.Module, module: nn.Module, opaque: Collection[nn.Module]) -
     return None
 
 
+def _needed(factory: Callable[..., Any]) -> str:
+    """The first argument that has to be passed; empty where none has, or nobody can tell."""
+    try:
+        parameters = signature(factory).parameters.values()
+    except (TypeError, ValueError):
+        return ""
+    some = (p.name for p in parameters if p.default is p.empty and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD))
+    return next(some, "")
+
+
 def built(space_or_factory: Any) -> nn.Module:
     if isinstance(space_or_factory, nn.Module):
         root = space_or_factory
@@ -172,6 +183,10 @@ def built(space_or_factory: Any) -> nn.Module:
         return root
     if not callable(space_or_factory):
         raise TraceError(f"{space_or_factory!r} is neither a module nor a function that builds one")
+    needed = _needed(space_or_factory)
+    if needed:
+        name = getattr(space_or_factory, "__name__", repr(space_or_factory))
+        raise TraceError(f"{name} needs '{needed}': pass a function without arguments, such as `lambda: {name}(…)`")
     with recording():
         root = space_or_factory()
     if not isinstance(root, nn.Module):

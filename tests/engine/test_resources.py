@@ -26,6 +26,9 @@ def test_one_cpu_is_the_default() -> None:
         ({"num_gpus": 1.5}, "above 1 it must be a whole number"),
         ({"custom": ["tpu"]}, "custom is ['tpu']"),
         ({"custom": {"tpu": "x"}}, "tpu is 'x'"),
+        ({"custom": {"GPU": 1}}, "custom names 'GPU': write num_gpus beside custom"),
+        ({"custom": {"num_cpus": 2}}, "custom names 'num_cpus'"),
+        ({"custom": {"": 2}}, "custom names ''"),
         ({"num_cpus": 0}, "takes nothing"),
     ],
 )

@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import tiny
 import torch
@@ -316,6 +317,18 @@ BAD: list[tuple[dict[str, Any], type[RaynasError], str]] = [
     ({"resources": {"num_cpus": -1}}, ConfigError, "num_cpus is -1"),
     ({"resources": {"num_cpus": 0}}, ConfigError, "takes nothing"),
     ({"max_trials": 0}, ConfigError, "max_trials is 0"),
+    ({"resources": 3}, ConfigError, "resources is 3: give a mapping"),
+    ({"constraints": "params"}, ConfigError, "constraints is 'params': give a mapping"),
+    ({"constraints": {1: "<=2"}}, ConfigError, "constraints is {1: '<=2'}"),
+    ({"initial_samples": {"width": 8}}, ConfigError, "initial_samples is {'width': 8}: give a list"),
+    ({"initial_samples": [3]}, ConfigError, "initial_samples[0] is 3"),
+    ({"dedup": "yes"}, ConfigError, "dedup is 'yes': give True or False"),
+    ({"engine": 3}, ConfigError, "engine is 3"),
+    ({"stopper_arguments": {"patience": 2}}, ConfigError, "no stopper"),
+    ({"strategy_arguments": "seed"}, ConfigError, "the strategy's arguments are 'seed'"),
+    ({"storage_path": None}, ConfigError, "storage_path is None"),
+    ({"store": 3}, ConfigError, "store is 3"),
+    ({"name": 3}, ConfigError, "3 cannot name a run"),
     ({"max_trials": 2.5}, ConfigError, "max_trials is 2.5"),
     ({"max_time": -1}, ConfigError, "max_time is -1"),
     ({"seed": "x"}, ConfigError, "seed is 'x'"),
@@ -338,6 +351,11 @@ def test_bad_arguments_are_errors_at_once(
     with pytest.raises(kind) as caught:
         make(**settings)
     assert message in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_numbers_of_numpy_are_numbers(make: Make) -> None:
+    made = make(max_trials=np.int64(3), max_time=np.float32(2.5), keep_weights=np.int32(0))
+    assert [type(value) for value in (made.max_trials, made.max_time, made.keep_weights)] == [int, float, int]
 
 
 def test_an_evaluator_that_is_none_is_an_error_at_once() -> None:

@@ -340,3 +340,9 @@ def test_a_space_may_stand_in_another():
     assert space.search_space.size() == 20
     assert {space.build(sample)(x).shape[1] for sample in space.search_space.grid()} == {3, 5}
     assert Whole()(x).shape == (2, 3)
+
+
+@pytest.mark.parametrize("factory", [nn.Linear, lambda width: nn.Linear(width, 2)])
+def test_a_factory_that_needs_arguments_is_refused_with_the_cure(factory: Any) -> None:
+    with pytest.raises(TraceError, match=r"needs '(in_features|width)': pass a function without arguments"):
+        trace(factory)
