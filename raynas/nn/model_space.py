@@ -7,6 +7,7 @@ from typing import Any
 
 from torch import nn
 
+from raynas.nn.misuse import refuse
 from raynas.nn.recording import recording
 from raynas.nn.running import at_defaults, is_traced
 from raynas.serializer import call_of, record
@@ -37,6 +38,10 @@ class ModelSpace(nn.Module):
             if call_of(self) is None:
                 record(self, type(self), args, kwargs)
             with recording():
-                original(self, *args, **kwargs)
+                try:
+                    original(self, *args, **kwargs)
+                except TypeError as error:
+                    refuse(error)
+                    raise
 
         cls.__init__ = __init__  # type: ignore[method-assign]  # the constructor is what has to be recorded

@@ -87,6 +87,24 @@ def test_a_choice_in_a_tensor_that_a_constructor_makes() -> None:
         torch.zeros(ValueChoice([1, 2], label="n"))
 
 
+class Scaled(ModelSpace):
+    def __init__(self, make: Callable[[Any], Tensor]) -> None:
+        super().__init__()
+        self.width = ValueChoice([1, 2], label="n")
+        self.scale = nn.Parameter(make(self))
+
+
+@pytest.mark.parametrize("make", [lambda s: torch.ones(s.width, 1), lambda s: torch.randn(*[s.width] * 2, 1)])
+def test_a_choice_as_one_of_several_sizes(make: Any) -> None:
+    with pytest.raises(SpaceError, match=rf"{HERE}: ValueChoice.*label='n'\) cannot be used here .*: pass it to a"):
+        Scaled(make)
+
+
+def test_other_errors_of_constructors_stay_what_they_are() -> None:
+    with pytest.raises(TypeError, match="1 positional argument"):
+        Scaled(lambda s: torch.ones("no", 1))  # type: ignore[call-overload]  # on purpose
+
+
 @pytest.mark.parametrize(
     ("make", "message"),
     [
