@@ -109,10 +109,15 @@ class Constructors:
         others = self._owned.sharing(tensor)
         return [self.owner(other) for other in others], "shares memory with another tensor" if others else ""
 
-    def may_draw(self, scopes: Iterable[nn.Module]) -> bool:
-        """Whether what stands in constructors as plain numbers may be random ones, drawn by Python or NumPy."""
+    def may_draw(self, scopes: Iterable[nn.Module], by_name: bool = True) -> bool:
+        """Whether what stands in constructors as plain numbers may be random ones, drawn by Python or NumPy.
+
+        Args:
+            scopes: modules whose constructors ran.
+            by_name: whether the name of a function is enough to suspect it.
+        """
         classes: Iterable[Any] = map(type, scopes)
-        return self.tape is not None and self.tape.drew_outside and any(map(may_draw, classes))
+        return self.tape is not None and self.tape.drew_outside and any(may_draw(cls, by_name) for cls in classes)
 
     def _write(self, tape: Tape) -> None:
         history = self._history

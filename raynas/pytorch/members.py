@@ -136,6 +136,8 @@ class Builder:
             if type(module) is nn.Module and not graph.is_sequential:
                 graph.setup = self.setup(module, graph)
             return graph
+        if self.constructors.may_draw([module], by_name=False):
+            self.trouble(module, DRAWN)
         graph.attributes = _attributes(module, members)
         if init is not None and tape_of(module) is not None:
             made = self.changes.made(tape_of(module).bases[module])  # type: ignore[union-attr]  # `base` found it there
@@ -249,6 +251,8 @@ class Builder:
                 self.compared.add(module)
                 home, path = self.homes[-1]
                 steps = list(self.changes.of(module, call, path, module in self.covered))
+                if self.constructors.may_draw(module.modules(), by_name=False):
+                    steps = [step for step in steps if not isinstance(step, Set)]  # each build has values of its own
                 if steps:
                     replaced = {t.step.path for t in self.constructors.steps.get(home, ()) if isinstance(t.step, Set)}
                     self.below.setdefault(home, []).extend(

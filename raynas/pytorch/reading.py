@@ -94,11 +94,16 @@ def overridden(cls: Any) -> str:
 
 
 @lru_cache(maxsize=1024)
-def may_draw(cls: Any) -> bool:
-    """Whether a class's constructor may take random numbers that are not torch's."""
+def may_draw(cls: Any, by_name: bool = True) -> bool:
+    """Whether a class's constructor may take random numbers that are not torch's.
+
+    Args:
+        cls: the class.
+        by_name: whether a name is enough (`generator.normal()`); else it must be Python's or NumPy's own generator.
+    """
     reader = _Reader(cls, frozenset({cls}))
     reader.method("__init__", everywhere=False)
-    return not DRAWING.isdisjoint(reader.words) or "draws from" in reader.why
+    return reader.draws or (by_name and not DRAWING.isdisjoint(reader.words))
 
 
 def read_function(function: Any, cls: type, others: frozenset[type]) -> Reading:
@@ -120,6 +125,7 @@ class _Reader:
         self.seen: set[Any] = set()
         self.helpers: list[type] = []
         self.changes = False
+        self.draws = False
         self.sets = False
         self.uses: list[Use] = []
         self.leaves: dict[tuple[int, str], Leaf] = {}
@@ -269,6 +275,7 @@ class _Reader:
     def _reached(self, found: Any, get: Callable[[], Any]) -> str:
         """Something that the code names and that stands outside the module."""
         if why := why_not(found):
+            self.draws = self.draws or why.startswith("draws from")
             return why
         if isinstance(found, (types.ModuleType, *ATOMS)):
             return ""

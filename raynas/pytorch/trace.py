@@ -110,7 +110,8 @@ def _proven(
                 space, opaque, found = first
             if not found.only_values:
                 where = _named(root, found.path)
-                raise TraceError(f"{where} would not come back as it was ({found.why}), and it cannot be kept whole")
+                kept = f"it is kept whole already ({opaque[here]})" if opaque.get(here) else "it cannot be kept whole"
+                raise TraceError(f"{where} would not come back as it was ({found.why}), and {kept}")
             notice(f"{_named(root, found.path)} starts with other weights than the original: {found.why}")
             return space, opaque
         around = {module: located(found.why, module, constructor=not found.called)}

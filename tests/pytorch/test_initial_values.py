@@ -287,3 +287,37 @@ def test_modules_parameters_and_buffers_are_made_in_the_order_in_which_they_were
     source, _ = roundtrip(MadeInTurns)
     made = [line.strip().partition(" = ")[0] for line in source.splitlines() if line.startswith(" " * 8)]
     assert made[1:4] == ["self.layer", "self.scale", "self.last"]
+
+
+class Permuted(nn.Module):
+    """Keeps numbers that Python and NumPy drew as plain values."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.scale = random()
+        self.order = [int(position) for position in numpy.random.permutation(4)]
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x[:, self.order] * self.scale
+
+
+class Drawn(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.permuted = nn.Linear(4, 4), Permuted()
+        self.shift = nn.Parameter(torch.randn(4))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.permuted(self.first(x)) + self.shift
+
+
+def test_plain_values_that_were_drawn_are_drawn_again() -> None:
+    source, notices = roundtrip(Drawn)
+    assert [notice.partition(" ")[0] for notice in notices] == ["permuted"]
+    models = []
+    for build in (Drawn, lambda: load_module(source)):
+        for maker in (torch.manual_seed, seed_python, numpy.random.seed):
+            maker(7)
+        models.append(build())
+    x = torch.randn(2, 4)
+    assert torch.equal(models[0](x), models[1](x))
