@@ -13,7 +13,7 @@ SINGLE = frozenset(
     {
         *("torch._assert", "torch.utils.checkpoint.checkpoint", "torch.utils.checkpoint.checkpoint_sequential"),
         *("torch.Size", "torch.return_types", "copy.deepcopy", "collections.OrderedDict"),
-        *("types.SimpleNamespace", "argparse.Namespace"),
+        *("types.SimpleNamespace", "argparse.Namespace", "numpy.array"),
     }
 )
 

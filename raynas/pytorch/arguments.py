@@ -18,6 +18,9 @@ from raynas.pytorch.reasons import signature_of
 from raynas.pytorch.stand_ins import meant
 from raynas.search_space import Expression
 
+LONGEST = 64
+"""So many values of an array may stand in the source."""
+
 LITERALS = frozenset({bool, int, float, str, type(None)})
 """Types of arguments that stand in a graph as they are."""
 
@@ -37,6 +40,9 @@ def unusual(value: Any, tracer: fx.Tracer, read: Callable[[torch.Tensor], fx.Pro
         return value
     if isinstance(value, numpy.generic):
         return value.item()
+    if isinstance(value, numpy.ndarray) and is_short(value):
+        dtype = {"dtype": value.dtype.name}
+        return tracer.create_proxy("call_function", numpy.array, (value.tolist(),), dtype).node
     if type(value) is OrderedDict:
         items = ([(key, item) for key, item in value.items()],)
         return tracer.create_proxy("call_function", OrderedDict, items, {}).node
@@ -55,6 +61,11 @@ def unusual(value: Any, tracer: fx.Tracer, read: Callable[[torch.Tensor], fx.Pro
         what = f"a {type(value).__name__}" if isinstance(value, nn.Module) else f"the function {value.__name__}"
         raise Untraceable(f"passes {what} to a function of torch, or to a layer that is kept whole")
     return value if isinstance(value, types.BuiltinFunctionType) else NotImplemented
+
+
+def is_short(array: numpy.ndarray) -> bool:
+    """Whether an array of NumPy's can be written out."""
+    return array.dtype.kind in "biuf" and array.dtype.isnative and array.size <= LONGEST
 
 
 def entered(

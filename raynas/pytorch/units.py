@@ -14,6 +14,7 @@ from raynas.errors import GraphError, SerializationError
 from raynas.graph import Unit
 from raynas.nn import is_basic_unit
 from raynas.nn.recording import construction
+from raynas.pytorch.arguments import is_short
 from raynas.pytorch.codegen.literals import Imports, literal
 from raynas.pytorch.names import name_of
 from raynas.pytorch.records import record_of
@@ -93,6 +94,8 @@ def unit_of(call: Call) -> Unit:
             return Unit("functools.partial", (item.func, *map(value, item.args)), bound)
         if isinstance(item, numpy.generic):
             return item.item()
+        if isinstance(item, numpy.ndarray) and is_short(item):
+            return Unit("numpy.array", (item.tolist(),), {"dtype": item.dtype.name})
         made_by = (call_of(item) or record_of(item)) if type(item) not in WORDS and not callable(item) else None
         if made_by is not None:
             args = tuple(map(value, made_by.args))
@@ -112,6 +115,7 @@ def _refuse_nameless(item: Any) -> None:
         literal(item, Imports())
     except GraphError:
         kind = type(item).__qualname__
+        why = "is too large to write out" if isinstance(item, numpy.ndarray) else "its attributes do not make again"
         raise SerializationError(
-            f"is passed a {kind}, which its attributes do not make again: make it with raynas.serialize({kind}, …)"
+            f"is passed a {kind}, which {why}: make it with raynas.serialize(function_that_makes_it, …)"
         ) from None

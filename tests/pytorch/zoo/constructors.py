@@ -404,6 +404,35 @@ class NumbersOfNumPy(nn.Module):
         return x + self.table
 
 
+class Fields(nn.Module):
+    """Shifts by what a short array of NumPy's holds, and picks what another one names."""
+
+    def __init__(self, picked: Any) -> None:
+        super().__init__()
+        self.offsets = np.array((0, *np.cumsum([3, 2])), dtype=np.int64)
+        self.scales = np.array([0.5, 2.0])
+        self.picked = picked
+        self.table = nn.Embedding(12, 4)
+
+    def forward(self, x: Tensor) -> Tensor:
+        places = (x[:, self.picked].abs() * 2).long() + x.new_tensor(self.offsets).long()
+        return self.table(places).sum(1) * x.new_tensor(self.scales).double().prod()
+
+
+class DecidesByFields(Fields):
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x) if x.sum() > -1e9 else x
+
+
+@zoo(X, opaque=("1",))
+def short_arrays() -> nn.Module:
+    class Both(nn.ModuleList):
+        def forward(self, x: Tensor) -> Tensor:
+            return self[0](x) + self[1](x)
+
+    return Both([Fields(np.array([0, 2, 4])), DecidesByFields(np.array([1, 2, 3]))])
+
+
 class Options:
     """Keeps what it is passed, and computes the rest."""
 
