@@ -265,7 +265,9 @@ class Builder:
                 parent is self.root and construction(self.root) is None and call_of(self.root) is None
             ):
                 raise TraceError(f"{type(module).__name__} cannot be written as source: it {error}") from None
-            self.trouble(parent, f"{type(module).__name__} {error}")
+            inner = self.tracer.opaque.get(module)
+            inner = f", which is kept whole ({inner})" if inner else ""
+            self.trouble(parent, f"holds a {type(module).__name__}{inner} and cannot be made again: {error}")
             return Unit("torch.nn.Identity")
 
     def parent(self, module: nn.Module) -> nn.Module | None:

@@ -83,7 +83,7 @@ def _demand(code: types.CodeType, offset: int) -> tuple[bool, str] | None:
     return None
 
 
-def _raises(steps: list[dis.Instruction], start: int) -> str | None:
+def _raises(steps: list[dis.Instruction], start: int, passed: frozenset[int] = frozenset()) -> str | None:
     """The text of the exception that is raised from a position on whatever happens; None where it may go on."""
     for position in range(start, len(steps)):
         item = steps[position]
@@ -91,8 +91,14 @@ def _raises(steps: list[dis.Instruction], start: int) -> str | None:
             text, call = steps[max(position - 2, start)], steps[position - 1]
             is_fixed = text.opname == "LOAD_CONST" and isinstance(text.argval, str)
             return text.argval if is_fixed and call.opname.startswith("CALL") else ""
-        if item.opcode in JUMPS or item.opname in ENDS:
+        if item.opname in ENDS or position in passed:
             return None
+        if item.opcode in JUMPS:
+            passed = passed | {position}
+            target = next((i for i, other in enumerate(steps) if other.offset >= item.argval), len(steps))
+            there = _raises(steps, target, passed)
+            then = there if item.opname.startswith("JUMP") else _raises(steps, position + 1, passed)
+            return None if there is None or then is None else there if there == then else ""
     return None
 
 

@@ -91,7 +91,7 @@ def unit_of(call: Call) -> Unit:
             return {key: value(part) for key, part in item.items()}
         if isinstance(item, partial) and type(item) is partial and not vars(item):
             bound = {key: value(part) for key, part in item.keywords.items()}
-            return Unit("functools.partial", (item.func, *map(value, item.args)), bound)
+            return Unit("functools.partial", (value(item.func), *map(value, item.args)), bound)
         if isinstance(item, numpy.generic):
             return item.item()
         if isinstance(item, numpy.ndarray) and is_short(item):

@@ -9,6 +9,7 @@ import decimal
 import enum
 import fractions
 import functools
+import inspect
 import math
 import pathlib
 import sys
@@ -247,6 +248,11 @@ class Encoder:
         kind = value.__qualname__ if isinstance(value, type) else type(value).__qualname__
         where = path.lstrip(".") or kind
         if self.attachments is None:
+            if inspect.isroutine(value):
+                name = value.__qualname__
+                raise SerializationError(
+                    f"the function {name} cannot be imported under a name: define it at the top level of a module"
+                )
             raise SerializationError(
                 f"{where} is a {kind}, of which nobody recorded how it was made: "
                 f"make it with raynas.serialize({kind}, …) or put @raynas.serialize_cls on the class"

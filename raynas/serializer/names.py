@@ -44,7 +44,8 @@ def qualified_name(target: Any) -> str:
         for home in NAMELESS:
             if short and getattr(sys.modules.get(home), short, None) is target:
                 return f"{home}.{short}"
-    raise SerializationError(f"{target!r} cannot be imported under a name: define it at the top level of a module")
+    shown = f"the method {name} of an object" if inspect.ismethod(target) else repr(target)
+    raise SerializationError(f"{shown} cannot be imported under a name: define it at the top level of a module")
 
 
 def imported(name: str) -> Any:

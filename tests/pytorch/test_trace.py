@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import functools
 import itertools
 import warnings
 from pathlib import Path
@@ -93,6 +94,45 @@ def test_what_goes_on_inside_what_is_kept_whole_is_its_own() -> None:
         trace(AroundCounts, example_inputs=(X,))
     with pytest.warns(Notice, match=r"1 .AroundCounts. computes something else at each call"):
         trace(lambda: nn.Sequential(nn.Linear(4, 4), AroundCounts()), example_inputs=(X,))
+
+
+class MadeBy(nn.Module):
+    """Kept whole, and given a function that no other process can import."""
+
+    def __init__(self, make: Any) -> None:
+        super().__init__()
+        self.act = make()
+
+    def forward(self, x: Tensor) -> Tensor:
+        print(end="")
+        return self.act(x)
+
+
+class MakesByMethod(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.made = MadeBy(functools.partial(self.make, 1))
+
+    def make(self, parts: int) -> nn.Module:
+        return nn.ReLU()
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.made(x)
+
+
+class MakesByFunction(MakesByMethod):
+    def __init__(self) -> None:
+        nn.Module.__init__(self)
+        self.made = MadeBy(lambda: nn.ReLU())
+
+
+@pytest.mark.parametrize("cls", [MakesByMethod, MakesByFunction])
+def test_what_cannot_be_opened_nor_made_again_keeps_the_module_around_it_whole(cls: Any) -> None:
+    with pytest.warns(Notice) as caught:
+        trace(lambda: nn.Sequential(cls(), nn.ReLU()))
+    (notice,) = [str(w.message) for w in caught if issubclass(w.category, Notice)]
+    assert notice.startswith(f"0 ({cls.__name__}) is kept whole: holds a MadeBy, which is kept whole (")
+    assert "prints while it runs" in notice and "cannot be imported under a name" in notice and "\n" not in notice
 
 
 def test_one_notice_names_module_line_and_reason() -> None:

@@ -627,3 +627,25 @@ class SetsAnotherKind(Base):
     def forward(self, x: Tensor) -> Any:
         self.scale = 2.0
         return self.lin(x) * self.scale
+
+
+@zoo(X)
+class RaisesWithAText(Base):
+    """It reckons before it raises."""
+
+    def forward(self, x: Tensor) -> Any:
+        height, width = x.shape
+        if height % 2 != 0 or width % 3 != 0:
+            wanted = (height // 2 + 1) * 2 if height % 2 != 0 else height
+            raise RuntimeError(f"give {wanted} rows")
+        return self.lin(x)
+
+
+@zoo(X, opaque=("the",))
+class MayRaise(Base):
+    def forward(self, x: Tensor) -> Any:
+        if x.shape[0] % 2 == 0:
+            if x.shape[1] > 9:
+                raise RuntimeError("too wide")
+            return self.lin(x)
+        return x
