@@ -16,11 +16,12 @@ from raynas.pytorch.leaves import Leaf, leaf_at
 from raynas.pytorch.proxy import TORCH, is_pythons
 from raynas.pytorch.stand_ins import Use, means_builtin
 from raynas.pytorch.state import ATOMS, is_foreign
-from raynas.pytorch.steps import Step, chain_end, compares, is_passed, is_self, none_tests, steps_of
+from raynas.pytorch.steps import Step, chain_end, compares, is_passed, is_self, is_tested, none_tests, steps_of
 from raynas.pytorch.suspects import (
     CHANGING,
     CONTEXTS,
     DRAWING,
+    FILLING,
     FUNCTIONS,
     INSIDES,
     MATCHES,
@@ -38,6 +39,9 @@ MACHINERY = (
 OTHERS = ("torch.", "pytorch_lightning.", "lightning.", "raynas.")
 """Packages whose base classes may override them."""
 
+INPLACE_OR = 20
+"""What `|=` is in Python's bytecode."""
+
 CONSTRUCTION = ("__new__", "__init__", "__post_init__", "__call__", "__getattr__", "__getitem__", "__iter__", "__len__")
 """What is called of a helper's class without its name."""
 
@@ -54,6 +58,7 @@ class Reading:
         kinds: what else is compared with None: the result of a `call`, an `item`, an `attribute`.
         changes: whether the code may change lists, dicts or attributes of objects.
         sets: whether it may set attributes of other objects than its module.
+        fills: whether it may change a dict of plain values.
         uses: of builtins that make numbers.
         leaves: the functions that it names and that torch.jit compiled.
     """
@@ -65,6 +70,7 @@ class Reading:
     kinds: frozenset[str]
     changes: bool
     sets: bool
+    fills: bool
     uses: tuple[Use, ...]
     leaves: tuple[Leaf, ...]
 
@@ -127,6 +133,7 @@ class _Reader:
         self.changes = False
         self.draws = False
         self.sets = False
+        self.fills = False
         self.uses: list[Use] = []
         self.leaves: dict[tuple[int, str], Leaf] = {}
         for base in cls.__mro__:
@@ -142,6 +149,7 @@ class _Reader:
             frozenset(self.kinds),
             self.changes or not CHANGING.isdisjoint(self.words),
             self.sets,
+            self.fills or not FILLING.isdisjoint(self.words),
             tuple(self.uses),
             tuple(self.leaves.values()),
         )
@@ -234,6 +242,7 @@ class _Reader:
     ) -> str:
         op, word = steps[position].op, steps[position].value
         self.changes = self.changes or op in ("STORE_SUBSCR", "DELETE_SUBSCR", "STORE_ATTR", "DELETE_ATTR")
+        self.fills = self.fills or op in ("STORE_SUBSCR", "DELETE_SUBSCR") or (op, word) == ("BINARY_OP", INPLACE_OR)
         if op in ("STORE_ATTR", "DELETE_ATTR"):
             self.sets = self.sets or not is_self(code, steps[position - 1], is_method)
         self.sets = self.sets or word == "setattr"
@@ -267,9 +276,12 @@ class _Reader:
         if op in ("LOAD_GLOBAL", "LOAD_NAME", "LOAD_DEREF", "LOAD_CLASSDEREF") and word != "__class__":
             found, get = chain_end(steps, position, names, cells)
             leaf = leaf_at(steps, position, names, found)
-            if leaf is None:
+            if isinstance(found, type) and not is_foreign(found) and is_tested(steps, position):
+                self.place(found, get)
+            elif leaf is None:
                 return self._reached(found, get)
-            self.leaves[id(leaf.home), leaf.name] = leaf
+            else:
+                self.leaves[id(leaf.home), leaf.name] = leaf
         return ""
 
     def _reached(self, found: Any, get: Callable[[], Any]) -> str:

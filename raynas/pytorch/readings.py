@@ -12,7 +12,7 @@ from raynas.pytorch.changes import HOOKS
 from raynas.pytorch.reading import Reading, classes_in, overridden, read, read_function
 from raynas.pytorch.reasons import can_be_whole, commonpath, forward_of, located
 from raynas.pytorch.stand_ins import Use
-from raynas.pytorch.state import TORCHS, is_record, shared
+from raynas.pytorch.state import TORCHS, is_record, is_table, shared
 from raynas.pytorch.suspects import functions_in, is_source
 
 
@@ -85,7 +85,8 @@ class Readings:
                 whole = inside.get(modules[path])
                 others = [other for other, _ in places if whole is None or not f"{other}.".startswith(f"{whole}.")]
                 reading = self.of(modules[path])
-                changes = reading.sets if is_record(vars(modules[path])[name]) else reading.changes
+                value = vars(modules[path])[name]
+                changes = reading.sets if is_record(value) else reading.fills if is_table(value) else reading.changes
                 if whole is None or not others or not (changes and name in reading.words):
                     continue
                 common = commonpath([whole, *others])

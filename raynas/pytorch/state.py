@@ -127,6 +127,11 @@ def is_record(value: Any) -> bool:
     return parts is not None and all(_is_fixed(part) for _, part in parts)
 
 
+def is_table(value: Any) -> bool:
+    """Whether it is a dict of values that cannot change."""
+    return isinstance(value, dict) and all(map(_is_fixed, value.values()))
+
+
 def _is_fixed(value: Any) -> bool:
     """Whether an object cannot change, whatever is done with it."""
     return type(value) in FIXED or (type(value) is tuple and all(map(_is_fixed, value)))

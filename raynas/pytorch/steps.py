@@ -145,6 +145,18 @@ def is_passed(steps: list[Step], position: int) -> bool:
     return after[0].op.startswith(("CALL", "KW_NAMES"))
 
 
+def is_tested(steps: list[Step], position: int) -> bool:
+    """Whether a class is loaded at a position only for `isinstance(x, cls)`, and not to make an object of it."""
+    if not is_passed(steps, position) or steps[position + 1] == Step("CALL", 0, steps[position + 1].line):
+        return False
+    for step in reversed(steps[:position]):
+        if step.op in OUTSIDE and step.value in ("isinstance", "issubclass"):
+            return True
+        if step.op.startswith(("CALL", "STORE", "POP")):
+            return False
+    return False
+
+
 def _fixed(value: Any) -> Callable[[], Any]:
     return lambda: value
 

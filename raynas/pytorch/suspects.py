@@ -71,6 +71,9 @@ CHANGING = frozenset(
 )
 """Methods that change a list, dict, set or meter."""
 
+FILLING = frozenset({"update", "pop", "popitem", "setdefault", "clear", "move_to_end", "__setitem__"})
+"""Methods that change a dict."""
+
 DRAWING = frozenset(
     {
         *("random", "rand", "randn", "randint", "randrange", "random_sample", "normal", "uniform", "gauss", "choice"),

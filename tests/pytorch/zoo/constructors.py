@@ -558,6 +558,60 @@ def changes_a_configuration() -> nn.Module:
     return SharesAConfiguration(CountsIn)
 
 
+class Column:
+    """Prints when it is made; a forward only asks whether something is one."""
+
+    def __init__(self, name: str) -> None:
+        print(end="")
+        self.name = name
+
+
+class Sums(nn.Module):
+    """Reads a table that its model reads, too, and decides by a value, so that it is kept whole."""
+
+    def __init__(self, table: dict[str, tuple[int, int]]) -> None:
+        super().__init__()
+        self.table = table
+
+    def forward(self, x: Tensor) -> Tensor:
+        parts = []
+        for first, last in self.table.values():
+            parts.append(x[:, first:last].sum(1) if x.sum() > -1e9 else x[:, 0])
+        return torch.stack(parts, 1)
+
+
+class Fills(Sums):
+    """Writes into it."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.table["more"] = (0, 1)
+        return super().forward(x)
+
+
+class Tabled(nn.Module):
+    def __init__(self, part: type[Sums]) -> None:
+        super().__init__()
+        self.table = {"first": (0, 2), "second": (2, 6)}
+        self.kinds = [Column("first"), "second"]
+        self.sums = part(self.table)
+        self.linear = nn.Linear(6, 6)
+
+    def forward(self, x: Tensor) -> Tensor:
+        columns = [kind for kind in self.kinds if isinstance(kind, Column)]
+        first, last = self.table[columns[0].name]
+        return self.linear(x)[:, first:last] + self.sums(x)[:, :1]
+
+
+@zoo(X, opaque=("sums",))
+def shares_a_table() -> nn.Module:
+    return Tabled(Sums)
+
+
+@zoo(X, opaque=("the",))
+def fills_a_table() -> nn.Module:
+    return Tabled(Fills)
+
+
 @zoo(X)
 class TriesAnotherWay(nn.Module):
     """Catches what a constructor raises, and makes something else."""
