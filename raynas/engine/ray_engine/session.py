@@ -5,19 +5,20 @@ from __future__ import annotations
 import logging
 import os
 import socket
+import tempfile
+import threading
 from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
 
 import ray
-from ray import exceptions
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from raynas.engine.ray_engine import room
 from raynas.engine.ray_engine.demand import declare
 from raynas.engine.ray_engine.host import Host
 from raynas.engine.ray_engine.remote import NAMESPACE, RemoteHost
-from raynas.engine.ray_engine.token import asks_for_token, use_token
+from raynas.engine.ray_engine.token import asks_for_token, provide_token, use_token
 from raynas.engine.ray_engine.warming import begin
 from raynas.engine.ray_engine.watchdog import Watchdog
 from raynas.engine.resources import Resources
@@ -35,13 +36,23 @@ LINGER = 10.0
 JOB = "RAY_JOB_CONFIG_JSON_ENV_VAR"
 
 
+_door = threading.Lock()
+"""One session at a time is entered or left."""
+
+_sessions: list[RaySession] = []
+"""Those that use the Ray that was started or joined by the first of them; the last one ends it."""
+
+_watchdogs: list[Watchdog] = []
+"""What watches over this process while it has a Ray of its own."""
+
+
 def in_job() -> bool:
     """Whether this process is the driver of a Ray job, whose folder is a copy that goes with the job."""
     return JOB in os.environ
 
 
 class RaySession:
-    """Ray, started or joined; ended on leaving only if it was started or joined here.
+    """Ray, started or joined; ended on leaving only if it was started or joined here, and no other thread needs it.
 
     `RAY_ADDRESS` is honoured, and a Ray that this process has started already is used.
 
@@ -59,17 +70,21 @@ class RaySession:
         self._guest = address
         self._token = token
         self._modules = list(modules)
-        self._own = False
-        self._watchdog: Watchdog | None = None
         self._warming: list[Any] = []
 
     def __enter__(self) -> Self:
+        with _door:
+            return self._entered()
+
+    def _entered(self) -> Self:
         if ray.is_initialized():
             if self._guest not in (None, "auto", self.address):
                 raise SearchError(
                     f"this process uses the Ray at {self.address}, and cannot join the one at {self._guest} as well: "
                     "do it from another process"
                 )
+            if _sessions:
+                _sessions.append(self)
             return self
         address = self._guest or os.environ.get("RAY_ADDRESS", "")
         if self._guest is None and address.startswith("ray://"):
@@ -80,6 +95,8 @@ class RaySession:
         if self._token:
             use_token()
         _check_address(address)
+        if not address or address == "local":
+            provide_token()
         # What the project folder holds is here already unless Ray's nodes are other machines.
         remote = self._guest is None and bool(address) and address != "local" and not in_job()
         code: dict[str, Any] = {"working_dir": os.getcwd(), "excludes": [".git", ".venv"]}
@@ -94,24 +111,30 @@ class RaySession:
                 logging_level=logging.INFO if self._verbose else logging.ERROR,
                 runtime_env=code if remote else None,
             )
-        except (ConnectionError, RuntimeError, ValueError, exceptions.RayError) as error:
-            where = f" at {address}" if address else ""
-            raise ResourceError(f"Ray{where} could not be reached: {' '.join(str(error).split())[:300]}") from error
-        self._own = True
+        except Exception as error:  # of many kinds; where Ray's processes do not come up in time, of none
+            said = " ".join(str(error).split())[:300]
+            if address and address != "local":
+                raise ResourceError(f"Ray at {address} could not be reached: {said}") from error
+            raise ResourceError(f"Ray could not be started: {said}{_cure(error)}") from error
+        _sessions.append(self)
         if not address or address == "local":
-            self._watchdog = Watchdog()
+            _watchdogs.append(Watchdog())
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._own:
-            ray.shutdown()
-            if self._watchdog is not None:
-                self._watchdog.dismiss()
-        else:
-            for ref in self._warming:
-                ray.cancel(ref, force=True)
+        with _door:
+            own = self in _sessions
+            if own:
+                _sessions.remove(self)
+            if own and not _sessions:
+                ray.shutdown()
+                while _watchdogs:
+                    _watchdogs.pop().dismiss()
+            else:
+                for ref in self._warming:
+                    ray.cancel(ref, force=True)
 
     @property
     def address(self) -> str:
@@ -174,6 +197,14 @@ class RaySession:
         """The names of all hosted objects that have one."""
         found = ray.util.list_named_actors(all_namespaces=True)
         return sorted(item["name"] for item in found if item["namespace"] == NAMESPACE)
+
+
+def _cure(error: Exception) -> str:
+    """What helps where Ray could not be started: mostly it is where it keeps its files."""
+    folder = os.environ.get("RAY_TMPDIR") or tempfile.gettempdir()
+    if not isinstance(error, OSError) and folder.isascii():
+        return "; --verbose shows what Ray says"
+    return f"; its files go to {folder}: set RAY_TMPDIR to one of your own with a short ASCII path, such as /tmp"
 
 
 def _check_address(address: str) -> None:

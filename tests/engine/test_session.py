@@ -1,0 +1,71 @@
+"""Sessions: Ray as it is started here, in processes of their own, for this one may have a Ray."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.ray
+
+SHARED = """
+import ray
+from raynas.engine.ray_engine import RaySession
+
+first, second = RaySession(), RaySession()
+with second:
+    with first:
+        pass
+    print(ray.is_initialized())
+    with first:
+        print(ray.get(ray.put(3)))
+print(ray.is_initialized())
+"""
+
+STARTED = """
+from raynas.engine.ray_engine import RaySession
+from raynas.errors import ResourceError
+
+try:
+    with RaySession():
+        print("started")
+except ResourceError as error:
+    print(error)
+"""
+
+TOKEN = """
+import os
+from raynas.engine.ray_engine.token import provide_token
+from ray._raylet import AuthenticationTokenLoader
+
+provide_token()
+print(len(os.environ.get("RAY_AUTH_TOKEN", "")), AuthenticationTokenLoader.instance().has_token(ignore_auth_mode=True))
+"""
+
+
+def said(script: str, **variables: str) -> list[str]:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
+    done = subprocess.run(
+        [sys.executable, "-c", script], env={**kept, **variables}, capture_output=True, text=True, timeout=120
+    )
+    assert not done.returncode, done.stderr
+    return done.stdout.splitlines()
+
+
+def test_searches_in_several_threads_share_one_ray_which_the_last_one_ends() -> None:
+    assert said(SHARED) == ["True", "3", "False"]
+
+
+def test_where_ray_cannot_keep_its_files_is_said_with_the_cure(tmp_path: Path) -> None:
+    folder = tmp_path / ("long" * 30)
+    folder.mkdir()
+    (line,) = said(STARTED, RAY_TMPDIR=str(folder))
+    assert line.startswith("Ray could not be started: ") and f"its files go to {folder}: set RAY_TMPDIR to" in line
+
+
+def test_without_a_home_ray_has_a_token_all_the_same(tmp_path: Path) -> None:
+    assert said(TOKEN, HOME="/proc/nobody") == ["64 True"]
+    assert said(TOKEN, HOME=str(tmp_path)) == ["0 False"], "Ray will keep one there"
