@@ -33,6 +33,7 @@ def run(request: Request) -> int:
 
     from raynas.config.making import make
     from raynas.pytorch import load_module, to_source
+    from raynas.pytorch.inputs import arguments
 
     experiment, console = make(request.settings(), request.verbose), out()
     torch.set_num_threads(experiment.resources.threads)
@@ -51,7 +52,7 @@ def run(request: Request) -> int:
     if inputs is None:
         console.print("The evaluator gives no example inputs, so there are no shapes to show.")
     else:
-        _one_batch(model, tuple(_moved(value, device) for value in inputs))
+        _one_batch(model, tuple(_moved(value, device) for value in arguments(inputs)))
     _one_epoch(experiment, sample, model, device)
     return 0
 

@@ -38,6 +38,8 @@ from raynas.serializer import Decoder
 
 def loads(text: str, trust: Sequence[str] = ()) -> Graph:
     """The graph in a JSON text; `GraphError` names the node or member that is wrong."""
+    if not isinstance(text, str | bytes):
+        raise GraphError(f"a {type(text).__name__} is no JSON text: give what Graph.to_json returned")
     try:
         document = json.loads(text)
     except ValueError as error:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from typing import Any, TypeAlias
 
 from torch import nn
@@ -16,9 +16,18 @@ Operation: TypeAlias = nn.Module | Callable[..., nn.Module]
 Operations: TypeAlias = Sequence[Operation] | Mapping[str, Operation]
 
 
+def by_name(given: Any, owner: str) -> dict[Any, Any]:
+    """What stands in a mapping, or by its position in a list or another iterable that has an order."""
+    if isinstance(given, Mapping | nn.ModuleDict):
+        return dict(given.items())
+    if isinstance(given, Set | str | bytes) or not isinstance(given, Iterable):
+        raise SpaceError(f"{users_line()}: {owner} chooses from a {type(given).__name__}: give a list or a dict")
+    return dict(enumerate(given))
+
+
 def named(operations: Operations, owner: str) -> dict[Any, Operation]:
     """The operations by name, or by position where they have none; `SpaceError` where there is none."""
-    found: dict[Any, Operation] = dict(operations) if isinstance(operations, Mapping) else dict(enumerate(operations))
+    found = by_name(operations, owner)
     if not found:
         raise SpaceError(f"{users_line()}: {owner} has no operations: give it at least one")
     return found

@@ -8,6 +8,7 @@ from typing import Any
 from torch import nn
 
 from raynas.errors import SpaceError
+from raynas.nn.candidates import by_name
 from raynas.search_space import Expression, Leaf
 from raynas.search_space.expression import defaults
 from raynas.search_space.where import users_line
@@ -36,7 +37,7 @@ class LayerChoice(nn.Module):
     ) -> None:
         super().__init__()
         where = users_line()
-        named = dict(candidates) if isinstance(candidates, Mapping) else dict(enumerate(candidates))
+        named = by_name(candidates, f"LayerChoice '{label}'")
         for key, module in named.items():
             if not isinstance(module, nn.Module):
                 raise SpaceError(

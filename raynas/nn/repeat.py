@@ -62,6 +62,10 @@ def _built(block: nn.Module | Callable[..., nn.Module], position: int) -> nn.Mod
     """The block at a position; a class whose constructor needs no argument, or a function of none, is given none."""
     if isinstance(block, nn.Module):
         return copy.deepcopy(block)
+    if not callable(block):
+        raise SpaceError(
+            f"{users_line()}: Repeat repeats {block!r:.80}: give a module, or a function that builds one for a position"
+        )
     asks = takes_place(block, 1) if isinstance(block, type) else bool(inspect.signature(block).parameters)
     return block(position) if asks else block()
 
@@ -70,7 +74,8 @@ def _depth(depth: int | tuple[int, int] | Expression, label: str | None) -> Expr
     if isinstance(depth, Expression):
         return depth
     least, most = depth if isinstance(depth, tuple) and len(depth) == 2 else (depth, depth)
-    if not (isinstance(least, Integral) and isinstance(most, Integral) and 0 <= least <= most):
+    whole = all(isinstance(bound, Integral) and not isinstance(bound, bool) for bound in (least, most))
+    if not whole or not 0 <= least <= most:
         raise SpaceError(
             f"{users_line()}: Repeat '{label}' has the depth {depth!r}: give a whole number from 0, a range "
             "(least, most), or a ValueChoice of several"

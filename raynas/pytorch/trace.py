@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Sequence
 from inspect import signature
 from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
 
 from raynas.errors import RaynasError, TraceError, notice
 from raynas.graph import Graph, GraphSpace, Mutator
@@ -18,6 +18,7 @@ from raynas.nn.tape import Tape
 from raynas.pytorch.calling import Inputs
 from raynas.pytorch.codegen import to_source
 from raynas.pytorch.fitting import check_candidates
+from raynas.pytorch.inputs import arguments
 from raynas.pytorch.labels import has_choices, name_labels
 from raynas.pytorch.load import load_module
 from raynas.pytorch.members import Builder, tape_of
@@ -33,7 +34,7 @@ from raynas.serializer import call_of
 @roomy
 def trace(
     space_or_factory: nn.Module | Callable[[], nn.Module],
-    example_inputs: Sequence[Any] | None = None,
+    example_inputs: Sequence[Any] | Tensor | None = None,
     mutators: Sequence[Mutator] = (),
 ) -> GraphSpace:
     """The graphs that a model with choices stands for.
@@ -44,7 +45,8 @@ def trace(
     Args:
         space_or_factory: a `ModelSpace`; or a function that builds a module; or a module that was built under
             `with raynas.recording()`.
-        example_inputs: arguments of one call, to compare the generated model with the original.
+        example_inputs: arguments of one call, to compare the generated model with the original; a tensor by itself is
+            the only one.
         mutators: rewrite the graph, in their order, before its own choices are made.
 
     Raises:
@@ -52,14 +54,14 @@ def trace(
         SpaceError: two different choices have one label; or candidates of one choice do not fit each other, as far as
             the example inputs tell.
     """
-    root = built(space_or_factory)
+    root, inputs = built(space_or_factory), None if example_inputs is None else arguments(example_inputs)
     name_labels(root)
-    space, opaque = _proven(root, Inputs.given(root, example_inputs), example_inputs)
+    space, opaque = _proven(root, Inputs.given(root, inputs), inputs)
     for module, why in ((module, why) for module, why in opaque.items() if why):
         path = next((path for path, found in root.named_modules() if found is module), "")
         notice(f"{path or 'the model'} ({type(module).__name__}) is kept whole: {why}")
-    if example_inputs is not None:
-        check_candidates(root, space, example_inputs)
+    if inputs is not None:
+        check_candidates(root, space, inputs)
     if not mutators:
         return space
     mutated = space.mutated(mutators)

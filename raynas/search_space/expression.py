@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import operator
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from copy import copy
 from dataclasses import replace
 from typing import Any, NoReturn, cast
@@ -278,6 +278,11 @@ class Leaf(Expression):
     def __init__(self, candidates: Sequence[Any], label: str | None = None) -> None:
         self.where = users_line()
         self.label = _label(label, self.where)
+        if isinstance(candidates, str | bytes | Mapping | Set) or not isinstance(candidates, Iterable):
+            raise SpaceError(
+                f"{self.where}: a choice among the {type(candidates).__name__} {candidates!r:.80}: give a list, whose "
+                "order stays the same"
+            )
         self.candidates = tuple(map(_plain, candidates))
         self.tokens: tuple[Value, ...] = tuple(map(token, self.candidates))
         # Refuses an empty list and candidates that stand twice.

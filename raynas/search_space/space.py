@@ -157,6 +157,8 @@ class SearchSpace:
         Raises:
             SampleError: it is not a sample of this space; the message names the label and the cure.
         """
+        if not isinstance(sample, Mapping):
+            raise SampleError(f"{sample!r:.80} is no sample: give a mapping from labels to values")
         for label in sample:
             if label not in self._by_label:
                 self[label]

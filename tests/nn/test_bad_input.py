@@ -18,9 +18,11 @@ from raynas import (
     Repeat,
     SearchSpace,
     ValueChoice,
+    profile,
+    to_source,
     trace,
 )
-from raynas.errors import RaynasError, SampleError, SpaceError, TraceError
+from raynas.errors import GraphError, RaynasError, SampleError, SpaceError, TraceError
 
 HERE = r"test_bad_input.py:\d+"
 X = torch.zeros(2, 4)
@@ -270,3 +272,54 @@ class Mixing(ModelSpace):
 def test_a_choice_of_tensors_is_written_otherwise(mix: Any) -> None:
     with pytest.raises(SpaceError, match=f"{HERE}: a choice cannot be mixed with tensors by .*: write LayerChoice"):
         trace(lambda: Mixing(mix))
+
+
+NO_CANDIDATES: dict[str, tuple[Callable[[], Any], str]] = {
+    "letters": (lambda: ValueChoice("3x3"), r"the str '3x3': give a list"),
+    "a set, whose order is never the same": (
+        lambda: ValueChoice({"a", "b"}),
+        r"the set \{.*: give a list",
+    ),
+    "a dict": (lambda: ValueChoice({"a": 1}), r"the dict \{'a': 1\}: give a list"),
+    "a number": (lambda: ValueChoice(3), r"the int 3: give a list"),  # type: ignore[arg-type]  # that is the point
+    "no modules": (lambda: LayerChoice(None, label="op"), r"'op' chooses from a NoneType: give a list or a dict"),  # type: ignore[arg-type]
+    "a set of modules": (lambda: LayerChoice({nn.ReLU(), nn.GELU()}), r"chooses from a set"),  # type: ignore[arg-type]
+    "nothing to repeat": (lambda: Repeat(None, 2), r"Repeat repeats None: give a module, or a function"),  # type: ignore[arg-type]
+    "no depth": (lambda: Repeat(nn.ReLU(), True), r"has the depth True: give a whole number"),
+}
+
+
+@pytest.mark.parametrize("name", NO_CANDIDATES)
+def test_what_has_no_candidates_in_order(name: str) -> None:
+    make, message = NO_CANDIDATES[name]
+    with pytest.raises(SpaceError, match=rf"{HERE}: .*{message}"):
+        make()
+
+
+def test_candidates_may_come_from_what_torch_and_python_iterate_over() -> None:
+    layers = [nn.ReLU(), nn.GELU()]
+    assert LayerChoice(nn.ModuleList(layers)).keys == LayerChoice(iter(layers)).keys == (0, 1)  # type: ignore[arg-type]
+    assert LayerChoice(nn.ModuleDict({"relu": nn.ReLU()})).keys == ("relu",)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("sample", [3, "width", [("width", 4)]])
+def test_a_sample_that_is_no_mapping(sample: Any) -> None:
+    space = trace(model(lambda: nn.Linear(4, ValueChoice([4, 8], label="width")))())
+    with pytest.raises(SampleError, match=r"is no sample: give a mapping from labels to values"):
+        space.freeze(sample)
+
+
+def test_example_inputs_that_are_none() -> None:
+    with pytest.raises(TraceError, match=r"example_inputs is a dict: give a tuple"):
+        trace(lambda: nn.Linear(4, 2), example_inputs={"input": X})  # type: ignore[arg-type]
+
+
+def test_a_tensor_by_itself_is_the_only_example_input() -> None:
+    graph = trace(lambda: nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4)), example_inputs=torch.zeros(1, 3, 8, 8))
+    assert profile(graph.freeze(), torch.zeros(1, 3, 8, 8)).output.shape == (1, 4, 6, 6)
+
+
+@pytest.mark.parametrize("given", [nn.Linear(4, 2), trace(lambda: nn.Linear(4, 2)), None])
+def test_source_of_what_is_no_frozen_graph(given: Any) -> None:
+    with pytest.raises(GraphError, match=r"give it the graph that `freeze` returns"):
+        to_source(given)

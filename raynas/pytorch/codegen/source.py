@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 
+from raynas.errors import GraphError
 from raynas.graph import Graph
 from raynas.graph.parts import settle, watch
 from raynas.graph.room import roomy
@@ -24,6 +25,8 @@ def to_source(graph: Graph) -> str:
     Raises:
         GraphError: a choice is not made, or a value has no literal form.
     """
+    if not isinstance(graph, Graph):
+        raise GraphError(f"to_source was given a {type(graph).__name__}: give it the graph that `freeze` returns")
     settle(graph)
     try:
         return settled_source(graph)

@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from torch import Tensor
+
 from raynas.errors import CandidateError, GraphError
 from raynas.graph import Graph
+from raynas.pytorch.inputs import arguments
 from raynas.pytorch.profiling.abstract import specs_of
 from raynas.pytorch.profiling.report import Layer, Profile, TensorSpec
 from raynas.pytorch.profiling.walk import Walk
@@ -18,7 +21,7 @@ ONE_VALUE = "more than 1 value per channel"
 """What torch says where a batch is too small to normalise: the training's own may be larger."""
 
 
-def profile(graph: Graph, example_inputs: Sequence[Any], sample: Mapping[str, Any] | None = None) -> Profile:
+def profile(graph: Graph, example_inputs: Sequence[Any] | Tensor, sample: Mapping[str, Any] | None = None) -> Profile:
     """Parameters, FLOPs, activations and shapes of a frozen graph, in eval mode, for one call with these inputs.
 
     Where steps run only while a module trains, they are run as well, to see whether they can.
@@ -29,18 +32,19 @@ def profile(graph: Graph, example_inputs: Sequence[Any], sample: Mapping[str, An
 
     Args:
         graph: a frozen graph.
-        example_inputs: the arguments of one call. FLOPs and activations grow with their batch: give a batch of one for
-            the numbers that papers print.
+        example_inputs: the arguments of one call, or its only one. FLOPs and activations grow with their batch: give a
+            batch of one for the numbers that papers print.
         sample: the choices that led to the graph, for the error message.
 
     Raises:
         CandidateError: the candidate cannot run; names the line of the generated source, and the choices.
         GraphError: a choice is not made.
     """
-    found = _profiled(graph, tuple(example_inputs), sample, False)
+    inputs = arguments(example_inputs)
+    found = _profiled(graph, inputs, sample, False)
     if any(node.when for part in graph.subgraphs() for node in part.nodes):
         try:
-            _profiled(graph, tuple(example_inputs), sample, True)
+            _profiled(graph, inputs, sample, True)
         except CandidateError as error:
             if ONE_VALUE not in str(error):
                 raise
