@@ -294,20 +294,47 @@ class Builder:
         if (
             id(tensor) in self.written or self.constructors.owner(tensor) is not module
         ):  # tied: it is assigned once all is made
-            kwargs = {} if tensor.dtype == torch.get_default_dtype() else {"dtype": tensor.dtype}
-            return Tensor(Unit("torch.empty", (tuple(tensor.shape),), kwargs), kind, tensor.requires_grad, persistent)
+            return Tensor(empty(tensor), kind, tensor.requires_grad, persistent)
         self.written.add(id(tensor))
-        value = known[0] if known is not None else creation(tensor.detach())
+        blank = known is None and self.is_filled(tensor)
+        value = known[0] if known is not None else empty(tensor) if blank else creation(tensor.detach())
         owners, why = self.constructors.unwritable(tensor) if known is None else ([], "")
         if why:
             self.trouble(self.around([module, *owners]), f"its {kind} '{name}' {why}")
-        if known is None and self.constructors.may_draw([module]):
+        if known is None and not blank and self.constructors.may_draw([module]):
             self.trouble(module, f"its {kind} '{name}': {DRAWN}")
         if value is None:
             count = f"{tensor.numel()} values" if tensor.layout == torch.strided else "values"
             self.trouble(module, f"its {kind} '{name}' holds {count} that were not made with torch")
             value = Unit("torch.empty", (0,))
         return Tensor(value, kind, tensor.requires_grad, persistent)
+
+    def is_filled(self, tensor: torch.Tensor) -> bool:
+        """Whether a constructor fills all of a tensor, so that what it held before does not matter.
+
+        `nn.Parameter(torch.Tensor(4, 4))` and the like make tensors that no call of a function explains.
+        """
+        for home, steps in self.constructors.steps.items():
+            filled = [t.step.args[:1] for t in steps if isinstance(t.step, Apply) and t.step.target in FILLS]
+            if filled and (Path(self.tracer.places.path(home, tensor) or ""),) in filled:
+                return True
+        return False
+
+
+def empty(tensor: torch.Tensor) -> Unit:
+    """A tensor of the same shape and dtype, whatever it holds."""
+    kwargs = {} if tensor.dtype == torch.get_default_dtype() else {"dtype": tensor.dtype}
+    return Unit("torch.empty", (tuple(tensor.shape),), kwargs)
+
+
+INITS = ("uniform_", "normal_", "trunc_normal_", "constant_", "ones_", "zeros_", "eye_", "orthogonal_")
+FILLS = frozenset(
+    {
+        *(f"torch.nn.init.{name}" for name in (*INITS, "xavier_uniform_", "xavier_normal_", "kaiming_uniform_")),
+        *("torch.nn.init.kaiming_normal_", ".uniform_", ".normal_", ".fill_", ".zero_"),
+    }
+)
+"""Functions and methods that give each value of their first argument, whatever it was."""
 
 
 def _by_token(choice: LayerChoice) -> dict[Any, nn.Module]:

@@ -321,3 +321,27 @@ def test_plain_values_that_were_drawn_are_drawn_again() -> None:
         models.append(build())
     x = torch.randn(2, 4)
     assert torch.equal(models[0](x), models[1](x))
+
+
+class Uninitialised(nn.Module):
+    """Makes its parameters as people did before there was `torch.empty`, and fills them then."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.Tensor(4, 40))
+        self.bias = nn.Parameter(torch.FloatTensor(40))
+        self.scale = nn.Parameter(Tensor(10, 40))
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        nn.init.kaiming_uniform_(self.weight, a=math.sqrt(5))
+        self.bias.data.uniform_(-0.5, 0.5)
+        self.scale.data.fill_(2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return (x @ self.weight + self.bias) * self.scale.mean(0)
+
+
+def test_tensors_that_are_made_empty_and_then_filled_are_written_so() -> None:
+    source = check(lambda: nn.Sequential(Uninitialised()), torch.randn(2, 4), opaque=())
+    assert "nn.Parameter(torch.empty((4, 40)))" in source
