@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import math
 from collections.abc import Mapping
+from numbers import Real
 from typing import Any
 
 import torch
@@ -25,8 +26,10 @@ def recipe_of(
 ) -> Recipe:
     """The recipe for what a user gave; `ConfigError` where it cannot be followed."""
     for name, value in (("learning_rate", learning_rate), ("weight_decay", weight_decay)):
-        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < math.inf:
+        if isinstance(value, bool) or not isinstance(value, Real) or not 0 <= value < math.inf:
             raise ConfigError(f"{name} is {value!r}: give a number from 0 on")
+    if arguments is not None and not isinstance(arguments, Mapping):
+        raise ConfigError(f"optimizer_arguments is {arguments!r:.80}: give a mapping from name to value")
     for name, value in (("criterion", criterion), ("optimizer", _named(optimizer))):
         if not callable(value):
             raise ConfigError(f"{name} is {value!r}: give a class or a function")
@@ -36,7 +39,12 @@ def recipe_of(
             "optimizer that returns a scheduler"
         )
     factory = _named(optimizer)
-    takes = inspect.signature(factory).parameters
+    try:
+        takes = inspect.signature(factory).parameters
+    except (TypeError, ValueError) as error:
+        raise ConfigError(
+            f"optimizer is {factory!r:.80}, which makes none ({error}): give a class or a function"
+        ) from None
     decay = {"weight_decay": weight_decay} if weight_decay or "weight_decay" in takes else {}
     complete = {"lr": learning_rate, **decay, **(arguments or {})}
     try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Any
 
 from raynas.errors import ConfigError
@@ -32,7 +33,7 @@ class Source:
     @classmethod
     def of(cls, train: Any, val: Any, recipe: Callable[[], Any] | None, batch_size: int, needed: bool = True) -> Source:
         """The source for what a user gave; `ConfigError` where it is too much, too little or of no use."""
-        if not isinstance(batch_size, int) or batch_size < 1:
+        if not isinstance(batch_size, Integral) or isinstance(batch_size, bool) or batch_size < 1:
             raise ConfigError(f"batch_size is {batch_size!r}: give a whole number from 1 on")
         if recipe is not None:
             if train is not None or val is not None:
@@ -82,6 +83,8 @@ def first_batch(loader: Any) -> Any:
         ):
             return next(iter(loader))
         indices = list(range(min(loader.batch_size or 1, len(rows))))
+        if not indices:
+            raise ConfigError(f"the data is an empty {type(rows).__name__}: give rows to train on")
         if hasattr(rows, "__getitems__"):
             return loader.collate_fn(rows.__getitems__(indices))
         return loader.collate_fn([rows[index] for index in indices])

@@ -134,3 +134,10 @@ def test_a_recipe_returns_a_pair() -> None:
         built(lambda: 3)
     with pytest.raises(ConfigError, match=r"the training data of the recipe .* is a Tensor"):
         built(lambda: (torch.ones(3, 2), torch.ones(3)))
+
+
+def test_data_without_rows_is_refused() -> None:
+    empty = TensorDataset(torch.zeros(0, 4), torch.zeros(0, dtype=torch.long))
+    for data in (empty, []):
+        with pytest.raises(ConfigError, match="has no rows|is an empty"):
+            Classification(data, data).example_inputs()
