@@ -181,7 +181,30 @@ def open_file(path: Path, readonly: bool) -> Database:
     # In a WAL, NORMAL loses nothing when a process is killed, only when the machine itself goes down, and then just the
     # last moments: what is left is a whole earlier state from which the search goes on as it did. FULL would cost a
     # flush of the disk at each step of each trial. Without a WAL, NORMAL could damage the file.
-    return _connect(path, "mode=rw", "NORMAL" if mode == "wal" else "FULL")
+    database = _connect(path, "mode=rw", "NORMAL" if mode == "wal" else "FULL")
+    if shared_memory_works(path):  # else it is on a network, where a file need not keep its number
+        _watch(database, path)
+    return database
+
+
+def _watch(database: Database, path: Path) -> None:
+    """Have nothing written once the file is gone: the system would take it, and lose it when the file is closed."""
+    known = _identity(path)
+
+    @event.listens_for(database.engine, "begin")
+    def begin(connection: Connection) -> None:
+        if connection.get_execution_options().get("raynas_write", False) and _identity(path) != known:
+            raise StoreError(
+                f"{path} was removed, moved or replaced while it was written: put it back, or start under another name"
+            )
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        status = os.stat(path)
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
 
 
 def _set_journal(path: Path) -> str:

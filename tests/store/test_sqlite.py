@@ -190,6 +190,22 @@ def test_damage_that_is_met_later_names_the_file(file_store: Store, path: Path, 
         damaged.trials()
 
 
+@pytest.mark.parametrize("what", ["removed", "moved", "replaced"])
+def test_a_file_that_is_gone_takes_nothing_more(file_store: Store, path: Path, make: Make, what: str) -> None:
+    epoch = file_store.new_epoch("me")
+    file_store.commit(epoch, [make(0)])
+    kept = path.with_name("kept.db")
+    shutil.copy(path, kept)
+    if what == "removed":
+        path.unlink()
+    else:
+        (path if what == "moved" else kept).rename(path.with_name("elsewhere.db") if what == "moved" else path)
+    with pytest.raises(
+        StoreError, match=r"search\.db was removed, moved or replaced while it was written: put it back"
+    ):
+        file_store.commit(epoch, [make(1)])
+
+
 def test_no_folder_to_create_in(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match=r"search\.db cannot be made: there is no folder .*missing; make it first"):
         Store.create(tmp_path / "missing" / "search.db", {}, "digits")
