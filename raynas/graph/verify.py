@@ -27,6 +27,7 @@ from raynas.graph.member import (
 )
 from raynas.graph.node import Node, nodes_in
 from raynas.graph.setup import is_there, paths_of
+from raynas.graph.texts import PLAIN
 from raynas.search_space import Leaf
 
 
@@ -127,9 +128,10 @@ READS = {"operator.getitem": (2, 2), "builtins.getattr": (2, 3)}
 
 
 def _arguments(node: Node, at: str) -> None:
-    least, most = ARGUMENTS.get(node.op, (0, None))
-    if node.op == "function":
-        least, most = READS.get(node.target, (least, most))
+    bounds = READS.get(node.target) if node.op == "function" else ARGUMENTS.get(node.op)
+    if bounds is None:
+        return
+    least, most = bounds
     if len(node.args) < least or (most is not None and len(node.args) > most):
         raise GraphError(f"{at} has {len(node.args)} arguments: {_calls(node)} takes {_number(least, most)}")
     if node.op == "input" and next(node.inputs(), None) is not None:
@@ -238,7 +240,8 @@ def _unit(unit: Unit, where: str) -> None:
     for key in unit.kwargs:
         if not identifier(key):
             raise GraphError(f"{where} passes an argument named {key!r}, which is not an identifier")
-    _plain((unit.args, dict(unit.kwargs)), where)
+    if not PLAIN.issuperset(map(type, unit.args)) or not PLAIN.issuperset(map(type, unit.kwargs.values())):
+        _plain((unit.args, dict(unit.kwargs)), where)
 
 
 def _plain(value: Any, where: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import operator
 import sys
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import lru_cache
 from typing import Any
 
@@ -41,6 +41,8 @@ from raynas.pytorch.suspects import FUNCTIONS
 from raynas.pytorch.units import Whole
 
 MODE = "computes under a gradient mode, autocast or a default dtype of its own"
+
+AS_IT_IS = nullcontext()
 
 CODE = (*FUNCTIONS, nn.Module)
 """What a forward may be passed, and calls: it stands in its caller."""
@@ -202,7 +204,8 @@ class Tracer(fx.Tracer):
         self, kind: str, target: Any, args: Any, kwargs: Any, name: Any = None, type_expr: Any = None
     ) -> Any:
         now = modes()
-        if now[1:] != self._modes[1:] or now[0] > self._modes[0]:
+        other = now != self._modes
+        if other and (now[1:] != self._modes[1:] or now[0] > self._modes[0]):
             raise Untraceable(MODE)
         if name is None and type(target) is str and target.islower() and target[0] != "_":
             name = target  # as torch.fx would name it, but for a search for capitals
@@ -210,7 +213,7 @@ class Tracer(fx.Tracer):
         if kind in ("call_function", "call_method"):
             self._doubts.note(made, self.stack)
             self._mixed = self._mixed or mixes(made)
-        if now != self._modes:
+        if other:
             self._quiet = True
             if kind not in ("get_attr", "placeholder", "output") and not is_free(made):
                 raise Untraceable(MODE)
@@ -446,7 +449,12 @@ class Tracer(fx.Tracer):
         """What a forward returns; refused where it asks whether something is None that may be."""
         reading, before = self._readings.of(m), len(self._spreads)
         asked = nones.guarded(reading.asked, lambda node, name: self._doubts.ask(node, name, self.stack[-1]))
-        with asked, standing_in(self._readings.uses(m)), stepping(reading.leaves, self._step):
+        uses = self._readings.uses(m)
+        with (
+            asked,
+            standing_in(uses) if uses else AS_IT_IS,
+            stepping(reading.leaves, self._step) if reading.leaves else AS_IT_IS,
+        ):
             result = forward(*args, **kwargs)
         self._spreads.close(before)
         if nones.asked_in(self.graph, reading.kinds):
