@@ -139,5 +139,5 @@ def test_a_recipe_returns_a_pair() -> None:
 def test_data_without_rows_is_refused() -> None:
     empty = TensorDataset(torch.zeros(0, 4), torch.zeros(0, dtype=torch.long))
     for data in (empty, []):
-        with pytest.raises(ConfigError, match="has no rows|is an empty"):
+        with pytest.raises(ConfigError, match=r"has no rows|is an empty"):
             Classification(data, data).example_inputs()
