@@ -36,6 +36,23 @@ except ResourceError as error:
     print(error)
 """
 
+FORKED = """
+import os
+from raynas.engine.ray_engine import RaySession
+from raynas.errors import SearchError
+
+with RaySession():
+    pass
+if not os.fork():
+    try:
+        with RaySession():
+            print("entered", flush=True)
+    except SearchError as error:
+        print(error, flush=True)
+    os._exit(0)
+os.wait()
+"""
+
 TOKEN = """
 import os
 from raynas.engine.ray_engine.token import provide_token
@@ -53,6 +70,11 @@ def said(script: str, **variables: str) -> list[str]:
     )
     assert not done.returncode, done.stderr
     return done.stdout.splitlines()
+
+
+def test_a_process_that_was_forked_after_a_search_is_told_to_be_spawned() -> None:
+    (line,) = said(FORKED)
+    assert "forked from one that has used Ray" in line and "'spawn'" in line
 
 
 def test_searches_in_several_threads_share_one_ray_which_the_last_one_ends() -> None:

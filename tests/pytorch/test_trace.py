@@ -382,6 +382,13 @@ def test_a_space_may_stand_in_another():
     assert Whole()(x).shape == (2, 3)
 
 
+def test_what_prints_is_told_to_print_also_where_print_was_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
+    safe, own = builtins.print, object()
+    monkeypatch.setattr(builtins, "print", lambda *args, **kwargs: own and safe(*args, **kwargs))
+    with pytest.warns(Notice, match="prints while it runs"):
+        trace(AroundCounts)
+
+
 @pytest.mark.parametrize("factory", [nn.Linear, lambda width: nn.Linear(width, 2)])
 def test_a_factory_that_needs_arguments_is_refused_with_the_cure(factory: Any) -> None:
     with pytest.raises(TraceError, match=r"needs '(in_features|width)': pass a function without arguments"):

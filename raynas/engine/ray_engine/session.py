@@ -46,6 +46,17 @@ _watchdogs: list[Watchdog] = []
 """What watches over this process while it has a Ray of its own."""
 
 
+_state = {"used": False, "forked": False}
+"""Whether this process has had a Ray from here, and whether it was forked from one that has had one."""
+
+
+def _note_fork() -> None:
+    _state["forked"] = _state["forked"] or _state["used"] or ray.is_initialized()
+
+
+os.register_at_fork(after_in_child=_note_fork)
+
+
 def in_job() -> bool:
     """Whether this process is the driver of a Ray job, whose folder is a copy that goes with the job."""
     return JOB in os.environ
@@ -77,6 +88,11 @@ class RaySession:
             return self._entered()
 
     def _entered(self) -> Self:
+        if _state["forked"]:
+            raise SearchError(
+                "this process was forked from one that has used Ray, which does not survive that: start it with "
+                "multiprocessing's 'spawn', or as a command of its own"
+            )
         if ray.is_initialized():
             if self._guest not in (None, "auto", self.address):
                 raise SearchError(
@@ -116,6 +132,7 @@ class RaySession:
             if address and address != "local":
                 raise ResourceError(f"Ray at {address} could not be reached: {said}") from error
             raise ResourceError(f"Ray could not be started: {said}{_cure(error)}") from error
+        _state["used"] = True
         _sessions.append(self)
         if not address or address == "local":
             _watchdogs.append(Watchdog())
