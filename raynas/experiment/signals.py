@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, NoReturn
 
+from raynas.engine.forked import not_for_the_forked
+
 TERMINATED = 128 + signal.SIGTERM
 """The exit status by which a shell knows a process that SIGTERM has ended."""
 
@@ -25,12 +27,13 @@ def terminable() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread() or signal.getsignal(signal.SIGTERM) is signal.SIG_IGN:
         yield
         return
-
-    def raised(number: int, frame: Any) -> NoReturn:
-        raise Terminated
-
-    before = signal.signal(signal.SIGTERM, raised)
+    not_for_the_forked(_raised)
+    before = signal.signal(signal.SIGTERM, _raised)
     try:
         yield
     finally:
         signal.signal(signal.SIGTERM, signal.SIG_DFL if before is None else before)
+
+
+def _raised(number: int, frame: Any) -> NoReturn:
+    raise Terminated

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 from collections.abc import Iterator
 from contextlib import suppress
+
+from raynas.engine.forked import not_for_the_forked
 
 FOLDER = "/proc/self/fd" if os.path.isdir("/proc/self/fd") else "/dev/fd"
 """Where the system lists this process's descriptors."""
@@ -18,12 +21,16 @@ _ports: set[int] = set()
 
 
 def let_go_when_forked() -> None:
-    """Have the processes that this one forks let go of its connections; to be called before the user's code runs.
+    """Have the processes that this one forks let go of its connections and of Ray's handler of SIGTERM.
 
-    Ray learns of a worker's death by the end of its connections, which go on for as long as anybody holds them: the
-    processes of a `multiprocessing.Pool` would keep a dead worker's trial running for ever. None of them can use Ray.
+    To be called before the user's code runs. Ray learns of a worker's death by the end of its connections, which go on
+    for as long as anybody holds them: the processes of a `multiprocessing.Pool` would keep a dead worker's trial
+    running for ever. None of them can use Ray.
     """
     if not _connections:
+        handler = signal.getsignal(signal.SIGTERM)
+        if callable(handler):
+            not_for_the_forked(handler)
         for _, inode, port, listens in _sockets():
             _connections.add(inode)
             if listens:
