@@ -143,7 +143,11 @@ def _make(spec: str | P | type[P], arguments: Mapping[str, Any] | None, kind: ty
     if isinstance(spec, str):
         cls, name = _find(spec, kind), f"{_word(kind)} '{spec}'"
     else:
-        name = f"{_word(kind)} {getattr(spec, '__qualname__', repr(spec))}"
+        if not isinstance(spec, type):
+            raise PluginError(
+                f"{_word(kind)} is {spec!r:.80}: give a registered name, 'module:Class', a class or an instance"
+            )
+        name = f"{_word(kind)} {spec.__qualname__}"
         cls = _checked(spec, name, kind)
     parameters = _parameters(cls)
     unknown = [key for key in arguments if key not in parameters]

@@ -179,7 +179,7 @@ def test_the_built_in_ones_say_in_a_line_what_they_do() -> None:
         ),
         ("fixed", {"value": 1, "times": "x"}, "strategy 'fixed' refuses {'value': 1, 'times': 'x'}: TypeError"),
         (int, {}, "strategy int is no strategy but <class 'int'>"),
-        (7, {}, "strategy 7 is no strategy but 7"),
+        (7, {}, "strategy is 7: give a registered name, 'module:Class', a class or an instance"),
         (RandomSearch, {"seed": 1}, "strategy RandomSearch takes no argument 'seed'"),
     ],
 )

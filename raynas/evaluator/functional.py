@@ -69,7 +69,8 @@ def _takes_context(fn: Callable[..., Any], arguments: Mapping[str, Any]) -> bool
     except TypeError as error:
         raise ConfigError(
             f"the function '{_name(fn)}' cannot be called with a model and {sorted(arguments) or 'no arguments'} "
-            f"({error}): give it what it lacks as FunctionalEvaluator(fn, name=value)"
+            f"({error}): let it take the model first, what is named `context` gets the trial's Context, and the rest "
+            "is given as FunctionalEvaluator(fn, name=value)"
         ) from None
     return wanted
 

@@ -54,7 +54,8 @@ class Experiment:
         strategy: a registered name, "module:Class", a strategy, or a strategy class.
         strategy_arguments: constructor arguments, where `strategy` is a name or a class.
         objective: the metric to judge by, large is good; or a mapping from metric to "max" or "min", of which the
-            first one decides what is best. `params`, the number of parameters, need not come from the evaluator.
+            first one decides what is best; a loss needs one. `params`, the number of parameters, need not come from
+            the evaluator.
         max_trials: how many trials may be trained, in all starts of the run; None: no limit.
         max_time: seconds for this start; None: no limit.
         trial_timeout: seconds that one attempt of a trial may take; the trial has failed then, and its worker is ended.

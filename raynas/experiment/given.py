@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 from collections.abc import Mapping, Sequence
 from numbers import Integral, Real
@@ -14,7 +15,14 @@ from raynas.trial.history import Direction
 def instance(value: Any, kind: type, name: str) -> Any:
     """The value, where it is one of this class."""
     if not isinstance(value, kind):
-        raise ConfigError(f"{name} is a {type(value).__name__}: give an instance of raynas.{kind.__name__}")
+        if isinstance(value, type):
+            what, cure = f"the class {value.__name__}", f"an instance of it, {value.__name__}(…)"
+        elif inspect.isroutine(value):
+            function = value.__name__
+            what, cure = f"the function {function}", f"raynas.FunctionalEvaluator({function})"
+        else:
+            what, cure = f"a {type(value).__name__}", f"an instance of raynas.{kind.__name__}"
+        raise ConfigError(f"{name} is {what}: give {cure}")
     return value
 
 
@@ -23,6 +31,11 @@ def objectives(objective: str | Mapping[str, Direction]) -> dict[str, Direction]
     if not isinstance(objective, str | Mapping):
         raise ConfigError(
             f"objective is {objective!r}: name the metric to judge by, or give a mapping to 'max' or 'min'"
+        )
+    if isinstance(objective, str) and "loss" in objective.lower().split("_"):
+        raise ConfigError(
+            f"objective '{objective}' would be searched for its largest value: write {{'{objective}': 'min'}}, "
+            f"or {{'{objective}': 'max'}} if that is meant"
         )
     given: dict[str, Direction] = {objective: "max"} if isinstance(objective, str) else dict(objective)
     for name, direction in given.items():

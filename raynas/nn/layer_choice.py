@@ -10,7 +10,7 @@ from torch import nn
 from raynas.errors import SpaceError
 from raynas.nn.candidates import by_name
 from raynas.search_space import Expression, Leaf
-from raynas.search_space.expression import defaults
+from raynas.search_space.expression import constant, defaults
 from raynas.search_space.where import users_line
 
 
@@ -22,7 +22,8 @@ class LayerChoice(nn.Module):
     Args:
         candidates: modules of any kind; a dict's keys name them in samples, a list's are called by their position.
         label: the choice's name; by default the path at which it stands in the model (`blocks.0.op`).
-        pick: an expression of other choices, which then decide: its value is a candidate's key.
+        pick: an expression of other choices, which then decide: its value is a candidate's key. A key by itself decides
+            once and for all, so that a block may be written for numbers and for choices: `pick=inner == outer`.
 
     Attributes:
         pick: the choice, or the expression.
@@ -33,7 +34,7 @@ class LayerChoice(nn.Module):
         self,
         candidates: Sequence[nn.Module] | Mapping[Any, nn.Module],
         label: str | None = None,
-        pick: Expression | None = None,
+        pick: Any = None,
     ) -> None:
         super().__init__()
         where = users_line()
@@ -58,7 +59,12 @@ class LayerChoice(nn.Module):
         if not named:
             raise SpaceError(f"{where}: LayerChoice '{label}' has no candidates: give it at least one")
         self.keys = tuple(named)
-        self.pick = Leaf(self.keys, label) if pick is None else pick
+        if pick is not None and not isinstance(pick, Expression) and pick not in self.keys:
+            raise SpaceError(
+                f"{where}: LayerChoice '{label}' picks {pick!r:.80}, which is none of its candidates "
+                f"({', '.join(map(repr, self.keys))}): give the key of one, or an expression of choices"
+            )
+        self.pick = _decided(pick) if pick is not None else Leaf(self.keys, label)
 
     @property
     def candidates(self) -> dict[Any, nn.Module]:
@@ -68,3 +74,7 @@ class LayerChoice(nn.Module):
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """What the first candidate returns."""
         return self.candidates[defaults(self.pick)](*args, **kwargs)
+
+
+def _decided(pick: Any) -> Expression:
+    return pick if isinstance(pick, Expression) else constant(pick)

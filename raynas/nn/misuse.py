@@ -12,20 +12,31 @@ from typing import Any
 
 from raynas.errors import SpaceError
 from raynas.search_space import Expression
+from raynas.search_space.expression import PASS_ON
+
+CALL = "write LayerChoice([nn.ReLU(), nn.GELU()]) for one of several modules"
+LOOK_UP = "write LayerChoice({'relu': nn.ReLU(), 'gelu': nn.GELU()}) for one of several modules, ValueChoice for values"
 
 
-def refuse(error: TypeError) -> None:
+def refuse(error: TypeError | KeyError) -> None:
     """`SpaceError` where a choice is named in the expression that failed."""
     trace = error.__traceback__
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next
-    found = next(_choices(trace), None) if trace is not None else None
+    if isinstance(error, KeyError):
+        found = next((key for key in error.args if issubclass(type(key), Expression)), None)
+    else:
+        found = next(_choices(trace), None) if trace is not None else None
     if trace is None or found is None:
         return
     place = f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}"
+    if isinstance(error, KeyError):
+        what, cure = "as a key", LOOK_UP
+    else:
+        told = str(error).partition("\n")[0]
+        what, cure = f"here ({told})", CALL if "not callable" in told else PASS_ON
     raise SpaceError(
-        f"{place}: {found!r} cannot be used here ({str(error).partition(chr(10))[0]}), because its value is not chosen "
-        "yet: pass it to a layer's constructor, or use it in forward"
+        f"{place}: {found!r} cannot be used {what}, because its value is not chosen yet: {cure}"
     ) from error
 
 

@@ -40,7 +40,7 @@ class ModelSpace(nn.Module):
             with recording():
                 try:
                     original(self, *args, **kwargs)
-                except TypeError as error:
+                except (KeyError, TypeError) as error:
                     refuse(error)
                     raise
 

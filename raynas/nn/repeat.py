@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from numbers import Integral
 from typing import Any
 
@@ -23,21 +23,27 @@ class Repeat(nn.Module):
     Called outside a search it runs at the default depth, which is the smallest.
 
     Args:
-        block: a module, of which every position gets a copy with weights of its own and the same choices; or a function
-            of the position (from 0) that builds the block there, with choices of its own.
+        block: a module, of which every position gets a copy with weights of its own and the same choices; a function
+            of the position (from 0) that builds the block there, with choices of its own; or a list of these blocks.
         depth: a number, a range `(least, most)`, both included, or a choice.
         label: the depth's name as a choice; by default the path at which the Repeat stands.
     """
 
     def __init__(
         self,
-        block: nn.Module | Callable[[int], nn.Module],
+        block: nn.Module | Callable[[int], nn.Module] | Sequence[nn.Module],
         depth: int | tuple[int, int] | Expression,
         label: str | None = None,
     ) -> None:
         super().__init__()
         self.depth = _depth(depth, label)
-        for position in range(max(_values(self.depth, label))):
+        deepest = max(_values(self.depth, label))
+        if isinstance(block, list | tuple | nn.ModuleList) and len(block) != deepest:
+            raise SpaceError(
+                f"{users_line()}: Repeat '{label}' has {len(block)} blocks for depths up to {deepest}: give as many "
+                "blocks as that"
+            )
+        for position in range(deepest):
             made = _built(block, position)
             if not isinstance(made, nn.Module):
                 raise SpaceError(
@@ -58,13 +64,16 @@ class Repeat(nn.Module):
         return x
 
 
-def _built(block: nn.Module | Callable[..., nn.Module], position: int) -> nn.Module:
+def _built(block: Any, position: int) -> Any:
     """The block at a position; a class whose constructor needs no argument, or a function of none, is given none."""
+    if isinstance(block, list | tuple | nn.ModuleList):
+        return block[position]
     if isinstance(block, nn.Module):
         return copy.deepcopy(block)
     if not callable(block):
         raise SpaceError(
-            f"{users_line()}: Repeat repeats {block!r:.80}: give a module, or a function that builds one for a position"
+            f"{users_line()}: Repeat repeats {block!r:.80}: give a module, a list of modules, or a function "
+            "that builds one for a position"
         )
     asks = takes_place(block, 1) if isinstance(block, type) else bool(inspect.signature(block).parameters)
     return block(position) if asks else block()

@@ -15,7 +15,7 @@ from raynas.nn import InputChoice, LayerChoice, Repeat
 from raynas.nn.basic_unit import CONTAINERS
 from raynas.nn.recording import construction
 from raynas.pytorch.proxy import TORCH, Untraceable, is_pythons
-from raynas.search_space import Leaf
+from raynas.search_space import Expression, Leaf
 from raynas.search_space.expression import leaves
 
 STAND_INS = ("Traced", "Attribute'", "Spread'")
@@ -53,6 +53,10 @@ def reason(error: BaseException, module: nn.Module) -> str:
     what = str(error) if isinstance(error, Untraceable) else f"{type(error).__name__}: {error}"
     if isinstance(error, TypeError) and any(name in str(error) for name in STAND_INS):
         what = "uses a value that only the run knows as an index or a count"
+    if isinstance(error, TypeError) and "'ValueChoice' object is not callable" in str(error):
+        what = "calls a choice of values, and LayerChoice is for one of several modules"
+    if isinstance(error, KeyError) and error.args and issubclass(type(error.args[0]), Expression):
+        what = "looks up a choice in a table, and LayerChoice is for one of several modules"
     what = what.partition("\n")[0]
     if isinstance(error, Untraceable) and error.located:
         return what

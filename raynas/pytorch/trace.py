@@ -193,7 +193,8 @@ def built(space_or_factory: Any) -> nn.Module:
     with recording():
         root = space_or_factory()
     if not isinstance(root, nn.Module):
-        raise TraceError(f"{space_or_factory!r} built a {type(root).__name__}: it must build a module")
+        what = f"gave the class {root.__name__}" if isinstance(root, type) else f"built a {type(root).__name__}"
+        raise TraceError(f"{space_or_factory!r} {what}: it must build a module")
     return root
 
 

@@ -15,7 +15,7 @@ from typing import Any, NoReturn, cast
 
 from raynas.errors import SampleError, SpaceError
 from raynas.search_space.domain import Categorical, Domain, Value, same
-from raynas.search_space.where import users_line
+from raynas.search_space.where import layer_made, users_line
 from raynas.search_space.wiring import vertex_channels
 
 FUNCTIONS: dict[str, Callable[..., Any]] = {
@@ -63,6 +63,12 @@ LAZY: dict[str, Callable[..., Any]] = {
 
 
 PLAIN = frozenset({int, float, bool, str, type(None)})
+
+PASS_ON = (
+    "pass it to a layer's constructor, use it in forward, or make what needs the number in a module of your own under "
+    "@raynas.basic_unit, whose constructor is handed numbers"
+)
+"""What to do with a choice where a number is wanted."""
 
 
 class Expression:
@@ -118,6 +124,10 @@ class Expression:
 
     def _refuse(self, what: str, cure: str) -> NoReturn:
         where = f"{users_line()}: " if users_line() else ""
+        layer = layer_made()
+        if layer is not None:  # a layer that a space is made of has been handed the default
+            what = f"an argument of {layer.__name__} here"
+            cure = _recorded(layer)
         raise SpaceError(f"{where}{self!r} cannot be used as {what}, because its value is not chosen yet: {cure}")
 
     @classmethod
@@ -127,10 +137,14 @@ class Expression:
             return NotImplemented
         name = getattr(function, "__name__", repr(function))
         first = next(found for value in (args, kwargs or {}) for found in _expressions(value))
-        return first._refuse(f"an argument of {name} here", "pass it to a layer's constructor, or use it in forward")
+        return first._refuse(f"an argument of {name} here", PASS_ON)
 
     def __bool__(self) -> bool:
-        self._refuse("a bool", "write LayerChoice for two ways to build, or ValueChoice.condition(test, yes, no)")
+        self._refuse(
+            "a bool",
+            "write LayerChoice({True: …, False: …}, pick=test) for two ways to build, ValueChoice.condition(test, yes, "
+            "no) for two values, or ValueChoice.max and .min for these",
+        )
 
     def __index__(self) -> int:
         self._refuse(
@@ -236,6 +250,21 @@ class Expression:
 
     def __getitem__(self, key: Any) -> Expression:
         return Expression("getitem", self, key)
+
+
+def constant(value: Any) -> Expression:
+    """An expression that is `value` whatever is chosen."""
+    return Expression("if", True, value, value)
+
+
+def _recorded(layer: type) -> str:
+    """How the arguments of a layer can be choices, where a constructor got one."""
+    if layer.__module__.startswith("torch."):
+        return (
+            "only what is built inside a raynas.ModelSpace, or by a function that raynas.trace is given, can have "
+            "choices: derive the model from ModelSpace"
+        )
+    return f"write @raynas.basic_unit above the class {layer.__name__}"
 
 
 def _holds_tensor(value: Any) -> bool:

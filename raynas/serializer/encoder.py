@@ -21,7 +21,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from raynas.errors import SerializationError
-from raynas.search_space.expression import DomainLeaf, Expression, Leaf
+from raynas.search_space.expression import DomainLeaf, Expression, Leaf, leaves
 from raynas.serializer.buffers import INLINE, array_of, is_plain_array, is_plain_dtype, is_plain_tensor, pickled, put
 from raynas.serializer.call import Call, call_of
 from raynas.serializer.names import parameter, qualified_name
@@ -257,6 +257,12 @@ class Encoder:
                 f"{where} is a {kind}, of which nobody recorded how it was made: "
                 f"make it with raynas.serialize({kind}, …) or put @raynas.serialize_cls on the class"
             )
+        choice = next(leaves(_held(value)), None)
+        if choice is not None:
+            raise SerializationError(
+                f"{where}{'' if where == kind else f' ({kind})'} holds the choice {choice.label or choice!r}, which no "
+                f"search could make, because nobody recorded that it was given one: {_recorded(value, kind)}"
+            )
         try:
             data, buffers = pickled(value, self.attachments)
         except Exception as error:
@@ -279,6 +285,21 @@ class Encoder:
             **({"buffers": buffers} if buffers else {}),
             **({"of": origin} if callable(value) and "<" not in origin else {}),
         }
+
+
+def _held(value: Any) -> Any:
+    """What an object keeps, or what a function finds outside itself."""
+    if inspect.isfunction(value):
+        outside = inspect.getclosurevars(value)
+        return [*outside.nonlocals.values(), *outside.globals.values(), *(value.__defaults__ or ())]
+    owner = getattr(value, "__self__", value)
+    return {} if isinstance(owner, type) else dict(getattr(owner, "__dict__", {}))
+
+
+def _recorded(value: Any, kind: str) -> str:
+    if inspect.isfunction(value):
+        return f"pass it as an argument, raynas.FunctionalEvaluator({value.__name__}, name=choice)"
+    return f"put @raynas.serialize_cls on the class, or make it with raynas.serialize({kind}, …)"
 
 
 def _cure(value: Any, kind: str) -> str:

@@ -238,6 +238,12 @@ def test_an_unknown_objective_is_an_error_that_names_the_metrics(make: Make) -> 
         make(objective="accuracy").run()
 
 
+def test_a_loss_is_not_made_large_by_accident(make: Make) -> None:
+    with pytest.raises(ConfigError, match=r"objective 'val_loss' .*: write \{'val_loss': 'min'\}"):
+        make(objective="val_loss")
+    assert make(objective={"val_loss": "max"}).objectives == {"val_loss": "max"}
+
+
 def test_equal_candidates_are_trained_once(make: Make, tmp_path: Path) -> None:
     sample = {"width": 5, "act": "tanh", "bias": False}
     log = tmp_path / "log"
@@ -359,8 +365,10 @@ def test_numbers_of_numpy_are_numbers(make: Make) -> None:
 
 
 def test_an_evaluator_that_is_none_is_an_error_at_once() -> None:
-    with pytest.raises(ConfigError, match=r"evaluator is a function: give an instance of raynas\.Evaluator"):
+    with pytest.raises(ConfigError, match=r"evaluator is the function \S+: give raynas\.FunctionalEvaluator\("):
         Experiment(tiny.Tiny(), tiny.judge)  # type: ignore[arg-type]  # the mistake
+    with pytest.raises(ConfigError, match=r"evaluator is the class Evaluator: give an instance of it, Evaluator\("):
+        Experiment(tiny.Tiny(), raynas.Evaluator)  # type: ignore[arg-type]  # the mistake
 
 
 def test_a_gpu_that_is_not_there_is_an_error_that_leaves_the_run_to_be_started_again(make: Make) -> None:

@@ -284,7 +284,7 @@ NO_CANDIDATES: dict[str, tuple[Callable[[], Any], str]] = {
     "a number": (lambda: ValueChoice(3), r"the int 3: give a list"),  # type: ignore[arg-type]  # that is the point
     "no modules": (lambda: LayerChoice(None, label="op"), r"'op' chooses from a NoneType: give a list or a dict"),  # type: ignore[arg-type]
     "a set of modules": (lambda: LayerChoice({nn.ReLU(), nn.GELU()}), r"chooses from a set"),  # type: ignore[arg-type]
-    "nothing to repeat": (lambda: Repeat(None, 2), r"Repeat repeats None: give a module, or a function"),  # type: ignore[arg-type]
+    "nothing to repeat": (lambda: Repeat(None, 2), r"Repeat repeats None: give a module, a list of"),  # type: ignore[arg-type]
     "no depth": (lambda: Repeat(nn.ReLU(), True), r"has the depth True: give a whole number"),
 }
 
@@ -323,3 +323,74 @@ def test_a_tensor_by_itself_is_the_only_example_input() -> None:
 def test_source_of_what_is_no_frozen_graph(given: Any) -> None:
     with pytest.raises(GraphError, match=r"give it the graph that `freeze` returns"):
         to_source(given)
+
+
+def test_a_choice_in_a_layer_that_no_space_holds() -> None:
+    for make in (lambda n: nn.Linear(2, n), lambda n: nn.Dropout(n), lambda n: nn.MultiheadAttention(n, 1)):
+        with pytest.raises(SpaceError, match=rf"{HERE}: .* cannot be used as an argument of \w+ here.*from ModelSpace"):
+            make(ValueChoice([2, 4], label="n"))
+
+
+class OwnLinear(nn.Linear):
+    def __init__(self, size: int) -> None:
+        super().__init__(2, size)
+
+
+class HoldsOwnLinear(ModelSpace):
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = OwnLinear(ValueChoice([2, 4], label="n"))
+
+
+def test_a_choice_in_a_layer_of_ones_own() -> None:
+    with pytest.raises(SpaceError, match=rf"{HERE}: .*: write @raynas\.basic_unit above the class OwnLinear"):
+        HoldsOwnLinear()
+
+
+class Looks(ModelSpace):
+    def __init__(self, use: Callable[[Any], Any]) -> None:
+        super().__init__()
+        self.kind = ValueChoice(["relu", "gelu"], label="kind")
+        self.used = use(self.kind)
+
+
+@pytest.mark.parametrize(
+    ("use", "message"),
+    [
+        (lambda kind: kind(), r".* cannot be used here .*: write LayerChoice\(\[nn\.ReLU\(\), nn\.GELU\(\)\]\)"),
+        (
+            lambda kind: {"relu": nn.ReLU()}[kind],
+            r".* cannot be used as a key.*: write LayerChoice\(\{'relu': nn\.ReLU",
+        ),
+    ],
+)
+def test_a_choice_that_stands_for_a_layer(use: Callable[[Any], Any], message: str) -> None:
+    with pytest.raises(SpaceError, match=rf"{HERE}: {message}"):
+        Looks(use)
+
+
+def test_a_choice_that_stands_for_a_layer_in_forward() -> None:
+    def called(self: Any, x: Tensor) -> Any:
+        return self.parts[0].factor(x)
+
+    def looked_up(self: Any, x: Tensor) -> Any:
+        return {1: x}[self.parts[0].factor]
+
+    for forward, what in ((called, "calls a choice of values"), (looked_up, "looks up a choice in a table")):
+        with pytest.raises(TraceError, match=rf"{what}, and LayerChoice is for one of several modules"):
+            trace(model(Holds, forward=forward)())
+
+
+def test_a_class_where_a_model_should_be_built() -> None:
+    with pytest.raises(TraceError, match="gave the class ReLU: it must build a module"):
+        trace(lambda: nn.ReLU)  # type: ignore[arg-type,return-value]  # the mistake
+
+
+def test_blocks_that_are_not_as_many_as_the_depth() -> None:
+    with pytest.raises(SpaceError, match=rf"{HERE}: Repeat 'd' has 1 blocks for depths up to 2: give as many"):
+        Repeat([nn.ReLU()], (1, 2), "d")
+
+
+def test_a_pick_that_is_no_candidate() -> None:
+    with pytest.raises(SpaceError, match=rf"{HERE}: LayerChoice 'op' picks 'c', which is none of .*'a', 'b'"):
+        LayerChoice({"a": nn.ReLU(), "b": nn.GELU()}, "op", pick="c")

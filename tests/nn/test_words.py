@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, assume, given, settings
 from spaces_of_modules import WIDTH, models
 from torch import nn
 
-from raynas import GraphSpace, Repeat, load_module, to_source, trace
+from raynas import GraphSpace, LayerChoice, Repeat, ValueChoice, load_module, to_source, trace
 from raynas.graph import simplify
 from raynas.search_space import Value
 
@@ -94,3 +94,23 @@ def test_a_block_is_asked_for_its_position_where_it_takes_one() -> None:
 
     assert inplace(Repeat(nn.ReLU, 2)) == inplace(Repeat(lambda: nn.ReLU(), 2)) == [False, False]
     assert inplace(Repeat(lambda i=7: nn.ReLU(i), 2)) == [False, True]
+
+
+def residual(inner: int, outer: int) -> nn.Module:
+    way = LayerChoice({True: nn.Identity(), False: nn.Linear(inner, outer)}, "shortcut", pick=inner == outer)
+    return nn.Sequential(nn.ReLU(), way)
+
+
+def test_a_pick_may_be_decided_already() -> None:
+    assert trace(lambda: residual(2, 2)).search_space.size() == 1
+    assert isinstance(trace(lambda: residual(2, 3)).build()(X.new_zeros(1, 2)), torch.Tensor)
+    space = trace(lambda: residual(2, ValueChoice([2, 3], label="outer")))
+    assert {text.count("nn.Linear(") for text in (to_source(space.freeze({"outer": n})) for n in (2, 3))} == {0, 1}
+    text = GraphSpace.from_json(trace(lambda: residual(2, 3)).to_json())
+    assert "nn.Linear(2, 3)" in to_source(text.freeze())
+
+
+def test_blocks_may_be_given_one_by_one() -> None:
+    space = trace(lambda: nn.Sequential(Repeat([nn.Linear(2, 2), nn.Linear(2, 2, bias=False)], (1, 2), "depth")))
+    assert "bias=False" in to_source(space.freeze({"depth": 2}))
+    assert "bias=False" not in to_source(space.freeze({"depth": 1}))

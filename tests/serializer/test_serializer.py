@@ -235,3 +235,20 @@ def test_what_may_change_stays_one(shared: object) -> None:
     made = loads(dumps(serialize(SimpleNamespace, first=shared, second=[shared])))
     assert made.first == shared and type(made.first) is type(shared)
     assert made.second[0] is made.first
+
+
+class Keeps:
+    """Keeps what it is given."""
+
+    def __init__(self, rate):
+        self.rate = rate
+
+
+def test_a_choice_that_would_be_lost_in_a_pickle_is_refused():
+    rate = Leaf([0.1, 0.01], "rate")
+    with pytest.raises(SerializationError, match=r"^Keeps holds the choice 'rate', .*@raynas.serialize_cls"):
+        dumps(Keeps([rate]), {})
+    with pytest.raises(
+        SerializationError, match=r"holds the choice 'rate', .*FunctionalEvaluator\(<lambda>, name=choice\)"
+    ):
+        dumps(lambda model: rate * model, {})
