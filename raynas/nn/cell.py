@@ -35,7 +35,7 @@ class Cell(nn.Module):
         merge_op: `all` merges all nodes, `loose_end` those that no other node takes as its input.
         reduction: how the nodes are merged: `concat` along dimension 1, or `sum`.
         preprocessor: makes of the list of inputs another one of the same length.
-        postprocessor: makes of the merged nodes and the list of inputs what the cell returns.
+        postprocessor: makes of the merged nodes and the list of inputs, as the cell was given them, what it returns.
         label: two cells of one label make the same choices; by default each is named after where it stands.
 
     Attributes:
@@ -101,9 +101,7 @@ class Cell(nn.Module):
             raise SpaceError(
                 f"{users_line()}: a Cell was called with {len(given)} inputs: it has {self.num_predecessors}"
             )
-        if self.preprocessor is not None:
-            given = list(self.preprocessor(given))
-        states = list(given)
+        states = list(given if self.preprocessor is None else self.preprocessor(given))
         for node in range(self.num_predecessors, self.num_predecessors + self.num_nodes):
             states.append(reduced([self._operated(node, k, states) for k in range(self.num_ops_per_node)], "sum"))
         nodes = states[self.num_predecessors :]

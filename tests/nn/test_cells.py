@@ -134,6 +134,18 @@ def test_a_preprocessor_sees_all_inputs() -> None:
     torch.testing.assert_close(output, X + 2)
 
 
+def test_a_postprocessor_sees_the_inputs_as_the_cell_was_given_them() -> None:
+    def both(merged: Any, inputs: list[Any]) -> Any:
+        return merged, inputs[-1]
+
+    space = space_of(
+        lambda: Cell([Times(1.0)], 1, preprocessor=lambda inputs: [inputs[0] * 3], postprocessor=both, label="cell")
+    )
+    merged, before = load_module(to_source(space.freeze()))(X, X)
+    torch.testing.assert_close(merged, X * 3)
+    torch.testing.assert_close(before, X)
+
+
 def test_nas_bench_201_cell() -> None:
     space = space_of(lambda: NasBench201Cell(OPERATIONS, 6, 6, label="cell"))
     assert space.search_space.size() == 3**6
