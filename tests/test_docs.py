@@ -18,26 +18,28 @@ PAGES = sorted(
 )
 
 
-def blocks(page: str) -> list[str]:
+def blocks(page: str, kind: str = "python") -> list[str]:
     text = (ROOT / "docs" / page).read_text(encoding="utf-8")
-    return re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    return re.findall(rf"```{kind}\n(.*?)```", text, re.DOTALL)
 
 
 def test_the_page_on_writing_runs_as_it_stands(tmp_path: Path) -> None:
     (tmp_path / "page.py").write_text("\n\n".join(blocks("writing.md")), encoding="utf-8")
+    (tmp_path / "page.yaml").write_text(blocks("writing.md", "yaml")[0], encoding="utf-8")
     paths = os.pathsep.join((str(ROOT), str(ROOT / "strategies")))
-    done = subprocess.run(
-        [sys.executable, "page.py"],
-        cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": paths},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+
+    def run(*command: str) -> subprocess.CompletedProcess[str]:
+        environment = {**os.environ, "PYTHONPATH": paths}
+        whole = [sys.executable, *command]
+        return subprocess.run(whole, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+
+    done = run("page.py")
     assert done.returncode == 0, done.stderr
     assert "self.last = nn.Dropout(0.1)" in done.stdout
     assert "'learning_rate': " in done.stdout
     assert "class Model" in (tmp_path / "best.py").read_text(encoding="utf-8")
+    done = run("-m", "raynas", "search", "page.yaml", "--engine", "local")
+    assert "4 trials in " in done.stdout + done.stderr, done.stderr
 
 
 def test_the_page_on_spaces_shows_what_comes_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

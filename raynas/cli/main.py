@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 import traceback
 from collections.abc import Sequence
@@ -14,7 +15,7 @@ from raynas.cli import attach, runs, search, spaces, trying
 from raynas.cli.command import Command, Request
 from raynas.cli.console import notices, print_anything, say
 from raynas.cli.submit import submit, without
-from raynas.config import KEYS, one_line, split
+from raynas.config import KEYS, Settings, one_line, split
 from raynas.errors import ConfigError, RaynasError, SearchError
 
 COMMANDS: dict[str, Command] = {
@@ -75,12 +76,21 @@ def parsed(arguments: Sequence[str]) -> tuple[Command, Request]:
         given = parser().parse_args(rest, defaults=False)
     except ArgumentError as error:
         text = one_line(error).replace(f"required: {rest[0]}.", "required: ")
+        text += _meant(text)
         raise ConfigError(f"{text}; raynas {rest[0]} --help lists what there is") from None
     name: str = given.command
     own: Namespace = given[name]
     if overrides and not hasattr(own, "config"):
         raise ConfigError(f"raynas {name} reads no configuration: leave out --{'.'.join(overrides[0].keys)}")
     return COMMANDS[name], Request(tuple(arguments), own, overrides)
+
+
+def _meant(text: str) -> str:
+    """A question after the option that somebody meant, as `--max-trials` is not one."""
+    word = re.search(r"unrecognized arguments: --([\w-]+)", text)
+    names = [field.replace("_", "-") for field in Settings.__dataclass_fields__]
+    close = get_close_matches(word[1].replace("_", "-"), names, n=1, cutoff=0.75) if word else []
+    return f": did you mean --{close[0].replace('-', '_')}?" if close else ""
 
 
 def _check_command(word: str) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 import re
+import traceback
 from collections.abc import Callable, Iterable, Mapping
 from difflib import get_close_matches
 from functools import partial
@@ -12,7 +14,11 @@ from typing import Any
 
 from raynas.errors import ConfigError, RaynasError, SerializationError
 from raynas.search_space import Expression, expression
+from raynas.search_space.where import OWN
 from raynas.serializer import record
+
+LIBRARY = re.compile(r"[/\\](site-packages|lib[/\\]python\d[\d.]*)[/\\]")
+"""In the paths of files that are installed."""
 
 TAKES_CODE = re.compile(r"\b(Callable|[Tt]ype)\b")
 """Annotations of parameters for which a name in a file means what can be imported under it."""
@@ -39,16 +45,19 @@ def build(spec: Any, path: str) -> Any:
 
 
 def build_space(spec: Any, path: str = "space") -> Any:
-    """A `ModelSpace` instance, or a function without arguments that builds a model.
+    """A `ModelSpace` instance, a function without arguments that builds a model, or what `raynas.trace` returned.
 
     Args:
-        spec: a class path by itself, or with `init_args`.
+        spec: a class path by itself, or with `init_args`; or the name of what `raynas.trace` returned.
         path: names it in errors.
     """
     from torch.nn import Module
 
+    from raynas.graph import GraphSpace
     from raynas.nn import ModelSpace
 
+    if isinstance(spec, str) and "." in spec and isinstance(traced := imported(spec, path), GraphSpace):
+        return traced
     if isinstance(spec, str):
         spec = {"class_path": spec}
     if not isinstance(spec, Mapping) or "class_path" not in spec:
@@ -56,9 +65,20 @@ def build_space(spec: Any, path: str = "space") -> Any:
     target, arguments = opened(spec, path)
     if isinstance(target, type) and not issubclass(target, Module):
         raise ConfigError(f"{path}: '{spec['class_path']}' makes no models: name a class of modules, or a function")
+    if isinstance(target, Module):
+        raise ConfigError(
+            f"{path}: '{spec['class_path']}' has been made already: name its class, "
+            f"{type(target).__name__}, or a function"
+        )
     if isinstance(target, type) and issubclass(target, ModelSpace):
         return _tried(partial(target, **arguments), spec["class_path"], path)
-    return partial(target, **arguments)
+
+    @functools.wraps(target, updated=())
+    def made() -> Any:
+        return _tried(partial(target, **arguments), spec["class_path"], path)
+
+    made.__dict__.pop("__wrapped__")  # it takes no arguments
+    return made
 
 
 def opened(spec: Mapping[str, Any], path: str) -> tuple[Callable[..., Any], dict[str, Any]]:
@@ -73,7 +93,7 @@ def opened(spec: Mapping[str, Any], path: str) -> tuple[Callable[..., Any], dict
     if not isinstance(given, Mapping) or not all(isinstance(key, str) for key in given):
         raise ConfigError(f"{path}: init_args is {given!r:.80}: write name: value for each argument")
     known = _parameters(target)
-    _check(given, known, spec["class_path"], path)
+    _check(given, known, spec["class_path"], path, inspect.isroutine(target))
     arguments = {key: build(value, f"{path}.{key}") for key, value in given.items()}
     for key, value in arguments.items():
         if isinstance(value, str) and known is not None and key in known:
@@ -127,7 +147,7 @@ def _tried(make: Callable[[], Any], name: str, path: str) -> Any:
     except RaynasError as error:
         raise type(error)(f"{path}: {error}") from error
     except Exception as error:
-        raise ConfigError(f"{path}: {name} refuses its init_args with {_line(error)}") from error
+        raise ConfigError(f"{path}: {name} refuses its init_args with {_line(error)}{_place(error)}") from error
 
 
 def _parameters(target: Callable[..., Any]) -> Mapping[str, inspect.Parameter] | None:
@@ -139,7 +159,9 @@ def _parameters(target: Callable[..., Any]) -> Mapping[str, inspect.Parameter] |
     return {name: p for name, p in found.items() if p.kind not in (p.POSITIONAL_ONLY, p.VAR_POSITIONAL)}
 
 
-def _check(given: Iterable[str], known: Mapping[str, inspect.Parameter] | None, name: str, path: str) -> None:
+def _check(
+    given: Iterable[str], known: Mapping[str, inspect.Parameter] | None, name: str, path: str, routine: bool
+) -> None:
     if known is None:
         return
     open_ended = any(p.kind is p.VAR_KEYWORD for p in known.values())
@@ -150,7 +172,12 @@ def _check(given: Iterable[str], known: Mapping[str, inspect.Parameter] | None, 
         raise ConfigError(f"{path}: {name} takes no argument '{unknown}'{cure}")
     missing = next((key for key in named if known[key].default is inspect.Parameter.empty and key not in given), None)
     if missing is not None:
-        raise ConfigError(f"{path}: {name} needs the argument '{missing}': give it under init_args")
+        itself = (
+            f"; to name the function itself, write it alone, as in `fn: {name}` of raynas.FunctionalEvaluator"
+            if routine
+            else ""
+        )
+        raise ConfigError(f"{path}: {name} needs the argument '{missing}': give it under init_args{itself}")
 
 
 def _meant(value: str, parameter: inspect.Parameter, path: str) -> Any:
@@ -163,6 +190,13 @@ def _meant(value: str, parameter: inspect.Parameter, path: str) -> Any:
 
 def _does_not_import(path: str, name: str, error: BaseException) -> ConfigError:
     return ConfigError(f"{path}: '{name}' does not import, because of {_line(error)}; correct its module")
+
+
+def _place(error: BaseException) -> str:
+    """The line of the user's own code that raised, where there is one."""
+    files = [(step.filename, step.lineno) for step in traceback.extract_tb(error.__traceback__)]
+    own = [f"{file}:{line}" for file, line in files if not file.startswith((OWN, "<")) and not LIBRARY.search(file)]
+    return f" ({own[-1]})" if own else ""
 
 
 def _named(found: Any) -> str:

@@ -30,13 +30,18 @@ def make(settings: Settings, verbose: bool = False) -> Experiment:
     given = {item.name: getattr(settings, item.name) for item in fields(settings)}
     built = {
         "space": build_space(settings.space),
-        "evaluator": build(settings.evaluator, "evaluator"),
+        "evaluator": _evaluator(settings.evaluator),
         "strategy": strategy,
         "strategy_arguments": arguments,
         "stopper": stopper,
         "stopper_arguments": stopper_arguments,
     }
     return Experiment(**{**given, **built}, verbose=verbose)
+
+
+def _evaluator(spec: Any) -> Any:
+    """What trains and judges; a class path may stand by itself, as for the space."""
+    return build({"class_path": spec} if isinstance(spec, str) else spec, "evaluator")
 
 
 def _plugin(spec: Any, key: str) -> tuple[Any, dict[str, Any] | None]:

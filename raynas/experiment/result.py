@@ -133,10 +133,14 @@ class Result:
         )
 
     def _why_nothing(self) -> str:
-        failed = Counter(trial.message for trial in self.trials if trial.state is TrialState.FAILED)
-        if failed:
-            message, count = failed.most_common(1)[0]
-            return f"{sum(failed.values())} trials failed, {count} of them with {message}"
+        for state, what, how in (
+            (TrialState.FAILED, "trials failed", "with"),
+            (TrialState.INFEASIBLE, "samples could not be trained", "because"),
+        ):
+            found = Counter(trial.message for trial in self.trials if trial.state is state)
+            if found:
+                message, count = found.most_common(1)[0]
+                return f"{sum(found.values())} {what}, {count} of them {how} {message}"
         return "no trial has ended" if self.trials else "no trial has begun"
 
 

@@ -194,7 +194,8 @@ def built(space_or_factory: Any) -> nn.Module:
         root = space_or_factory()
     if not isinstance(root, nn.Module):
         what = f"gave the class {root.__name__}" if isinstance(root, type) else f"built a {type(root).__name__}"
-        raise TraceError(f"{space_or_factory!r} {what}: it must build a module")
+        name = getattr(space_or_factory, "__name__", repr(space_or_factory))
+        raise TraceError(f"{name} {what}: it must build a module")
     return root
 
 

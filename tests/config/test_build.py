@@ -11,9 +11,9 @@ import tiny
 from torch import nn
 
 from examples import digits
-from raynas import ConfigError, ValueChoice
+from raynas import ConfigError, GraphSpace, ValueChoice, trace
 from raynas.config.build import build, build_space
-from raynas.errors import SerializationError
+from raynas.errors import SerializationError, TraceError
 from raynas.evaluator import FunctionalEvaluator
 from raynas.evaluator.lightning import Classification
 from raynas.search_space import Expression
@@ -113,7 +113,11 @@ def test_a_space_is_made_or_is_a_function_that_makes_it() -> None:
             {"class_path": "torch.nn.Linear", "init_args": {"in_features": -1, "out_features": 1}},
             ["torch.nn.Linear", "RuntimeError"],
         ),
-        ({"class_path": "bad_spaces.Raises"}, ["bad_spaces.Raises", "ValueError: no, never"]),
+        ({"class_path": "bad_spaces.Raises"}, ["bad_spaces.Raises", "ValueError: no, never (", "bad_spaces.py:"]),
+        (
+            {"class_path": "raynas.FunctionalEvaluator", "init_args": {"fn": {"class_path": "tiny.judge"}}},
+            ["thing.fn: tiny.judge needs the argument 'model'", "write it alone, as in `fn: tiny.judge`"],
+        ),
     ],
 )
 def test_a_mistake_is_one_line_that_names_place_cause_and_cure(spec: dict[str, Any], words: list[str]) -> None:
@@ -124,6 +128,31 @@ def test_a_mistake_is_one_line_that_names_place_cause_and_cure(spec: dict[str, A
     assert text.startswith("thing")
     for word in words:
         assert word in text
+
+
+ODD = """\
+import raynas
+from torch import nn
+made = nn.Linear(2, 2)
+def fails():
+    raise ValueError('no')
+def three():
+    return 3
+traced = raynas.trace(lambda: nn.Linear(2, 2))
+"""
+
+
+def test_spaces_that_are_no_classes(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = ODD
+    (tmp_path / "odd_spaces.py").write_text(text)
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(ConfigError, match=r"space: 'odd_spaces\.made' has been made already: name its class, Linear"):
+        build_space("odd_spaces.made")
+    with pytest.raises(ConfigError, match=r"odd_spaces\.fails refuses .*ValueError: no \(.*odd_spaces\.py:5\)"):
+        trace(build_space("odd_spaces.fails"))
+    with pytest.raises(TraceError, match=r"^three built a int: it must build a module"):
+        trace(build_space("odd_spaces.three"))
+    assert isinstance(build_space("odd_spaces.traced"), GraphSpace)
 
 
 def test_a_module_that_does_not_import_says_why(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:

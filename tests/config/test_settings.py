@@ -127,7 +127,7 @@ def test_a_file_that_is_not_there_or_cannot_be_read_is_an_error(tmp_path: Path) 
         ({"strategy": "randm"}, "did you mean 'random'"),
         ({"strategy": {"class_path": "random", "init_args": {"k": 1}}}, "takes no argument 'k'"),
         ({"evaluator": {"class_path": "torch.nn.ReLU"}}, "evaluator is a ReLU"),
-        ({"evaluator": "tiny.judge"}, "evaluator is a str"),
+        ({"evaluator": "tiny.judge"}, "as in `fn: tiny.judge` of raynas.FunctionalEvaluator"),
         ({"stopper": {"class_path": "torch.nn.ReLU"}}, "stopper 'torch.nn:ReLU' is no stopper"),
         ({"stopper": "medan"}, "did you mean 'median'"),
         ({"stopper": {"class_path": "median", "init_args": {"min_trials": 0}}}, "min_trials=0"),

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from raynas import Experiment, FunctionalEvaluator, LayerChoice, ModelSpace, ValueChoice
-from raynas.errors import ConfigError
+from raynas.errors import ConfigError, SearchError
 from raynas.trial import TrialState
 
 
@@ -53,6 +53,14 @@ def search(tmp_path: Path, constraints: Any, example: Any = EXAMPLE) -> Any:
         engine="local",
         constraints=constraints,
     ).run()
+
+
+def test_a_search_in_which_nothing_can_be_trained_says_why(tmp_path: Path) -> None:
+    result = search(tmp_path, {"params": "<=1"})
+    with pytest.raises(
+        SearchError, match=r"'x' has no result: 6 samples could not be trained, \d of them because .*<=1"
+    ):
+        _ = result.best
 
 
 def test_candidates_over_the_limit_are_rejected_and_told_why(tmp_path: Path) -> None:
