@@ -257,7 +257,7 @@ class Encoder:
                 f"{where} is a {kind}, of which nobody recorded how it was made: "
                 f"make it with raynas.serialize({kind}, …) or put @raynas.serialize_cls on the class"
             )
-        choice = next(leaves(_held(value)), None)
+        choice = _choice_in(value)
         if choice is not None:
             raise SerializationError(
                 f"{where}{'' if where == kind else f' ({kind})'} holds the choice {choice.label or choice!r}, which no "
@@ -285,6 +285,13 @@ class Encoder:
             **({"buffers": buffers} if buffers else {}),
             **({"of": origin} if callable(value) and "<" not in origin else {}),
         }
+
+
+def _choice_in(value: Any) -> Leaf | None:
+    try:
+        return next(leaves(_held(value)), None)
+    except (RecursionError, ValueError):  # a list that holds itself; a variable that has no value yet
+        return None
 
 
 def _held(value: Any) -> Any:

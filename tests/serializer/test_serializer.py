@@ -252,3 +252,16 @@ def test_a_choice_that_would_be_lost_in_a_pickle_is_refused():
         SerializationError, match=r"holds the choice 'rate', .*FunctionalEvaluator\(<lambda>, name=choice\)"
     ):
         dumps(lambda model: rate * model, {})
+
+
+def test_what_is_looked_through_for_choices_may_hold_itself_or_have_no_value_yet():
+    around = []
+    around.append(around)
+    dumps(Keeps(around), attachments := {})
+
+    def early():
+        return later
+
+    dumps(early, attachments)
+    later = 3
+    assert len(attachments) == 2
