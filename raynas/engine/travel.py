@@ -68,12 +68,12 @@ def unpack(data: bytes) -> None:
 
 
 def extend_path(path: Sequence[str]) -> None:
-    """Append to this process's import path those folders that exist here and do not stand on it yet.
+    """Append to this process's import path those folders and zips that exist here and do not stand on it yet.
 
     Relative ones are folders of the project, whose copy is this process's working directory.
     """
     for folder in map(os.path.abspath, path):
-        if folder not in sys.path and os.path.isdir(folder):
+        if folder not in sys.path and os.path.exists(folder):
             sys.path.append(folder)
 
 

@@ -28,6 +28,9 @@ Outcome = Finished | Stopped | Failed
 MESSAGE = 500
 """How long a failure's one line may be."""
 
+TRACE = 50_000
+"""How long a traceback may be: an exception's text has no bounds, and a trial's record must have some."""
+
 NO_MEMORY = ("out of memory", "can't allocate memory", "STATUS_ALLOC_FAILED")
 """What torch says, or a library below it, where it has no exception of its own for that."""
 
@@ -71,7 +74,7 @@ def work(
         except BaseException as error:
             tail = output.tail()
             # What came back cannot be used: the message says all, and the traceback would show raynas's own lines.
-            trace = "" if isinstance(error, EvaluationError) else "".join(_users_part(error))
+            trace = "" if isinstance(error, EvaluationError) else _shortened("".join(_users_part(error)))
             detail = trace + (f"\nIts last output:\n{tail}\n" if tail else "")
             return Failed(
                 job.trial,
@@ -175,6 +178,14 @@ def _text(error: BaseException) -> str:
         return str(error)
     except Exception:  # a class of the user's
         return ""
+
+
+def _shortened(trace: str) -> str:
+    """A traceback without its middle, where it is too long: its ends say where it began and what it came to."""
+    left_out = len(trace) - TRACE
+    if left_out <= 0:
+        return trace
+    return f"{trace[: TRACE // 2]}\n… {left_out} characters left out …\n{trace[-TRACE // 2 :]}"
 
 
 def _users_part(error: BaseException) -> list[str]:

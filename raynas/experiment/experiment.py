@@ -311,8 +311,8 @@ class Experiment:
 
 
 def _path(project: str) -> tuple[str, ...]:
-    """This process's import path; what of it lies below the project's folder also relative to that."""
-    whole = [os.path.abspath(folder) for folder in sys.path if os.path.isdir(folder or ".")]
+    """This process's import path, also zips on it; what lies below the project's folder also relative to that."""
+    whole = [os.path.abspath(place) for place in sys.path if os.path.exists(place or ".")]
     below = [os.path.relpath(folder, project) for folder in whole if Path(folder).is_relative_to(project)]
     return (*whole, *below)
 

@@ -62,10 +62,11 @@ def place(name: str | None, storage_path: str | os.PathLike[str], store: str | N
     """
     if name is not None and not (isinstance(name, str) and NAME.fullmatch(name)):
         raise ConfigError(f"{name!r:.120} cannot name a run: use letters, digits, '.', '-' and '_', at most 100")
-    if not isinstance(storage_path, str | os.PathLike) or not isinstance(root := os.fspath(storage_path), str):
+    if not isinstance(storage_path, str | os.PathLike) or not isinstance(os.fspath(storage_path), str):
         raise ConfigError(f"storage_path is {storage_path!r:.80}: give a folder's path, or a URI")
     if store is not None and not isinstance(store, str):
         raise ConfigError(f'store is {store!r:.80}: give a database\'s URL, as in "postgresql://…"')
+    root = _root(storage_path)
     remote = "://" in root
     if in_job and not remote and not os.path.isabs(root):
         raise ConfigError(
@@ -96,9 +97,10 @@ def find(run: str | os.PathLike[str], storage_path: str | os.PathLike[str] = "ru
     Raises:
         ConfigError: there is no such run; it says which there are.
     """
-    name = os.fspath(run).rstrip("/")
+    name = _root(run).rstrip("/")
     if store is not None:
         return place(name, storage_path, store, False)
+    storage_path = _root(storage_path)
     for folder in (Path(storage_path, name), Path(name)):
         if (folder / "search.db").is_file():
             whole = folder.resolve()
@@ -109,6 +111,11 @@ def find(run: str | os.PathLike[str], storage_path: str | os.PathLike[str] = "ru
     listed = f"did you mean '{close[0]}'? Else" if close else f"there is {', '.join(there[:SHOWN])}{more}; name one, or"
     has = listed if there else f"{storage_path} holds none;"
     raise ConfigError(f"there is no run '{name}': {has} give the path of its folder")
+
+
+def _root(path: str | os.PathLike[str]) -> str:
+    """A folder as the system knows it, also where it is written as a shell or as fsspec would take it."""
+    return os.path.expanduser(os.fspath(path).removeprefix("file://"))
 
 
 def texts_path(code: str) -> str:

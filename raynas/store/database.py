@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -47,6 +48,14 @@ CURES = {
     "readonly database": "it must not be written; open it as a user who may, or on a disk that is not read-only",
     "No space left on device": "its disk is full; what was committed is safe: free some space and start the run again",
     "password authentication failed": "user and password are not its own: check the URL",
+    "permission denied": "its role may not do that: grant it all on the schema and its tables, or take another",
+    "FATAL: database": "it has no such database: create it, or check the URL",
+    "FATAL: role": "it has no such user: create it, or check the URL",
+    "failed to resolve host": "nobody knows its host's name: check the URL",
+    "connection timeout expired": "no server answers there: start it, or check the URL's host and port",
+    "does not support SSL": "it has no SSL: check the URL's sslmode, or give the server a certificate",
+    "invalid sslmode": "it cannot be reached so: check what stands behind the URL's '?'",
+    "invalid connection option": "it cannot be reached so: check what stands behind the URL's '?'",
     "onnection refused": "no server answers there: start it, or check the URL's host and port",
     "unable to open": "it cannot be opened; check that it is there and that this user may read and write its folder",
 }
@@ -116,7 +125,10 @@ class Database:
 
 def explain(label: str, error: Exception) -> str:
     """One line on a database's error: which database, what is wrong, what helps."""
-    said = " ".join(str(error.orig if isinstance(error, DBAPIError) else error).split())
+    origin = error.orig if isinstance(error, DBAPIError) else error
+    # PostgreSQL's own words come with the statement, of which a user knows nothing.
+    plain = getattr(getattr(origin, "diag", None), "message_primary", None) or origin
+    said = " ".join(str(plain).split())
     if isinstance(error, DataError):
         return f"{label}: a value cannot be stored: {said}"
     for words, cure in CURES.items():
@@ -129,10 +141,16 @@ def parse(url: str) -> URL:
     """`url` as SQLAlchemy's, a plain path as that of an SQLite file."""
     if "://" not in url:
         return URL.create("sqlite", database=url)
+    hidden = re.sub(r"(://[^:/]*):.*@", r"\1:***@", url)
     try:
-        return make_url(url)
+        parsed = make_url(url)
     except (ArgumentError, ValueError):
-        raise StoreError(f"'{url}' is no database URL: write a path, or e.g. postgresql://user@host/database") from None
+        raise StoreError(
+            f"'{hidden}' is no database URL: write a path, or e.g. postgresql://user@host/database"
+        ) from None
+    if parsed.get_backend_name() != "sqlite" and url.count("@") > 1:  # the rest of a password would be the host
+        raise StoreError(f"'{hidden}' has more than one '@': write %40 for those in its password or its names")
+    return parsed
 
 
 def is_away(error: BaseException | None) -> bool:
@@ -145,7 +163,8 @@ def is_away(error: BaseException | None) -> bool:
 
 def connect(url: URL) -> Database:
     """The database server at `url`; nothing is sent to it yet."""
-    label = url.render_as_string(hide_password=True)
+    secret = [key for key in url.query if "password" in key]
+    label = url.difference_update_query(secret).render_as_string(hide_password=True)
     if url.drivername in ("postgresql", "postgres"):
         url = url.set(drivername="postgresql+psycopg", query={**SERVER, **url.query})
     try:

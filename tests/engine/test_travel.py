@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -72,3 +73,12 @@ def test_folders_that_are_here_join_the_path_once(tmp_path: Path, monkeypatch: p
     extend_path([str(tmp_path), str(tmp_path / "gone"), "a", str(tmp_path)])
     extend_path([str(tmp_path)])
     assert sys.path[0] == "a" and sys.path.count(str(tmp_path)) == 1
+
+
+def test_a_zip_on_the_path_joins_it_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    archive = str(tmp_path / "code.zip")
+    with zipfile.ZipFile(archive, "w") as file:
+        file.writestr("zipped.py", "value = 3")
+    monkeypatch.setattr(sys, "path", ["a"])
+    extend_path([archive])
+    assert sys.path == ["a", archive]

@@ -12,7 +12,7 @@ from torch import nn
 
 from raynas import serializer
 from raynas.engine import Job, Keep, Workplace
-from raynas.engine.worker import cause_of, one_line, work
+from raynas.engine.worker import TRACE, cause_of, one_line, work
 from raynas.errors import NonFiniteError
 from raynas.evaluator import FunctionalEvaluator, whole_step
 from raynas.testing.engine_contract import SOURCE
@@ -155,6 +155,16 @@ def test_the_traceback_shows_the_generated_source_and_not_raynas_itself(tmp_path
     failed = run(call, tmp_path)
     assert "self.layer(x)" in failed.detail and "engine/worker.py" not in failed.detail
     assert failed.message.startswith("RuntimeError")
+
+
+def test_a_very_long_traceback_keeps_its_ends(tmp_path: Path) -> None:
+    detail = run(shout, tmp_path).detail
+    assert len(detail) < 2 * TRACE and "characters left out" in detail
+    assert detail.startswith("Traceback") and detail.endswith("the end\n")
+
+
+def shout(model: nn.Module) -> Mapping[str, float]:
+    raise ValueError("x" * 10_000_000 + "the end")
 
 
 def call(model: nn.Module) -> Mapping[str, float]:

@@ -407,3 +407,13 @@ def test_a_search_in_this_process_does_without_ray(tmp_path: Path) -> None:
         "assert 'ray' not in sys.modules\n"
     )
     subprocess.run([sys.executable, str(script)], check=True, timeout=120)
+
+
+def test_workers_import_also_from_a_zip_that_stands_on_the_path(
+    make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    archive = tmp_path / "code.zip"
+    archive.touch()
+    monkeypatch.setattr(sys, "path", [*sys.path, str(archive), str(tmp_path / "gone.zip")])
+    path = make().definition({}).path
+    assert str(archive) in path and str(tmp_path / "gone.zip") not in path

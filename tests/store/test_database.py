@@ -11,6 +11,12 @@ from raynas.store import Store
     [
         ("://", "is no database URL: write a path, or e.g. postgresql://"),
         ("postgresql://user@host:port/runs", "is no database URL"),
+        ("postgresql://ann:secret@host:port/runs", r"'postgresql://ann:\*\*\*@host:port/runs' is no database URL"),
+        (
+            "postgresql://ann:p@secret/x@host/runs",
+            r"'postgresql://ann:\*\*\*@host/runs' has more than one '@': write %40",
+        ),
+        ("nosuch://host/runs?password=secret", "^nosuch://host/runs: SQLAlchemy knows no database"),
         ("nosuch://ann:secret@host/runs", r"nosuch://ann:\*\*\*@host/runs: SQLAlchemy knows no database 'nosuch'"),
         ("oracle+oracledb://ann:secret@host/runs", r"oracle.*\*\*\*@host/runs: its driver is missing: pip install "),
     ],

@@ -63,13 +63,34 @@ def test_what_is_wrong_with_an_address_is_said_without_the_password(postgres: Po
     for url, match in (
         (postgres.url("nowhere", "guessed"), "user and password are not its own: check the URL"),
         (nowhere.replace(str(postgres.port), "1"), "no server answers there: start it, or check the URL's host"),
-        (nowhere, 'database "nowhere" does not exist'),
+        (nowhere, 'it has no such database: create it, or check the URL .*database "nowhere" does not exist'),
+        (nowhere.replace("127.0.0.1", "nobody.invalid"), "nobody knows its host's name: check the URL"),
+        (f"{empty}?sslmode=require", "it has no SSL: check the URL's sslmode"),
+        (f"{empty}?sslmode=much", "check what stands behind the URL's '\\?'"),
+        (f"{empty}?colour=red", "check what stands behind the URL's '\\?'"),
         (empty, r"server\d+ holds no run: check the name, or begin one"),
     ):
         with pytest.raises(StoreError, match=match) as caught:
             Store.open(url)
         assert str(caught.value).startswith("postgresql://ann:***@") and "\n" not in str(caught.value)
         assert not any(word in str(caught.value) for word in (PASSWORD, secret, "guessed"))
+
+
+def test_a_user_who_may_not_make_tables_is_told_so(postgres: PostgresServer, empty: str) -> None:
+    import psycopg
+
+    with psycopg.connect(empty, autocommit=True) as connection:
+        connection.execute("DROP ROLE IF EXISTS guest")
+        connection.execute("CREATE ROLE guest LOGIN PASSWORD 'p@:/? w'")
+    url = empty.replace(f"ann:{PASSWORD.replace(' ', '%20')}", "guest:p%40%3A%2F%3F%20w")
+    with pytest.raises(StoreError, match="its role may not do that: grant it") as caught:
+        Store.create(url, {}, "run")
+    assert "CREATE TABLE" not in str(caught.value)
+    with psycopg.connect(empty, autocommit=True) as connection:
+        connection.execute("CREATE SCHEMA theirs AUTHORIZATION guest")
+    own = f"{url}?options=-csearch_path%3Dtheirs"
+    Store.create(own, {}, "run").close()
+    assert Store.exists(own, "run") and not Store.exists(empty, "run")
 
 
 @pytest.mark.parametrize("mode", ["fast", "immediate"])

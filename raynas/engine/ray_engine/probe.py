@@ -39,7 +39,7 @@ def probe(versions: Mapping[str, str], path: Sequence[str], code: bytes, names: 
         if wanted and found.partition("+")[0] != wanted.partition("+")[0]:
             return f"has {name} {found}, and this search {wanted}: install that one there"
     here = map(os.path.abspath, path)
-    sys.path.extend(folder for folder in dict.fromkeys(here) if folder not in sys.path and os.path.isdir(folder))
+    sys.path.extend(folder for folder in dict.fromkeys(here) if folder not in sys.path and os.path.exists(folder))
     try:
         importlib.import_module("raynas.engine.travel").unpack(code)
     except Exception as error:
