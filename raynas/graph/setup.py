@@ -151,6 +151,14 @@ class Gone(Exception):
     """A path leads to what a sample does not choose."""
 
 
+def _lacks(unit: Unit, name: str, token: Callable[[Expression], Value]) -> bool:
+    """Whether a layer of torch has no tensor of this name because of a choice among its arguments."""
+    wanted = ("bias",) if "bias" in name else ()
+    flags = (*wanted, "affine", "elementwise_affine") if name in ("weight", "bias") else wanted
+    given = (unit.kwargs.get(flag) for flag in flags if unit.target.startswith("torch.nn."))
+    return any(isinstance(value, Expression) and not token(value) for value in given)
+
+
 def chosen_steps(
     graph: Graph, token: Callable[[Expression], Value], depth: Callable[[Repeated], int], shared: Mapping[str, Member]
 ) -> list[Step]:
@@ -168,6 +176,8 @@ def chosen_steps(
                     raise Gone
                 here = here.candidates[token(here.pick)]
                 continue
+            if isinstance(here, Unit) and _lacks(here, part, token):
+                raise Gone
             if isinstance(here, Repeated) and int(part) >= depth(here):
                 raise Gone
             parts.append(part)

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from raynas.errors import SpaceError
 from raynas.search_space import Expression, Leaf
-from raynas.search_space.expression import defaults
+from raynas.search_space.expression import constant, defaults
 from raynas.search_space.where import users_line
 
 REDUCTIONS = ("sum", "mean", "concat", "none")
@@ -36,7 +36,7 @@ class InputChoice(nn.Module):
         n_chosen: int | tuple[int, int] | None = 1,
         reduction: Literal["sum", "mean", "concat", "none"] = "sum",
         label: str | None = None,
-        pick: Expression | None = None,
+        pick: Any = None,
     ) -> None:
         super().__init__()
         name = f"{users_line()}: InputChoice '{label}'"
@@ -57,7 +57,7 @@ class InputChoice(nn.Module):
             one = least == most == 1 and reduction != "none"
             picks = [pick for count in range(least, most + 1) for pick in combinations(range(n_candidates), count)]
             pick = Leaf([first for first, *_ in picks] if one else picks, label)
-        self.pick = pick
+        self.pick = pick if isinstance(pick, Expression) else constant(pick)
 
     def inputs(self, args: tuple[Any, ...]) -> tuple[Any, ...]:
         """The inputs among the arguments of a call; `SpaceError` where their number is not `n_candidates`."""

@@ -6,20 +6,25 @@
 from __future__ import annotations
 
 import dis
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from types import TracebackType
 from typing import Any
 
 from raynas.errors import SpaceError
-from raynas.search_space import Expression
+from raynas.search_space import Expression, Leaf
 from raynas.search_space.expression import PASS_ON
 
 CALL = "write LayerChoice([nn.ReLU(), nn.GELU()]) for one of several modules"
 LOOK_UP = "write LayerChoice({'relu': nn.ReLU(), 'gelu': nn.GELU()}) for one of several modules, ValueChoice for values"
 
 
-def refuse(error: TypeError | KeyError) -> None:
-    """`SpaceError` where a choice is named in the expression that failed."""
+def refuse(error: TypeError | KeyError, made: Sequence[Leaf]) -> None:
+    """`SpaceError` where a choice is named in the expression that failed, or was made on its line.
+
+    Args:
+        error: as Python raised it.
+        made: the choices that were made until then.
+    """
     trace = error.__traceback__
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next
@@ -27,9 +32,11 @@ def refuse(error: TypeError | KeyError) -> None:
         found = next((key for key in error.args if issubclass(type(key), Expression)), None)
     else:
         found = next(_choices(trace), None) if trace is not None else None
-    if trace is None or found is None:
+    place = f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}" if trace is not None else ""
+    if found is None:
+        found = next((choice for choice in reversed(made) if choice.where == place), None)
+    if found is None:
         return
-    place = f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}"
     if isinstance(error, KeyError):
         what, cure = "as a key", LOOK_UP
     else:

@@ -37,11 +37,11 @@ class ModelSpace(nn.Module):
         def __init__(self: Any, *args: Any, **kwargs: Any) -> None:
             if call_of(self) is None:
                 record(self, type(self), args, kwargs)
-            with recording():
+            with recording() as tape:
                 try:
                     original(self, *args, **kwargs)
                 except (KeyError, TypeError) as error:
-                    refuse(error)
+                    refuse(error, tape.choices)
                     raise
 
         cls.__init__ = __init__  # type: ignore[method-assign]  # the constructor is what has to be recorded

@@ -18,7 +18,7 @@ from torch import nn
 from raynas.errors import SpaceError
 from raynas.nn.basic_unit import is_basic_unit
 from raynas.nn.tape import Construction, Tape, Watch
-from raynas.search_space import expression
+from raynas.search_space import Leaf, expression
 from raynas.serializer.call import KEY, Call, snapshot
 
 
@@ -49,6 +49,12 @@ def recording() -> Iterator[Tape]:
     finally:
         _thread.tape = None
         tape.close()
+
+
+def note_choice(leaf: Leaf) -> None:
+    """Note a choice that is made while a space is built."""
+    if _thread.tape is not None:
+        _thread.tape.choices.append(leaf)
 
 
 def construction(module: nn.Module) -> Construction | None:

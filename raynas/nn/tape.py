@@ -24,6 +24,7 @@ from torch.fx import Proxy
 from torch.overrides import TorchFunctionMode
 
 from raynas.nn.basic_unit import is_basic_unit
+from raynas.search_space import Leaf
 from raynas.serializer.call import RECORDED, Call, name_of, snapshot
 
 INIT = nn.init.__file__
@@ -105,6 +106,7 @@ class Tape:
         scopes: for each of them, the modules in whose constructors it was made, outermost first.
         bases: of modules that derive from a basic unit, the call of that one's constructor.
         copied: modules that are copies of others, and when they were made.
+        choices: the choices of values that were made.
         events: the operations on tensors.
         loads: the calls that read tensors from files.
         moved: tensors that were given another storage, each with the one that it had.
@@ -119,6 +121,7 @@ class Tape:
         self.scopes: list[tuple[nn.Module, ...]] = []
         self.bases: dict[nn.Module, Call] = {}
         self.copied: dict[nn.Module, int] = {}
+        self.choices: list[Leaf] = []
         self.events: list[Event] = []
         self.loads: list[Load] = []
         self.moved: list[tuple[Tensor, Tensor]] = []

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from raynas.nn.recording import note_choice
 from raynas.nn.running import is_running
+from raynas.nn.settled import is_settled, value_of
 from raynas.search_space import DomainLeaf, Expression, IntUniform, Leaf, Uniform
 from raynas.search_space.where import users_line
 
@@ -13,8 +15,19 @@ T = TypeVar("T")
 
 
 def _here(expression: Expression) -> Any:
-    """The expression; where a model runs, its default."""
-    return expression.default() if is_running() else expression
+    """The expression; where a model runs, its default, and its value where no choice stands in it."""
+    known = is_running() or next(expression.leaves(), None) is None
+    return expression.default() if known else expression
+
+
+def _choice(leaf: Leaf) -> Any:
+    """A choice that is made here; its default where a model runs, its value where a space is built with values."""
+    if is_running():
+        return leaf.default()
+    if is_settled():
+        return value_of(leaf)
+    note_choice(leaf)
+    return leaf
 
 
 if TYPE_CHECKING:
@@ -59,21 +72,22 @@ else:
         """
 
         def __new__(cls, *args: Any, **kwargs: Any) -> Any:
-            """The default, where a model runs and makes the choice on the way."""
-            return Leaf(*args, **kwargs).default() if is_running() else super().__new__(cls)
+            """The value, where a model runs and makes the choice on the way, or is built with values."""
+            return _choice(Leaf(*args, **kwargs)) if is_running() or is_settled() else super().__new__(cls)
 
         def __init__(self, candidates: Sequence[Any], label: str | None = None) -> None:
             super().__init__(candidates, label)  # not inherited, so that Python's errors name this class
+            note_choice(self)
 
         @staticmethod
         def uniform(low: float, high: float, label: str | None = None) -> Any:
             """Any float from `low` to `high`; the default is `low`."""
-            return _here(DomainLeaf(Uniform(label or "unlabelled", low=low, high=high, where=users_line()), label))
+            return _choice(DomainLeaf(Uniform(label or "unlabelled", low=low, high=high, where=users_line()), label))
 
         @staticmethod
         def loguniform(low: float, high: float, label: str | None = None) -> Any:
             """Any float from `low` to `high`, each order of magnitude as likely as the others."""
-            return _here(
+            return _choice(
                 DomainLeaf(Uniform(label or "unlabelled", low=low, high=high, log=True, where=users_line()), label)
             )
 
@@ -87,7 +101,7 @@ else:
                 label: the choice's name.
                 log: whether small numbers are likelier, each doubling as likely as the others.
             """
-            return _here(
+            return _choice(
                 DomainLeaf(IntUniform(label or "unlabelled", low=low, high=high, log=log, where=users_line()), label)
             )
 

@@ -28,6 +28,11 @@ def name_labels(root: nn.Module) -> None:
             taken.add(label)
 
 
+def value_choices(root: nn.Module) -> list[Leaf]:
+    """The choices in a model that are made of values, not those of its layers and inputs."""
+    return [leaf for leaf, _ in _choices(root) if type(leaf) is not Leaf]
+
+
 def _holds_choice(call: Call) -> bool:
     """Whether a choice stands among a call's arguments."""
     return any(True for _ in leaves([call.args, dict(call.kwargs)]))

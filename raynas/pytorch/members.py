@@ -44,7 +44,7 @@ from raynas.pytorch.tensors import creation
 from raynas.pytorch.tracer import Tracer
 from raynas.pytorch.units import Whole, unit_of
 from raynas.search_space import Expression
-from raynas.search_space.expression import token
+from raynas.search_space.expression import defaults, token
 from raynas.serializer import call_of
 
 
@@ -363,7 +363,7 @@ def _is_frozen(module: nn.Module) -> bool:
 
 
 def _attributes(module: nn.Module, members: Mapping[str, Member]) -> dict[str, Any]:
-    """The plain values that a user's module keeps under public names."""
+    """The plain values that a user's module keeps under public names, and choices of such."""
     return {
         name: value
         for name, value in module.__dict__.items()
@@ -371,5 +371,5 @@ def _attributes(module: nn.Module, members: Mapping[str, Member]) -> dict[str, A
         and name not in members
         and name != "training"
         and name.isidentifier()
-        and (plain(value) or isinstance(value, Expression))
+        and (plain(value) or isinstance(value, Expression) or plain(defaults(value)))
     }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from inspect import signature
 from typing import Any
 
@@ -13,22 +13,25 @@ from raynas.graph import Graph, GraphSpace, Mutator
 from raynas.graph.room import roomy
 from raynas.graph.verify import verify
 from raynas.nn import LayerChoice, ModelSpace, Placeholder, Repeat, is_basic_unit, recording
+from raynas.nn.misuse import refuse
 from raynas.nn.recording import construction
 from raynas.nn.tape import Tape
 from raynas.pytorch.calling import Inputs
 from raynas.pytorch.codegen import to_source
 from raynas.pytorch.fitting import check_candidates
 from raynas.pytorch.inputs import arguments
-from raynas.pytorch.labels import has_choices, name_labels
+from raynas.pytorch.labels import has_choices, name_labels, value_choices
 from raynas.pytorch.load import load_module
 from raynas.pytorch.members import Builder, tape_of
 from raynas.pytorch.names import name_of
 from raynas.pytorch.proof import Difference, build_alike, other_members, same_calls
 from raynas.pytorch.reasons import can_be_whole, located, part_of, reason, refuse_choices
+from raynas.pytorch.settled import Rebuilt, check_values
 from raynas.pytorch.tracer import Tracer
 from raynas.pytorch.units import Whole, innermost, unit_of
 from raynas.pytorch.workshop import Workshop
-from raynas.serializer import call_of
+from raynas.search_space.expression import leaves
+from raynas.serializer import Call, call_of
 
 
 @roomy
@@ -60,6 +63,7 @@ def trace(
     for module, why in ((module, why) for module, why in opaque.items() if why):
         path = next((path for path, found in root.named_modules() if found is module), "")
         notice(f"{path or 'the model'} ({type(module).__name__}) is kept whole: {why}")
+    _settle(space_or_factory, root, space, inputs, opaque)
     if inputs is not None:
         check_candidates(root, space, inputs)
     if not mutators:
@@ -122,6 +126,40 @@ def _proven(
             if module is not None and not has_choices(module):
                 around.setdefault(module, located(other.why, module, constructor=True))
         whole = {**opaque, **innermost(around)}
+
+
+def _settle(
+    given: Any, root: nn.Module, space: GraphSpace, inputs: Sequence[Any] | None, opaque: dict[nn.Module, str]
+) -> None:
+    """See that the space is also with values what it is with choices, where it can be built anew."""
+    tape, made = tape_of(root), call_of(root)
+    if not isinstance(given, nn.Module):
+        call = Call(built, (given,))
+    elif isinstance(root, ModelSpace) and made is not None and not any(_modules((made.args, dict(made.kwargs)))):
+        call = made
+    else:
+        return  # what was done with it since it was built, nobody knows
+    found = [*(tape.choices if tape is not None else ()), *value_choices(root), *leaves((call.args, dict(call.kwargs)))]
+    if tape is None or not found:
+        return
+    kept = {path: opaque[module] for path, module in root.named_modules() if module in opaque}
+
+    def read(module: nn.Module) -> Graph:
+        name_labels(module)
+        whole = {found: kept[path] for path, found in module.named_modules() if path in kept}
+        return opened(module, Inputs.given(module, inputs), whole)[0]
+
+    choices = list({id(leaf): leaf for leaf in found}.values())
+    check_values(type(root).__name__, space, Rebuilt(tape, choices, call, read))
+
+
+def _modules(value: Any) -> Iterator[nn.Module]:
+    """Modules among the arguments of a constructor: no second model may have them."""
+    if isinstance(value, nn.Module):
+        yield value
+    elif isinstance(value, Mapping | list | tuple | set):
+        for item in value.values() if isinstance(value, Mapping) else value:
+            yield from _modules(item)
 
 
 def _named(root: nn.Module, path: str) -> str:
@@ -190,8 +228,12 @@ def built(space_or_factory: Any) -> nn.Module:
     if needed:
         name = getattr(space_or_factory, "__name__", repr(space_or_factory))
         raise TraceError(f"{name} needs '{needed}': pass a function without arguments, such as `lambda: {name}(…)`")
-    with recording():
-        root = space_or_factory()
+    with recording() as tape:
+        try:
+            root = space_or_factory()
+        except (KeyError, TypeError) as error:
+            refuse(error, tape.choices)
+            raise
     if not isinstance(root, nn.Module):
         what = f"gave the class {root.__name__}" if isinstance(root, type) else f"built a {type(root).__name__}"
         name = getattr(space_or_factory, "__name__", repr(space_or_factory))

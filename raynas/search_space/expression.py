@@ -8,7 +8,9 @@ from __future__ import annotations
 import math
 import operator
 import re
+import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
+from contextlib import contextmanager
 from copy import copy
 from dataclasses import replace
 from typing import Any, NoReturn, cast
@@ -69,6 +71,24 @@ PASS_ON = (
     "@raynas.basic_unit, whose constructor is handed numbers"
 )
 """What to do with a choice where a number is wanted."""
+
+
+class _Thread(threading.local):
+    def __init__(self) -> None:
+        self.defaults: Mapping[int, Any] = {}
+
+
+_thread = _Thread()
+
+
+@contextmanager
+def other_defaults(values: Mapping[int, Any]) -> Iterator[None]:
+    """While this is open, choices on this thread have other defaults, by their ids."""
+    before, _thread.defaults = _thread.defaults, values
+    try:
+        yield
+    finally:
+        _thread.defaults = before
 
 
 class Expression:
@@ -335,7 +355,7 @@ class Leaf(Expression):
         yield self
 
     def default(self) -> Any:
-        return self.candidates[0]
+        return _thread.defaults.get(id(self), self.candidates[0])
 
     def options(self) -> list[tuple[Value, Any]]:
         """Each value that may stand in a sample, and what is then chosen; `SpaceError` where they have no end."""
@@ -383,7 +403,7 @@ class DomainLeaf(Leaf):
         return replace(self.of, label=self.named(), when=when)
 
     def default(self) -> Any:
-        return self.of.default
+        return _thread.defaults.get(id(self), self.of.default)
 
     def options(self) -> list[tuple[Value, Any]]:
         return [(value, value) for value in self.of.values()]
@@ -446,28 +466,29 @@ def _gather(value: Any, found: list[Leaf]) -> None:
 
 def evaluate(value: Any, sample: Mapping[str, Value]) -> Any:
     """`value` with every expression in it replaced by its value under `sample`."""
-    return _mapped(value, lambda expression: expression.evaluate(sample))
+    return mapped(value, lambda expression: expression.evaluate(sample))
 
 
 def defaults(value: Any) -> Any:
     """`value` with every choice in it at its first candidate."""
-    return _mapped(value, lambda expression: expression.default())
+    return mapped(value, lambda expression: expression.default())
 
 
-def _mapped(value: Any, of: Callable[[Expression], Any]) -> Any:
+def mapped(value: Any, of: Callable[[Expression], Any]) -> Any:
+    """`value` with every expression in it replaced by what `of` gives for it."""
     if isinstance(value, Expression):
         return of(value)
     if isinstance(value, tuple) and hasattr(value, "_fields"):
-        return type(value)(*(_mapped(item, of) for item in value))
+        return type(value)(*(mapped(item, of) for item in value))
     if type(value) in (tuple, list, set, frozenset):
-        return type(value)(_mapped(item, of) for item in value)
+        return type(value)(mapped(item, of) for item in value)
     if type(value) is dict:
-        return {key: _mapped(item, of) for key, item in value.items()}
+        return {key: mapped(item, of) for key, item in value.items()}
     if isinstance(value, slice):
-        return slice(*(_mapped(item, of) for item in (value.start, value.stop, value.step)))
+        return slice(*(mapped(item, of) for item in (value.start, value.stop, value.step)))
     if isinstance(value, dict | list) and next(leaves(value), None) is not None:
         filled = copy(value)  # a subclass (OrderedDict, defaultdict) keeps what else it knows
         for key in value if isinstance(value, dict) else range(len(value)):
-            filled[key] = _mapped(value[key], of)
+            filled[key] = mapped(value[key], of)
         return filled
     return value
