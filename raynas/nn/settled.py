@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from raynas.search_space import Expression, Leaf
-from raynas.search_space.expression import mapped, other_defaults
+from raynas.search_space.expression import mapped
 
 Given = tuple[Leaf, Any]
 """A choice of an earlier build, and the value that stands for it in this one."""
@@ -30,11 +30,9 @@ def settled(given: Iterable[Given]) -> Iterator[None]:
 
     It is known again by its line, its candidates and its turn; one that was not made before is its default.
     """
-    given = list(given)
-    before, _thread.given = _thread.given, given
+    before, _thread.given = _thread.given, list(given)
     try:
-        with other_defaults({id(leaf): value for leaf, value in given}):  # of choices that were made before
-            yield
+        yield
     finally:
         _thread.given = before
 

@@ -7,11 +7,11 @@ default, asks `isinstance` or `is None`, looks into a set. Then the graph stands
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 from random import Random
-from typing import Any
+from typing import Any, NoReturn
 
 from torch import nn
 
@@ -22,6 +22,7 @@ from raynas.nn.tape import Tape
 from raynas.pytorch.codegen import to_source
 from raynas.pytorch.proof import build_alike
 from raynas.search_space import DomainLeaf, Leaf, Sample, Value
+from raynas.search_space.expression import other_defaults
 from raynas.serializer import Call
 
 TURNS = (0, 1, 2, -1)
@@ -48,14 +49,21 @@ class Rebuilt:
 
     def space(self, turn: int | None = None) -> GraphSpace:
         """The space; with the values of a turn, or with its choices."""
+        args, kwargs = self.call.args, dict(self.call.kwargs)
         if turn is None:
-            return self._built(self.call.args, self.call.kwargs)
+            return self._read(lambda: self.call.target(*args, **kwargs))
         given = [(leaf, _candidate(leaf, turn)[1]) for leaf in self.choices]
-        with settled(given):
-            return self._built(with_values(self.call.args, given), with_values(dict(self.call.kwargs), given))
+        args, kwargs = with_values(args, given), with_values(kwargs, given)
 
-    def _built(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> GraphSpace:
-        return GraphSpace(self.read(build_alike(lambda: self.call.target(*args, **kwargs), self.tape)))
+        def build() -> nn.Module:
+            with settled(given):  # choices that a forward makes stay choices
+                return self.call.target(*args, **kwargs)  # type: ignore[no-any-return]  # a constructor
+
+        with other_defaults({id(leaf): value for leaf, value in given}):  # of choices that were made before
+            return self._read(build)
+
+    def _read(self, build: Callable[[], nn.Module]) -> GraphSpace:
+        return GraphSpace(self.read(build_alike(build, self.tape)))
 
 
 def check_values(name: str, space: GraphSpace, again: Rebuilt) -> None:
@@ -65,6 +73,7 @@ def check_values(name: str, space: GraphSpace, again: Rebuilt) -> None:
         TraceError: it is another model.
     """
     tried: list[list[Value]] = []
+    told = False
     for turn in TURNS:
         values = [_candidate(leaf, turn)[0] for leaf in again.choices]
         if values in tried:
@@ -75,12 +84,17 @@ def check_values(name: str, space: GraphSpace, again: Rebuilt) -> None:
         sample = space.search_space.complete(given, Random(turn))
         try:
             expected = space.freeze(sample)
-            with_values = _frozen(again.space(turn), sample)
-            if _same(expected, with_values) or not _repeats(again, expected, sample):
+            found = _frozen(again.space(turn), sample)
+            if _same(expected, found) or not _repeats(again, expected, sample):
                 continue
         except Exception:  # whatever a constructor raises when layers do not fit each other
             continue
-        _tell(name, expected, with_values, _told(again.choices, values))
+        where = _told(again.choices, values)
+        if _kept(expected, ("set", "copy")) != _kept(found, ("set", "copy")):
+            _refuse(name, expected, found, where)
+        if not told:
+            _tell(name, expected, found, where)
+        told = True
 
 
 def _candidate(leaf: Leaf, turn: int) -> tuple[Value, Any]:
@@ -114,20 +128,26 @@ def _told(choices: Sequence[Leaf], values: Sequence[Value]) -> str:
     return ", ".join(some[:6]) + (", …" if len(some) > 6 else "")
 
 
-def _tell(name: str, expected: Graph, found: Graph, values: str) -> None:
-    lines = zip_longest(to_source(found).splitlines(), to_source(expected).splitlines(), fillvalue="")
-    ours, theirs = next((left.strip(), right.strip()) for left, right in lines if left != right)
-    ours, theirs = (f"`{line}`" if line else "nothing" for line in (ours, theirs))
-    if _kept(expected, ("set", "copy")) == _kept(found, ("set", "copy")):
-        notice(
-            f"{name} starts with other weights than the original where {values}: its constructor says {theirs}, and "
-            f"{ours} when it is built with these values; what it reads off a layer is that of its choices' defaults"
-        )
-        return
+def _different_lines(expected: Graph, found: Graph) -> tuple[str, str]:
+    lines = zip_longest(to_source(expected).splitlines(), to_source(found).splitlines(), fillvalue="")
+    theirs, ours = next((left.strip(), right.strip()) for left, right in lines if left != right)
+    return f"`{theirs}`" if theirs else "nothing", f"`{ours}`" if ours else "nothing"
+
+
+def _refuse(name: str, expected: Graph, found: Graph, values: str) -> NoReturn:
+    with_choices, with_values = _different_lines(expected, found)
     raise TraceError(
-        f"{name} is another model when it is built with {values} (it says {ours} then, and {theirs} with choices): "
-        "hand on the choice itself; ask no layer for its width, and of no choice its type, whether it is None or "
-        "whether a set or dict has it; and put no choice in an attribute of a layer"
+        f"{name} is another model when it is built with {values} (it says {with_values} then, and {with_choices} with "
+        "choices): hand on the choice itself; ask no layer for its width, and of no choice its type, whether it is "
+        "None or whether a set or dict has it; and put no choice in an attribute of a layer"
+    )
+
+
+def _tell(name: str, expected: Graph, found: Graph, values: str) -> None:
+    with_choices, with_values = _different_lines(expected, found)
+    notice(
+        f"{name} starts with other weights than the original where {values}: its constructor says {with_choices}, and "
+        f"{with_values} when it is built with these values; what it reads off a layer is that of its choices' defaults"
     )
 
 

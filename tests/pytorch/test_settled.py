@@ -149,7 +149,18 @@ def by_layers() -> nn.Module:
     return nn.Sequential(ways, nn.Linear(width, ValueChoice.randint(2, 5, label="out")), Scale(ValueChoice([1, 2])))
 
 
-@pytest.mark.parametrize("build", [by_arithmetic, by_layers, lambda: nn.Sequential(linear(MADE_BEFORE))])
+class InForward(nn.Module):
+    """Makes choices while it runs."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = linear(ValueChoice([2, 3], label="width"))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.layer(x) * ValueChoice([1, 2], label="scale") + ValueChoice.uniform(0.1, 0.2, label="shift")
+
+
+@pytest.mark.parametrize("build", [by_arithmetic, by_layers, InForward, lambda: nn.Sequential(linear(MADE_BEFORE))])
 def test_what_hands_its_choices_on_is_taken_without_a_word(build: Callable[[], nn.Module]) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error", Notice)
