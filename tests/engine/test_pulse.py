@@ -70,6 +70,7 @@ from raynas import Experiment
 from raynas.evaluator import FunctionalEvaluator
 killed = []
 def watch(progress):
+    print(progress.done, progress.running, progress.slots, flush=True)  # of use if it hangs
     if progress.done >= 8 and progress.slots == 2 and not killed:
         killed.append(True)
         nodes[0].kill_raylet(check_alive=False)
@@ -77,8 +78,9 @@ result = Experiment(
     tiny.Tiny(), FunctionalEvaluator(tiny.judge_slowly, seconds=0.4), strategy="random", objective="score",
     max_trials=24, name="run", storage_path={folder!r},
 ).run(watch)
-print("STATES", killed, {{str(t.state) for t in result.trials}}, sum(t.attempts for t in result.trials) <= 26)
-print("ALIVE", sum(node["Alive"] for node in ray.nodes()))
+states = {{str(t.state) for t in result.trials}}
+print("STATES", killed, states, sum(t.attempts for t in result.trials) <= 26, flush=True)
+print("ALIVE", sum(node["Alive"] for node in ray.nodes()), flush=True)
 ray.shutdown()
 cluster.shutdown()
 """

@@ -53,6 +53,19 @@ if not os.fork():
 os.wait()
 """
 
+MUTE = """
+import sys
+from raynas.engine.ray_engine import RaySession
+from raynas.errors import ResourceError
+
+sys.stderr = None
+try:
+    with RaySession():
+        print("started")
+except ResourceError as error:
+    print(error)
+"""
+
 TOKEN = """
 import os
 from raynas.engine.ray_engine.token import provide_token
@@ -70,6 +83,11 @@ def said(script: str, **variables: str) -> list[str]:
     )
     assert not done.returncode, done.stderr
     return done.stdout.splitlines()
+
+
+def test_a_process_without_standard_streams_is_told_so() -> None:
+    (line,) = said(MUTE)
+    assert line.startswith("Ray could not be started: ") and line.endswith("give it 2>/dev/null")
 
 
 def test_a_process_that_was_forked_after_a_search_is_told_to_be_spawned() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import socket
+import sys
 import tempfile
 import threading
 from collections.abc import Mapping, Sequence
@@ -218,6 +219,10 @@ class RaySession:
 
 def _cure(error: Exception) -> str:
     """What helps where Ray could not be started: mostly it is where it keeps its files."""
+    if sys.stderr is None or sys.stdout is None:
+        return "; this process was started without standard streams, which Ray writes to: give it 2>/dev/null"
+    if "error" in os.environ.get("PYTHONWARNINGS", ""):
+        return "; PYTHONWARNINGS reaches Ray's own processes, which end by their warnings: unset it, and use python -W"
     folder = os.environ.get("RAY_TMPDIR") or tempfile.gettempdir()
     if not isinstance(error, OSError) and folder.isascii():
         return "; --verbose shows what Ray says"
