@@ -26,7 +26,7 @@ from common import ROOT, folder, load, ray_with, row, trained
 from ray import tune  # here, as all imports, so that neither side pays for them
 
 import raynas.engine.ray_engine
-import raynas.evaluator.lightning  # noqa: F401
+import raynas.evaluator.lightning  # noqa: F401  # for the same reason
 from raynas import Experiment, serializer
 from raynas.config import read, settings
 from raynas.config.making import make

@@ -77,7 +77,7 @@ def unbatched(trials: int) -> float:
     try:
         return raynas(trials)
     finally:
-        RaySession.host = host  # type: ignore[method-assign]
+        RaySession.host = host  # type: ignore[method-assign]  # as it was
 
 
 def pace(trials: list[Trial]) -> float:

@@ -78,7 +78,7 @@ def digits() -> tuple[TensorDataset, TensorDataset, TensorDataset]:
     train, val = train_test_split(rest, test_size=0.25, random_state=0, stratify=labels[rest])
     x = torch.tensor(images, dtype=torch.float32).reshape(-1, 1, 8, 8) / 16.0
     y = torch.tensor(labels)
-    return tuple(TensorDataset(x[part], y[part]) for part in (train, val, test))  # type: ignore[return-value]
+    return tuple(TensorDataset(x[part], y[part]) for part in (train, val, test))  # type: ignore[return-value]  # three
 
 
 def train_set() -> TensorDataset:

@@ -219,14 +219,14 @@ class RaySession:
 
 def _cure(error: Exception) -> str:
     """What helps where Ray could not be started: mostly it is where it keeps its files."""
+    folder = os.environ.get("RAY_TMPDIR") or tempfile.gettempdir()
+    if isinstance(error, OSError) or not folder.isascii():
+        return f"; its files go to {folder}: set RAY_TMPDIR to one of your own with a short ASCII path, such as /tmp"
     if sys.stderr is None or sys.stdout is None:
         return "; this process was started without standard streams, which Ray writes to: give it 2>/dev/null"
     if "error" in os.environ.get("PYTHONWARNINGS", ""):
         return "; PYTHONWARNINGS reaches Ray's own processes, which end by their warnings: unset it, and use python -W"
-    folder = os.environ.get("RAY_TMPDIR") or tempfile.gettempdir()
-    if not isinstance(error, OSError) and folder.isascii():
-        return "; --verbose shows what Ray says"
-    return f"; its files go to {folder}: set RAY_TMPDIR to one of your own with a short ASCII path, such as /tmp"
+    return "; --verbose shows what Ray says"
 
 
 def _check_address(address: str) -> None:

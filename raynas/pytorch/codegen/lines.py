@@ -73,7 +73,7 @@ def _cut(text: Text, into: list[str | Slot | Hole]) -> None:
     if kind is str:
         into.append(text)  # type: ignore[arg-type]  # its type was just asked for
     elif kind is tuple:
-        for item in text:  # type: ignore[union-attr]
+        for item in text:  # type: ignore[union-attr]  # a tuple
             if type(item) is str:
                 into.append(item)
             else:
