@@ -319,6 +319,12 @@ class SearchState:
     def _enough(self) -> bool:
         return self.rules.max_trials is not None and self._paid >= self.rules.max_trials
 
+    @property
+    def _places(self) -> float:
+        """How many of the trials that wait may still be trained: `max_trials` may be less than an earlier start asked."""
+        limit = self.rules.max_trials
+        return float("inf") if limit is None else limit - self.done - len(self._in_flight)
+
     def _schedule(self, now: float, elapsed: float, capacity: int, ahead: int) -> None:
         rules = self.rules
         if self._error is not None:
@@ -334,12 +340,12 @@ class SearchState:
                 self._after.append(Cancel(number))
         else:
             room = capacity if rules.max_concurrent is None else min(capacity, rules.max_concurrent)
-            while self._queue and len(self._in_flight) < room:
+            while self._queue and len(self._in_flight) < room and self._places > 0:
                 self._submit(self.ledger[self._queue.popleft()], now)
             self._ask_or_end(now, room, ahead)
 
     def _ask_or_end(self, now: float, room: int, ahead: int) -> None:
-        idle = not self._in_flight and not self._queue
+        idle = not self._in_flight and (not self._queue or self._places <= 0)
         unpaid = self.rules.unpaid
         if self._enough():
             if idle:

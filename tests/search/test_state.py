@@ -326,6 +326,38 @@ def test_it_ends_when_all_trials_have_ended() -> None:
     assert w.take([Finished(0, 0, 1, {"score": 1})]) == []
 
 
+@pytest.mark.parametrize("limit", [1, 2, 3])
+def test_a_later_start_with_fewer_trials_trains_no_more_than_these_and_keeps_the_others(limit: int) -> None:
+    w = world(Rules({"score": "max"}, max_trials=6, replicates=4), slots=2)
+    w.plan("a")
+    w.start(0)
+    w.end(0)
+    assert [t.state.ended for t in w.stored.values()] == [True, False, False, False]
+    w = World(SearchState(Rules({"score": "max"}, max_trials=limit, replicates=4), w.stored.values()), 2, stored=w.stored)
+    w.take()
+    for number in range(1, limit):
+        w.start(number)
+        w.end(number)
+    assert w.state.ending is not None and w.state.ending.kind is EndKind.ENOUGH
+    assert (w.state.done, set(w.submitted)) == (limit, set(range(1, limit)))
+    w = World(SearchState(Rules({"score": "max"}, max_trials=6, replicates=4), w.stored.values()), 4, stored=w.stored)
+    w.take()
+    assert set(w.jobs) == set(range(limit, 4)), "what was left over is trained by a start that may"
+
+
+def test_one_that_waited_for_a_lost_one_is_left_over_where_no_more_may_be_trained() -> None:
+    w = world(Rules({"score": "max"}, max_trials=2), slots=2)
+    w.plan("a")
+    w.plan("a")
+    w.plan("b")
+    w.start(0)
+    w.fail(0, Cause.TIMEOUT)
+    assert w.stored[1].state is TrialState.QUEUED and set(w.jobs) == {2}
+    w.start(2)
+    w.end(2)
+    assert w.state.ending is not None and w.state.ending.kind is EndKind.ENOUGH and w.state.done == 2
+
+
 def test_nothing_now_is_asked_again_after_a_change_and_ends_the_search_when_nothing_runs() -> None:
     w = world(slots=2)
     w.plan("a")
@@ -739,7 +771,9 @@ def test_whatever_happens_nothing_is_lost_and_nothing_is_trained_twice(
     assert w.state.kept.paths() == {t.weights for t in results[:2]}
     ending = w.state.ending
     assert ending.kind in (EndKind.ENOUGH, EndKind.EXHAUSTED)
-    assert all(t.state.ended for t in w.stored.values())
+    assert w.state.done <= max_trials
+    heirs = {t.number for t in w.stored.values() if not t.state.ended}
+    assert not heirs or w.state.done == max_trials, "only those that the last lost trials leave behind are left over"
     assert w.state.done == sum(
         t.state in (TrialState.FINISHED, TrialState.FAILED) and t.twin is None for t in w.stored.values()
     )
