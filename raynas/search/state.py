@@ -321,7 +321,7 @@ class SearchState:
 
     @property
     def _places(self) -> float:
-        """How many of the trials that wait may still be trained: `max_trials` may be less than an earlier start asked."""
+        """How many of those that are queued may be trained: an earlier start may have had a greater `max_trials`."""
         limit = self.rules.max_trials
         return float("inf") if limit is None else limit - self.done - len(self._in_flight)
 

@@ -328,19 +328,20 @@ def test_it_ends_when_all_trials_have_ended() -> None:
 
 @pytest.mark.parametrize("limit", [1, 2, 3])
 def test_a_later_start_with_fewer_trials_trains_no_more_than_these_and_keeps_the_others(limit: int) -> None:
-    w = world(Rules({"score": "max"}, max_trials=6, replicates=4), slots=2)
+    more = Rules({"score": "max"}, max_trials=6, replicates=4)
+    w = world(more, slots=2)
     w.plan("a")
     w.start(0)
     w.end(0)
     assert [t.state.ended for t in w.stored.values()] == [True, False, False, False]
-    w = World(SearchState(Rules({"score": "max"}, max_trials=limit, replicates=4), w.stored.values()), 2, stored=w.stored)
+    w = World(SearchState(replace(more, max_trials=limit), w.stored.values()), 2, stored=w.stored)
     w.take()
     for number in range(1, limit):
         w.start(number)
         w.end(number)
     assert w.state.ending is not None and w.state.ending.kind is EndKind.ENOUGH
     assert (w.state.done, set(w.submitted)) == (limit, set(range(1, limit)))
-    w = World(SearchState(Rules({"score": "max"}, max_trials=6, replicates=4), w.stored.values()), 4, stored=w.stored)
+    w = World(SearchState(more, w.stored.values()), 4, stored=w.stored)
     w.take()
     assert set(w.jobs) == set(range(limit, 4)), "what was left over is trained by a start that may"
 
