@@ -187,8 +187,7 @@ def conclude(result: Result, seconds: float | None) -> None:
     best = result.best
     metric = next(iter(result.definition.objectives))
     took = "" if seconds is None else f" in {duration(seconds)}"
-    trained = sum(trial.attempts > 0 for trial in result.trials)
-    out().print(f"{trained} trials{took}, best {metric} {best.metrics[metric]:.4f} (trial {best.number})")
+    out().print(f"{result.record.done} trials{took}, best {metric} {best.metrics[metric]:.4f} (trial {best.number})")
     run = result.name if shown(result.place.folder) == f"runs/{result.name}" else shown(result.place.folder)
     run = shlex.quote(run)
     say(f"see them: raynas top {run}; take the best: raynas export {run} -o best.py")

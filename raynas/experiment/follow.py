@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from raynas.engine import Resources
 from raynas.errors import Notice, ResourceError, SearchError
-from raynas.experiment.signals import Terminated
+from raynas.experiment.signals import Terminated, sigterms
 from raynas.experiment.start import Start
 from raynas.search import Ending, Progress
 
@@ -89,9 +89,10 @@ def follow(
     Raises:
         SearchError: it is gone.
         KeyboardInterrupt: Ctrl-C, where the search is another's, or a third one.
+        Terminated: SIGTERM.
     """
     interrupts = seen = told = 0
-    answered = time.monotonic()
+    answered, heard = time.monotonic(), sigterms()
     while True:
         try:
             news = remote.call("watch", seen)
@@ -112,11 +113,11 @@ def follow(
                 ) from None
             seen = told = 0
             time.sleep(PAUSE)
-        except Terminated:
-            if mine:
-                _stop_now(remote)
-            raise
         except KeyboardInterrupt:
+            if sigterms() > heard:
+                if mine:
+                    _stop_now(remote)
+                raise Terminated from None
             interrupts += 1
             if not mine or interrupts > 2:
                 raise

@@ -109,6 +109,20 @@ def test_ctrl_c_ends_with_130_and_says_how_to_go_on(raynas: Raynas, tmp_path: Pa
     assert said.out.startswith("6 trials")
 
 
+def test_what_was_cut_off_and_is_left_over_is_not_counted(raynas: Raynas, tmp_path: Path) -> None:
+    (tmp_path / "cut.py").write_text(
+        "import signal\nfrom tiny import score\ncalls = []\n"
+        "def judge(model):\n    calls.append(1)\n"
+        "    if len(calls) == 3:\n        signal.raise_signal(signal.SIGINT)\n    return score(model)\n"
+    )
+    line = ("search", "tiny.yaml", "--evaluator.fn", "cut.judge", "--name", "one")
+    assert raynas(*line).status == 130
+    with Store.open("runs/one/search.db", readonly=True) as store:
+        assert [trial.attempts for trial in store.trials()] == [1, 1, 1] and not store.trial(2).trained
+    said = raynas(*line, "--max_trials", "2")
+    assert said.status == 0 and said.out.startswith("2 trials")
+
+
 def test_a_search_that_fails_from_the_first_shows_the_users_traceback_once(raynas: Raynas) -> None:
     said = raynas("search", "tiny.yaml", "--evaluator.fn", "tiny.always_fail")
     assert said.status == 2
