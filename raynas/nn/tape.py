@@ -24,6 +24,7 @@ from torch.fx import Proxy
 from torch.overrides import TorchFunctionMode
 
 from raynas.nn.basic_unit import is_basic_unit
+from raynas.nn.earlier import as_passed, pictured
 from raynas.search_space import Leaf
 from raynas.serializer.call import RECORDED, Call, name_of, snapshot
 
@@ -48,11 +49,20 @@ class Construction(Call):
         index: its place among all that was recorded: the order in which random numbers were drawn.
         where: the file and line that called the constructor.
         tape: all that was recorded with it; None in a copy from another process.
+        late: the objects among its arguments that were written to since; the arguments hold what they were.
     """
 
     index: int = 0
     where: str = ""
     tape: Tape | None = field(default=None, repr=False)
+    late: tuple[Any, ...] = field(default=(), repr=False)
+
+    def correct(self, then: Any) -> None:
+        """Have the arguments be what was passed, as a picture of them shows it."""
+        late: list[Any] = []
+        args, kwargs = as_passed((self.args, self.kwargs), then, late)
+        for name, value in (("args", args), ("kwargs", kwargs), ("late", tuple(late))) if late else ():
+            object.__setattr__(self, name, value)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Construction, (self.target, self.args, dict(self.kwargs), self.index, self.where)
@@ -129,6 +139,7 @@ class Tape:
         self.outside = generators()
         self.drew_outside = False
         self._count = 0
+        self._pictures: list[Any] = []
 
     def construct(
         self, made: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], frame: FrameType | None
@@ -140,6 +151,7 @@ class Tape:
         self.constructions.append(call)
         self.modules.append(made)
         self.scopes.append(scopes_of(frame)[0])
+        self._pictures.append(_picture((call.args, call.kwargs)))
         RECORDED.add(name_of(cls))
         return call
 
@@ -154,6 +166,9 @@ class Tape:
         self.drew_outside = self.drew_outside or now[1][2] != self.outside[1][2]
         for event in self.events:
             event.frame = None
+        for call, then in zip(self.constructions, self._pictures, strict=True):
+            call.correct(then)
+        self._pictures.clear()
         rows = zip(self.constructions, self.modules, self.scopes, strict=True)
         kept = [row for row in rows if "_modules" in object.__getattribute__(row[1], "__dict__")]
         self.constructions = [call for call, _, _ in kept]
@@ -200,6 +215,13 @@ class Watch(TorchFunctionMode):
             event = Event(self.tape.tick(), function, arguments, named, None, scopes, changed, drew, whole)
             events.append(event)
         return result
+
+
+def _picture(arguments: Any) -> Any:
+    try:
+        return pictured(arguments)
+    except Exception:  # nested too deeply, or whatever a user's class raises
+        return arguments
 
 
 def generators() -> tuple[Any, Any]:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from raynas.graph import Apply, Path, Set
+from raynas.nn.earlier import is_configuration, pictured
+from raynas.nn.tape import Construction
 from raynas.pytorch.state import TORCHS
 from raynas.search_space.expression import leaves
 from raynas.serializer.call import KEY, Call
@@ -20,6 +23,8 @@ HOOKS = (
 PLAIN = (bool, int, float, str, type(None))
 WORDS = frozenset(PLAIN)
 
+SETTERS: tuple[Any, ...] = (object.__setattr__, SimpleNamespace.__setattr__)
+"""What a class has that does nothing but keep an attribute."""
 
 FRESH: dict[Any, nn.Module | None] = {}
 """By class and arguments, torch's own units on the meta device."""
@@ -56,19 +61,22 @@ class Changes:
         fresh = self.made(call)
         if fresh is None:
             return
+        late = call.late if isinstance(call, Construction) else ()
         if not module._modules and not fresh._modules:
             if _untouched(module, fresh, frozen):
                 return
-            yield from self._part(module, fresh, path, module.training, frozen)
+            yield from self._part(module, fresh, path, module.training, frozen, late)
             return
         now, then = dict(module.named_modules()), dict(fresh.named_modules())
         if list(now) != list(then):
             raise Changed("was given other children after it was constructed")
         asleep = not any(inner.training for inner in now.values())
         for name, part in now.items():
-            yield from self._part(part, then[name], f"{path}.{name}".rstrip("."), not asleep, frozen)
+            yield from self._part(part, then[name], f"{path}.{name}".rstrip("."), not asleep, frozen, late)
 
-    def _part(self, now: nn.Module, then: nn.Module, path: str, modes: bool, frozen: bool) -> Iterator[Set | Apply]:
+    def _part(
+        self, now: nn.Module, then: nn.Module, path: str, modes: bool, frozen: bool, late: Collection[Any]
+    ) -> Iterator[Set | Apply]:
         if type(now) is not type(then) and f"{type(now).__module__}.{type(now).__qualname__}" != (
             f"{type(then).__module__}.{type(then).__qualname__}"
         ):
@@ -83,6 +91,9 @@ class Changes:
             if name.startswith("_") or name in (KEY, "training"):
                 continue
             if name in ours and ours[name] is theirs.get(name, ours):
+                continue
+            if any(ours.get(name) is item for item in late):
+                yield from _written(ours[name], theirs.get(name), f"{path}.{name}")
                 continue
             if name not in ours or name not in theirs or not equal(ours[name], theirs[name]):
                 if not plain(ours.get(name)):
@@ -130,15 +141,29 @@ class Changes:
     def _build(self, call: Call) -> nn.Module | None:
         if any(isinstance(item, nn.Module | Tensor) for item in _flat((call.args, dict(call.kwargs)))):
             return None  # what it was passed is the model's own, and may be changed by a second construction
+        args, kwargs = pictured((call.args, dict(call.kwargs)))  # a constructor may write to them
         state = torch.get_rng_state()
         try:
             with torch.device("meta"):
-                made = call()
+                made = Call(call.target, args, kwargs)()
         except Exception:  # whatever a user's constructor raises on the meta device: then nothing is known of it
             return None
         finally:
             torch.set_rng_state(state)
         return made if isinstance(made, nn.Module) else None
+
+
+def _written(now: Any, then: Any, path: str) -> Iterator[Set]:
+    """Steps that write to an object at `path`, which a constructor was passed, what was written to it since."""
+    if type(now) is type(then) and is_configuration(now) and type(now).__setattr__ in SETTERS:
+        before = vars(then)
+        for name, value in vars(now).items():
+            if not name.isidentifier() or value is before.get(name, before):
+                continue
+            if plain(value) and not (name in before and equal(value, before[name])):
+                yield Set(f"{path}.{name}", value)
+            elif not plain(value):
+                yield from _written(value, before.get(name), f"{path}.{name}")
 
 
 def _untouched(module: nn.Module, fresh: nn.Module, frozen: bool) -> bool:
