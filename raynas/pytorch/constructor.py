@@ -17,6 +17,7 @@ from raynas.graph.member import Let, Local, Step
 from raynas.nn import InputChoice, LayerChoice, Repeat, is_basic_unit
 from raynas.nn.recording import construction
 from raynas.nn.tape import WEIGHTS, Event, Tape
+from raynas.pytorch.escapes import Escapes
 from raynas.pytorch.files import Files, same_tensors
 from raynas.pytorch.history import History
 from raynas.pytorch.operations import Untold, in_words, is_named, operation
@@ -32,7 +33,10 @@ FROM_LITERALS = ("torch.tensor", "torch.as_tensor")
 LONGEST = 4096
 """Up to so many values that a constructor writes out in Python stand in its source."""
 
-DRAWN = "it may take random numbers from Python or NumPy: draw them with torch"
+DRAWN = (
+    "it may keep random numbers from Python or NumPy, or such as `.item()` gives, as plain ones: "
+    "draw them with torch, and keep them as tensors"
+)
 
 TORCHS = (torch.dtype, torch.memory_format, torch.layout, torch.device)
 
@@ -83,7 +87,8 @@ class Constructors:
         self._owned = Owned(self._live, () if tape is None else tape.moved)
         self._dropped: set[int] = set()
         self._files = Files()
-        self._homes: dict[int, nn.Module] = {}
+        self._homes: dict[int, dict[nn.Module, None]] = {}
+        self.escapes = Escapes(tape)
         if tape is None:
             return
         gone = (module for module in tape.modules if module not in self._live and draws_itself(module))
@@ -106,16 +111,21 @@ class Constructors:
         """
         if storage(tensor) in self._dropped:
             return [], "was made by a layer that the model does not keep"
+        if self.escapes.made(tensor):
+            return [], "holds random numbers, made by calls that cannot be written as source"
         others = self._owned.sharing(tensor)
         return [self.owner(other) for other in others], "shares memory with another tensor" if others else ""
 
     def may_draw(self, scopes: Iterable[nn.Module], by_name: bool = True) -> bool:
-        """Whether what stands in constructors as plain numbers may be random ones, drawn by Python or NumPy.
+        """Whether what stands in constructors as plain numbers may be random ones.
 
         Args:
             scopes: modules whose constructors ran.
             by_name: whether the name of a function is enough to suspect it.
         """
+        scopes = tuple(scopes)
+        if not self.escapes.modules.isdisjoint(scopes):
+            return True
         classes: Iterable[Any] = map(type, scopes)
         return self.tape is not None and self.tape.drew_outside and any(may_draw(cls, by_name) for cls in classes)
 
@@ -126,13 +136,14 @@ class Constructors:
         for index, tensors in history.created.items():
             for tensor in tensors:
                 self._create(history.needed[index], tensor)
-        for index, name in history.variables.items():
+        for index in sorted(history.variables, reverse=True):  # what uses a variable comes before it
             event = history.needed[index]
-            home = self._homes.get(index) or self._home(event.scopes)
-            try:
-                self._put(home, Timed(index, Let(name, self._unit(event, home)), event.drew))
-            except Untold as why:
-                self._fail(home, event, why)
+            for home in self._homes.get(index) or [self._home(event.scopes)]:
+                try:
+                    made = Let(history.variables[index], self._unit(event, home))
+                    self._put(home, Timed(index, made, history.draws(event)))
+                except Untold as why:
+                    self._fail(home, event, why)
         self._dead(tape)
         for steps in self.steps.values():
             steps.sort(key=lambda timed: timed.index)
@@ -213,12 +224,12 @@ class Constructors:
         home = self._home((*event.scopes, module) if not unit_owned else event.scopes, event)
         try:
             variable = self._history.variables.get(index)
-            value = self._unit(event, home) if variable is None else Local(variable)
+            value = self._unit(event, home) if variable is None else self._local(event, home)
+            position = self._history.positions.get(id(tensor))
+            value = value if position is None else Unit("operator.getitem", (value, position))
         except Untold as why:
             self._fail(home, event, why)
             return
-        if variable is not None:
-            self._homes[index] = home
         drew = self._history.draws(event)
         if not unit_owned and (home is module or type(module) in (nn.ParameterList, nn.ParameterDict)):
             self.values[id(tensor)] = value, index if drew or _needs_others(value) else None
@@ -274,8 +285,7 @@ class Constructors:
             if source is not None and source[0] is not user:
                 event, position = source
                 if event.index in self._history.variables:
-                    self._homes.setdefault(event.index, home)
-                    made: Any = Local(self._history.variables[event.index])
+                    made: Any = self._local(event, home)
                 elif is_named(event, "__get__") and event.function.__self__.__name__ == "data":
                     return self._expression(event.args[0], home, event, known)
                 else:
@@ -300,6 +310,15 @@ class Constructors:
         if isinstance(value, TORCHS):
             return value
         raise Untold(f"it passes a {type(value).__name__} to {in_words(user)}")
+
+    def _local(self, event: Event, home: nn.Module) -> Local:
+        """The variable of an event's result, in a constructor that uses it; each such constructor computes its own."""
+        homes = self._homes.setdefault(event.index, {home: None})
+        if home not in homes:
+            if self._history.draws(event) or self._history.is_changed(event):
+                raise Untold("it uses a tensor that other constructors use, too, and that they cannot make again")
+            homes[home] = None
+        return Local(self._history.variables[event.index])
 
     def _home(self, scopes: tuple[nn.Module, ...], event: Event | None = None) -> nn.Module:
         """The innermost opened module in whose constructor something happened and that holds all that it needs."""

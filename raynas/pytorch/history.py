@@ -30,6 +30,7 @@ class History:
     Attributes:
         results: by id of a tensor, the event that gave it, and its position among that one's results.
         created: by event, the tensors of the model whose values it created.
+        positions: by id of such a tensor, which of the event's results it is, where that gave several.
         needed: the events that matter, by their place.
         variables: by event, the name of the variable that holds its result.
         statements: the events that become statements of their own.
@@ -46,6 +47,7 @@ class History:
                     continue
             for position, tensor in enumerate(tensors_in(event.result)):
                 self.results.setdefault(id(tensor), (event, position))
+        self.positions: dict[int, int] = {}
         self.created = self._created({inner for whole in opaque for inner in whole.modules()})
         self.needed = self._needed()
         drawn = [e.index for e in self.needed.values() if e.drew]
@@ -53,7 +55,7 @@ class History:
         self._draws = sorted([*drawn, *(call.index for call, module in made if draws_itself(module))])
         self.variables = self._variables()
         roots = [event for event in self.needed.values() if event.changed or event.drew]
-        nested = self._nested([*roots, *(self.needed[index] for index in self.created)])
+        nested = self._nested([*roots, *(self.needed[index] for index in (*self.created, *self.variables))])
         known = {*nested, *self.created, *self.variables}
         self.statements = [event for event in roots if event.index not in known]
 
@@ -71,18 +73,31 @@ class History:
         sources = [source for source in map(self.source, event.inputs) if source is not None and source is not event]
         return any(source.index not in self.variables and self.draws(source) for source in sources)
 
+    def is_changed(self, event: Event) -> bool:
+        """Whether something wrote to what an event gave."""
+        given = set(map(storage, tensors_in(event.result)))
+        return any(not given.isdisjoint(map(storage, other.changed)) for other in self.needed.values())
+
     def _created(self, kept: set[nn.Module]) -> dict[int, list[Tensor]]:
         found: dict[int, list[Tensor]] = {}
-        made: dict[tuple[object, ...], Event] = {}
+        made: dict[tuple[object, ...], tuple[Event, int | None]] = {}
         for event in self.events:
             if isinstance(event.result, Tensor) and not self._shows_another(event):
-                made.setdefault(geometry(event.result), event)
+                made.setdefault(geometry(event.result), (event, None))
+            elif isinstance(event.result, tuple | list):
+                inputs = {storage(tensor) for tensor in event.inputs}
+                for position, item in enumerate(event.result):
+                    if isinstance(item, Tensor) and storage(item) not in inputs:
+                        made.setdefault(geometry(item), (event, position))
         for tensor, module in self.owned.holders.values() if made else ():
             if module in kept:
                 continue
             source = made.get(geometry(self.owned.first(tensor)))
             if source is not None:
-                found.setdefault(source.index, []).append(tensor)
+                event, place = source
+                found.setdefault(event.index, []).append(tensor)
+                if place is not None:
+                    self.positions[id(tensor)] = place
         return found
 
     def _shows_another(self, event: Event) -> bool:
@@ -130,7 +145,9 @@ class History:
         writes = [event.index for event in self.needed.values() if event.changed]
         found: dict[int, str] = {}
         for index, count in uses.items():
-            if index not in self.needed or (index in self.created and count == len(self.created[index])):
+            created = self.created.get(index, [])
+            several = len({self.positions.get(id(tensor)) for tensor in created}) > 1
+            if index not in self.needed or (created and count == len(created) and not several):
                 continue
             last = user[index].index if index in user else index
             overtaken = _between(writes, index, last)

@@ -30,7 +30,7 @@ from raynas.graph.setup import note_changes
 from raynas.nn import InputChoice, LayerChoice, Repeat, is_basic_unit
 from raynas.nn.basic_unit import CONTAINERS
 from raynas.nn.recording import construction, leaf_of
-from raynas.nn.tape import Tape
+from raynas.nn.tape import Tape, tensors_in
 from raynas.pytorch.changes import Changed, Changes, equal, marking, plain
 from raynas.pytorch.constructor import DRAWN, Constructors
 from raynas.pytorch.fx_graph import nodes_of
@@ -158,7 +158,7 @@ class Builder:
         drawn = [index for _, index in makes if index is not None]
         counts = [t for t in timed if t.draws or copies or isinstance(t.step, Let)]
         after = [*copies, *(t.step for t in timed), *self.ties.get(module, ()), *self.below.get(module, ())]
-        if drawn == sorted(drawn) and not any(t.index < index for t in counts for index in drawn):
+        if drawn == sorted(drawn) and not any(t.index <= index for t in counts for index in drawn):
             return after
         last = 0
         order: list[tuple[int, int, Step]] = []
@@ -246,6 +246,8 @@ class Builder:
                 "builds the model, or build it under `with raynas.recording()`"
             )
         try:
+            if any(map(self.constructors.escapes.holds, tensors_in((call.args, dict(call.kwargs))))):
+                raise SerializationError("is passed a tensor of random numbers")
             unit = unit_of(call)
             if self.homes and module not in self.compared:
                 self.compared.add(module)
@@ -315,7 +317,7 @@ class Builder:
         `nn.Parameter(torch.Tensor(4, 4))` and the like make tensors that no call of a function explains.
         """
         for home, steps in self.constructors.steps.items():
-            filled = [t.step.args[:1] for t in steps if isinstance(t.step, Apply) and t.step.target in FILLS]
+            filled = [t.step.args[:1] for t in steps if isinstance(t.step, Apply) and fills(t.step)]
             if filled and (Path(self.tracer.places.path(home, tensor) or ""),) in filled:
                 return True
         return False
@@ -327,14 +329,22 @@ def empty(tensor: torch.Tensor) -> Unit:
     return Unit("torch.empty", (tuple(tensor.shape),), kwargs)
 
 
+WHOLE = (slice(None), ...)
+"""Indices of all that a tensor holds: `x[:] = …`."""
+
 INITS = ("uniform_", "normal_", "trunc_normal_", "constant_", "ones_", "zeros_", "eye_", "orthogonal_")
 FILLS = frozenset(
     {
         *(f"torch.nn.init.{name}" for name in (*INITS, "xavier_uniform_", "xavier_normal_", "kaiming_uniform_")),
-        *("torch.nn.init.kaiming_normal_", ".uniform_", ".normal_", ".fill_", ".zero_"),
+        *("torch.nn.init.kaiming_normal_", ".uniform_", ".normal_", ".fill_", ".zero_", ".copy_"),
     }
 )
 """Functions and methods that give each value of their first argument, whatever it was."""
+
+
+def fills(step: Apply) -> bool:
+    """Whether a call gives each value of its first argument, whatever it was."""
+    return step.target in FILLS or (step.target == "operator.setitem" and step.args[1] in WHOLE)
 
 
 def _by_token(choice: LayerChoice) -> dict[Any, nn.Module]:

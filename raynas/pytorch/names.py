@@ -47,8 +47,10 @@ def _public_name(target: Any) -> str:
     name = getattr(target, "__name__", "")
     einops = sys.modules.get("einops")
     for module in (*PUBLIC, einops) if einops is not None else PUBLIC:
-        if name and getattr(module, name, None) is target:
-            return f"{module.__name__}.{name}"
+        prefix = f"{module.__name__.rpartition('.')[2]}_"  # `torch.linalg.qr` says that it is `linalg_qr`
+        for known in (name, name.removeprefix(prefix)):
+            if known and getattr(module, known, None) is target:
+                return f"{module.__name__}.{known}"
     if name in LISTED and target is getattr(torch._C._VariableFunctions, name, None):
         return f"torch.{name}"
     return ""

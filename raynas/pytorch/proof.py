@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import random
+from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -256,10 +257,12 @@ def _same_call(
     notes: dict[str, list[_Note]] = {}
     for note in second.notes:
         notes.setdefault(note.path, []).append(note)
+    calls = Counter(note.path for note in first.notes)
+    inlined = {path for path in calls if calls[path] != len(notes.get(path, ()))}
     for note in first.notes:
         others = notes.get(note.path)
-        if not others:
-            continue  # its steps became its caller's, or it is never called there
+        if not others or note.path in inlined:
+            continue  # steps of some calls became the caller's: which, nobody knows
         twin = others.pop(0)
         if not _looks_alike(note.result, twin.result):
             entered = _looks_alike(note.inputs, twin.inputs)

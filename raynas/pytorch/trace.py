@@ -18,6 +18,7 @@ from raynas.nn.recording import construction
 from raynas.nn.tape import Tape
 from raynas.pytorch.calling import Inputs
 from raynas.pytorch.codegen import to_source
+from raynas.pytorch.escapes import outside
 from raynas.pytorch.fitting import check_candidates
 from raynas.pytorch.inputs import arguments
 from raynas.pytorch.labels import has_choices, name_labels, value_choices
@@ -63,6 +64,11 @@ def trace(
     for module, why in ((module, why) for module, why in opaque.items() if why):
         path = next((path for path, found in root.named_modules() if found is module), "")
         notice(f"{path or 'the model'} ({type(module).__name__}) is kept whole: {why}")
+    if outside(tape_of(root)):
+        notice(
+            "the function that builds the model makes plain numbers of random tensors: the generated model has those "
+            "of this build; draw them in a module's constructor"
+        )
     _settle(space_or_factory, root, space, inputs, opaque)
     if inputs is not None:
         check_candidates(root, space, inputs)
