@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -19,7 +20,8 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[Standing]:
-    with standing() as made:
+    # On a busy machine, the 3 s in which Ray kills a job that is to stop are over before it can say how far it came.
+    with standing(RAY_JOB_STOP_WAIT_TIME_S="60") as made:
         yield made
 
 
@@ -126,10 +128,13 @@ class Space(ModelSpace):
 JUDGE = """
 import os, time
 
-def judge(model, context, log, seconds=1.0):
+def judge(model, context, log):
     with open(log, "a") as file:
         file.write(f"{context.trial} {os.getpid()}\\n")
-    time.sleep(seconds)  # a comment
+    with open(log) as file:
+        earlier = len(file.readlines()) - 1
+    while earlier >= 6 and not os.path.exists(log + ".go"):
+        time.sleep(0.02)  # a comment
     return {"score": float(sum(p.numel() for p in model.parameters()))}
 """
 
@@ -142,6 +147,11 @@ objective: score
 strategy: random
 max_trials: 14
 """
+
+
+def begun(log: Path) -> list[int]:
+    """The trials that have begun, one after the other."""
+    return [int(line.split()[0]) for line in log.read_text().splitlines()] if log.exists() else []
 
 
 def test_a_submitted_search_resumes_after_it_was_stopped(cluster: Standing, tmp_path: Path) -> None:
@@ -166,28 +176,31 @@ def test_a_submitted_search_resumes_after_it_was_stopped(cluster: Standing, tmp_
         stderr=subprocess.PIPE,
         text=True,
     )
-    wait_until(lambda: (log.exists() and len(log.read_text().splitlines()) >= 4) or first.poll() is not None, 120)
+    wait_until(lambda: len(begun(log)) == 8 or first.poll() is not None, 120)
     assert first.poll() is None, first.communicate()
     stop = [sys.executable, "-m", "ray.scripts.scripts", "job", "stop", "--address", cluster.dashboard]
     (job,) = {word.strip("`") for word in first.stderr.readline().split() if word.startswith("raysubmit_")}  # type: ignore[union-attr]
     subprocess.run([*stop, job], env=cluster.environment(), check=True, capture_output=True, timeout=60)
     out, err = first.communicate(timeout=60)
     assert first.returncode == 143 and "SIGTERM" not in out + err and "Traceback" not in out + err, out + err
-    wait_until(lambda: not hosts(cluster) and not [c for c in cluster.commands() if c.startswith("ray::raynas")], 20)
-    before = trained(runs / "job")
-    begun = len(log.read_text().splitlines())
+    wait_until(lambda: not hosts(cluster) and not [c for c in cluster.commands() if c.startswith("ray::raynas")])
+    with Store.open(runs / "job" / "search.db", readonly=True) as store:
+        before = {trial.number for trial in store.trials() if trial.trained}
+    assert len(before) == 6
+    Path(f"{log}.go").touch()
     time.sleep(1.5)
-    assert len(log.read_text().splitlines()) == begun, "a trial began after the job was stopped"
+    assert len(begun(log)) == 8, "a trial began after the job was stopped"
 
     judging.write_text(JUDGE.replace("# a comment", "# another comment, and longer"))
     said = raynas(cluster, project, *line)
-    assert said.returncode == 0 and "trials in 0:" in said.stdout, said
+    assert said.returncode == 0 and "14 trials in " in said.stdout, said
     with Store.open(runs / "job" / "search.db", readonly=True) as store:
         trials = store.trials()
-    assert 3 <= before <= begun + 2, "two may have been begun that had not written their line, or their start"
     assert sum(trial.trained for trial in trials) == 14
     assert len({trial.key.code for trial in trials}) == 1, "a comment has changed the digest of the code"
-    assert len(log.read_text().splitlines()) <= 14 + 2, "what had ended was trained again"
+    times = Counter(begun(log))
+    assert all(times[number] == 1 for number in before), "what had ended was trained again"
+    assert len(times) == 14 and times.total() == 14 + 2, "what was cut off is trained again, and nothing else"
 
 
 ASKED = """
@@ -212,6 +225,7 @@ def test_a_search_that_is_submitted_in_rays_own_words_leaves_nothing_when_it_is_
     log, runs = folder / "log", folder / "elsewhere"
     ray = [sys.executable, "-m", "ray.scripts.scripts", "job"]
     words = ("raynas", "search", "tiny.yaml", "--name", "own", "--storage_path", str(runs), "--max_concurrent", "2")
+    words += ("--replicates", "20", "--evaluator.seconds", "1")
     submit = [*ray, "submit", "--address", cluster.dashboard, "--working-dir", ".", "--", *words]
     before = set(cluster.commands())
 
@@ -219,11 +233,11 @@ def test_a_search_that_is_submitted_in_rays_own_words_leaves_nothing_when_it_is_
         streams = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
         return subprocess.Popen([*submit, *more], env=cluster.environment(), cwd=folder, text=True, **streams)  # type: ignore[call-overload, no-any-return]
 
-    first = submitted("--max_trials", "60", "--evaluator.seconds", "1")
+    first = submitted("--max_trials", "600")
     try:
-        wait_until(lambda: (log.exists() and len(log.read_text().splitlines()) >= 4) or first.poll() is not None, 120)
+        wait_until(lambda: len(begun(log)) >= 4 or first.poll() is not None, 120)
         assert first.poll() is None, first.communicate()
-        assert asked(cluster) == '[{"CPU": 1}, {"CPU": 1}] None'
+        wait_until(lambda: asked(cluster) == '[{"CPU": 1}, {"CPU": 1}] None')  # between two trials one may be free
         (job,) = {job for job in listed(cluster) if "--name own" in job}
         stop = [*ray, "stop", "--address", cluster.dashboard, job.split()[0]]
         subprocess.run(stop, env=cluster.environment(), check=True, capture_output=True, timeout=60)
@@ -231,17 +245,18 @@ def test_a_search_that_is_submitted_in_rays_own_words_leaves_nothing_when_it_is_
     finally:
         first.kill()
     assert "interrupted after" in out and "Traceback" not in out, out
-    wait_until(lambda: not hosts(cluster) and not [c for c in cluster.commands() if c.startswith("ray::raynas")], 20)
-    wait_until(lambda: not [c for c in cluster.commands() if "--name own" in c and c not in before], 20)
-    assert asked(cluster) == "[] 2.0", "something is still taken, or asked for"
-    begun = len(log.read_text().splitlines())
+    wait_until(lambda: not hosts(cluster) and not [c for c in cluster.commands() if c.startswith("ray::raynas")])
+    wait_until(lambda: not [c for c in cluster.commands() if "--name own" in c and c not in before])
+    wait_until(lambda: asked(cluster) == "[] 2.0")  # nothing is taken, or asked for
+    earlier = begun(log)
     with Store.open(runs / "own" / "search.db", readonly=True) as store:
-        ended = sum(trial.trained for trial in store.trials())
+        ended = {trial.number for trial in store.trials() if trial.trained}
 
-    again = submitted("--max_trials", str(ended + 1), "--evaluator.seconds", "1")
+    again = submitted("--max_trials", str(len(ended) + 1))
     out, _ = again.communicate(timeout=120)
-    assert again.returncode == 0 and f"{ended + 1} trials in 0:" in out, out
-    assert begun < len(log.read_text().splitlines()) <= begun + 2, "what had ended was trained again"
+    assert again.returncode == 0 and f"{len(ended) + 1} trials in " in out, out
+    (more,) = begun(log)[len(earlier) :]
+    assert more not in ended, "what had ended was trained again"
 
 
 LISTED = """

@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import pwd
 import shutil
-import socket
 import subprocess
 import tempfile
 from glob import glob
 from pathlib import Path
 from typing import Any
+
+from ports import free_ports
 
 USER, PASSWORD = "ann", "not secret"
 MISSING = "there is no PostgreSQL server on this machine: install Debian's postgresql to run this test"
@@ -32,9 +33,7 @@ class PostgresServer:
             nobody = pwd.getpwnam("nobody")
             self._as = {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
             os.chown(self.folder, nobody.pw_uid, nobody.pw_gid)
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = int(probe.getsockname()[1])
+        (self.port,) = free_ports(1)
         secret = self.folder / "password"
         secret.write_text(PASSWORD)
         secret.chmod(0o644)

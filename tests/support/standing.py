@@ -6,7 +6,6 @@ import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -16,6 +15,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+
+from ports import free_ports
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,7 @@ def standing(
     folder = tempfile.mkdtemp(prefix="rs")  # short: the paths of Ray's sockets have little room
     token = Path(folder, "token")
     token.write_text("a" * 64)
-    port, dashboard, agent, metrics = _free_ports(4)
+    port, dashboard, agent, metrics = free_ports(4)
     command = [
         *(python, "-m", "ray.scripts.scripts", "start", "--head", "--block", "--disable-usage-stats"),
         *(f"--port={port}", f"--dashboard-port={dashboard}"),
@@ -110,14 +111,6 @@ def session_of(pid: int) -> int:
         return os.getsid(pid)
     except OSError:
         return -1
-
-
-def _free_ports(count: int) -> list[int]:
-    held = [socket.create_server(("", 0)) for _ in range(count)]
-    ports = [one.getsockname()[1] for one in held]
-    for one in held:
-        one.close()
-    return ports
 
 
 def _started(url: str, token: str, head: subprocess.Popen[bytes], log: Path, port: int) -> str:
