@@ -56,7 +56,7 @@ def trainings(log: Path) -> Counter[int]:
     return Counter(int(line.split()[0]) for line in log.read_text().splitlines()) if log.exists() else Counter()
 
 
-def wait_until(condition: Callable[[], bool], seconds: float = 60.0) -> None:
+def wait_until(condition: Callable[[], bool], seconds: float = 120.0) -> None:
     limit = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < limit, "it did not happen"
@@ -77,7 +77,7 @@ def test_with_one_worker_ray_gives_what_the_calling_process_gives(tmp_path: Path
 @pytest.mark.ray
 def test_two_workers_work_side_by_side_and_nothing_is_trained_twice(tmp_path: Path) -> None:
     log = tmp_path / "log"
-    result = experiment(tmp_path, tiny.judge_and_tell, {"log": str(log)}, max_trials=20).run()
+    result = experiment(tmp_path, tiny.judge_together, {"log": str(log)}, max_trials=20).run()
     assert sum(t.trained for t in result.trials) == 20
     assert set(trainings(log).values()) == {1} and len(trainings(log)) == 20
     assert len({line.split()[2] for line in log.read_text().splitlines()}) == 2, "two warm workers"
@@ -118,18 +118,23 @@ def test_a_worker_that_dies_costs_an_attempt_and_a_candidate_that_kills_it_runs_
 @pytest.mark.ray
 def test_an_actor_that_is_lost_is_made_again_and_goes_on(tmp_path: Path) -> None:
     log = tmp_path / "log"
-    other = {"log": str(tmp_path / "other")}
-    whole = experiment(tmp_path / "whole", tiny.judge_and_tell, other, engine="local", resources=ONE_WORKER).run()
+    other = tmp_path / "other"
+    tiny.open_gate(other)
+    settings: dict[str, Any] = {"resources": ONE_WORKER}
+    whole = experiment(
+        tmp_path / "whole", tiny.judge_behind_a_gate, {"log": str(other)}, engine="local", **settings
+    ).run()
 
     def kill() -> None:
-        wait_until(lambda: len(trainings(log)) >= 4)
+        wait_until(lambda: len(trainings(log)) == 5)
         for process, command in processes():
             if command.startswith("ray::Host") and _below_this_one(process):
                 os.kill(process, signal.SIGKILL)
+        tiny.open_gate(log)
 
     killer = threading.Thread(target=kill)
     killer.start()
-    result = experiment(tmp_path, tiny.judge_and_tell, {"log": str(log)}, resources=ONE_WORKER).run()
+    result = experiment(tmp_path, tiny.judge_behind_a_gate, {"log": str(log)}, **settings).run()
     killer.join()
     with Store.open(result.place.store, readonly=True) as store:
         epoch = store.current_epoch()
@@ -144,34 +149,43 @@ def test_a_second_start_watches_the_first_one_to_the_same_end(tmp_path: Path) ->
     log = tmp_path / "log"
     results: list[Result] = []
 
+    def start() -> Experiment:
+        return experiment(tmp_path, tiny.judge_behind_a_gate, {"log": str(log)}, max_trials=20)
+
     def first() -> None:
-        results.append(experiment(tmp_path, tiny.judge_and_tell, {"log": str(log)}, max_trials=40).run())
+        results.append(start().run())
 
     thread = threading.Thread(target=first)
     thread.start()
     wait_until(lambda: len(trainings(log)) >= 4)
     seen: list[Progress] = []
-    second = experiment(tmp_path, tiny.judge_and_tell, {"log": str(log)}, max_trials=40)
+
+    def watch(progress: Progress) -> None:
+        seen.append(progress)
+        tiny.open_gate(log)
+
+    second = start()
     with pytest.warns(Notice, match=f"is searched already, by process {os.getpid()} on .*: this only watches it"):
-        result = second.run(seen.append)
-    thread.join(30)
+        result = second.run(watch)
+    thread.join(60)
     assert told(result) == told(results[0]) and not second.watching
-    assert seen[0].done < 40 and seen[-1].done == 40 and seen[-1].ended
-    assert len(trainings(log)) == 40 and set(trainings(log).values()) == {1}
+    assert seen[0].done < 20 and seen[-1].done == 20 and seen[-1].ended
+    assert len(trainings(log)) == 20 and set(trainings(log).values()) == {1}
 
 
 @pytest.mark.ray
 def test_a_second_start_within_other_limits_is_told_so(tmp_path: Path) -> None:
     log = tmp_path / "log"
     arguments = {"log": str(log)}
-    thread = threading.Thread(target=lambda: experiment(tmp_path, tiny.judge_and_tell, arguments).run())
+    thread = threading.Thread(target=lambda: experiment(tmp_path, tiny.judge_behind_a_gate, arguments).run())
     thread.start()
-    wait_until(lambda: len(trainings(log)) >= 2)
+    wait_until(lambda: len(trainings(log)) >= 4)
     with pytest.raises(
         SearchError, match=r"searched already, .*with another max_trials: leave .* or `raynas stop run`"
     ):
-        experiment(tmp_path, tiny.judge_and_tell, arguments, max_trials=13).run()
-    thread.join(30)
+        experiment(tmp_path, tiny.judge_behind_a_gate, arguments, max_trials=13).run()
+    tiny.open_gate(log)
+    thread.join(60)
     assert len(trainings(log)) == 12
 
 
@@ -191,18 +205,16 @@ from pathlib import Path
 sys.path.insert(0, {tests!r})
 from test_in_ray import experiment, tiny
 folder = Path({folder!r})
-arguments = {{"log": str(folder / "log"), "seconds": {seconds}}}
-experiment(folder, tiny.judge_and_tell, arguments, resources={resources!r}, max_trials=40).run()
+arguments = {{"log": str(folder / "log")}}
+experiment(folder, tiny.judge_behind_a_gate, arguments, resources={resources!r}, max_trials=40).run()
 """
 
 
 @contextmanager
-def driver(folder: Path, resources: dict[str, int], seconds: float = 0.05) -> Iterator[subprocess.Popen[str]]:
-    """A process of its own that searches, in a Ray of its own."""
+def driver(folder: Path) -> Iterator[subprocess.Popen[str]]:
+    """A process of its own that searches, with one worker in a Ray of its own; the fifth trial waits for the gate."""
     script = folder / "script.py"
-    script.write_text(
-        SCRIPT.format(tests=str(Path(__file__).parent), folder=str(folder), resources=resources, seconds=seconds)
-    )
+    script.write_text(SCRIPT.format(tests=str(Path(__file__).parent), folder=str(folder), resources=ALL))
     process = subprocess.Popen(
         [sys.executable, str(script)],
         stdout=subprocess.PIPE,
@@ -222,18 +234,21 @@ def driver(folder: Path, resources: dict[str, int], seconds: float = 0.05) -> It
 @pytest.mark.ray
 def test_after_kill_9_of_the_driver_it_goes_on_and_nothing_is_lost(tmp_path: Path) -> None:
     log = tmp_path / "log"
-    with driver(tmp_path, ALL) as process:
-        wait_until(lambda: len(trainings(log)) >= 6 or process.poll() is not None)
+    with driver(tmp_path) as process:
+        wait_until(lambda: len(trainings(log)) == 5 or process.poll() is not None)
         assert process.poll() is None, process.communicate()[0]
         process.kill()
         process.wait()
-        wait_until(lambda: not [name for pid, name in processes() if name and _session(pid) == process.pid], 40)
+        wait_until(lambda: not [name for pid, name in processes() if name and _session(pid) == process.pid])
     before = {t.number: t for t in experiment(tmp_path).result().trials if t.state.ended}
-    assert len(before) >= 4
+    assert len(before) == 4
+    other = tmp_path / "other"
+    for each in (log, other):
+        tiny.open_gate(each)
     settings: dict[str, Any] = {"resources": ONE_WORKER, "max_trials": 40}
-    result = experiment(tmp_path, tiny.judge_and_tell, {"log": str(log), "seconds": 0.05}, **settings).run()
+    result = experiment(tmp_path, tiny.judge_behind_a_gate, {"log": str(log)}, **settings).run()
     whole = experiment(
-        tmp_path / "whole", tiny.judge_and_tell, {"log": str(tmp_path / "other")}, engine="local", **settings
+        tmp_path / "whole", tiny.judge_behind_a_gate, {"log": str(other)}, engine="local", **settings
     ).run()
     assert [dict(t.sample) for t in result.trials] == [dict(t.sample) for t in whole.trials]
     assert [dict(t.metrics) for t in result.trials] == [dict(t.metrics) for t in whole.trials]
@@ -246,11 +261,16 @@ def test_after_kill_9_of_the_driver_it_goes_on_and_nothing_is_lost(tmp_path: Pat
 @pytest.mark.ray
 def test_what_is_asked_of_the_autoscaler_is_taken_back_also_after_an_error(tmp_path: Path) -> None:
     seen: list[Any] = []
-    experiment(tmp_path, max_concurrent=3).run(lambda _: seen.append(requested()))
+    slowly = {"seconds": 0.5}
+    experiment(tmp_path, tiny.judge_slowly, slowly, max_concurrent=3, max_trials=4, strategy_arguments={}).run(
+        lambda _: seen.append(requested())
+    )
     assert [{"CPU": 1}] * 3 in seen and requested() == []
     seen.clear()
     with pytest.raises(SearchError, match="all failed"):
-        experiment(tmp_path, tiny.always_fail, name="fails", max_concurrent=2).run(lambda _: seen.append(requested()))
+        experiment(tmp_path, tiny.always_fail_slowly, name="fails", max_concurrent=2).run(
+            lambda _: seen.append(requested())
+        )
     assert [{"CPU": 1}] * 2 in seen and requested() == []
 
 
@@ -266,18 +286,17 @@ def requested() -> Any:
 @pytest.mark.slow
 def test_a_second_process_watches_and_goes_on_when_the_first_one_is_killed(tmp_path: Path) -> None:
     log = tmp_path / "log"
-    with driver(tmp_path, ALL, 0.3) as first:
-        wait_until(lambda: len(trainings(log)) >= 4 or first.poll() is not None)
+    with driver(tmp_path) as first:
+        wait_until(lambda: len(trainings(log)) == 5 or first.poll() is not None)
         assert first.poll() is None, first.communicate()[0]
-        with driver(tmp_path, ALL, 0.3) as second:
+        with driver(tmp_path) as second:
             said = second.stdout.readline() if second.stdout else ""
             assert f"is searched already, by process {first.pid} on" in said, said
             first.kill()
             first.wait()
-            before = len(trainings(log))
+            tiny.open_gate(log)
             rest, _ = second.communicate(timeout=120)
         assert second.returncode == 0, said + rest
-    assert before < 40
     trials = experiment(tmp_path).result().trials
     assert sum(t.trained for t in trials) == 40
     assert len([number for number, count in trainings(log).items() if count > 1]) <= 1
@@ -287,14 +306,15 @@ def test_a_second_process_watches_and_goes_on_when_the_first_one_is_killed(tmp_p
 @pytest.mark.slow
 def test_ctrl_c_of_a_watching_process_leaves_the_search_alone(tmp_path: Path) -> None:
     log = tmp_path / "log"
-    with driver(tmp_path, ALL, 0.3) as first:
-        wait_until(lambda: len(trainings(log)) >= 4 or first.poll() is not None)
-        with driver(tmp_path, ALL, 0.3) as second:
+    with driver(tmp_path) as first:
+        wait_until(lambda: len(trainings(log)) == 5 or first.poll() is not None)
+        with driver(tmp_path) as second:
             said = second.stdout.readline() if second.stdout else ""
             assert f"is searched already, by process {first.pid} on" in said, said
             os.killpg(second.pid, signal.SIGINT)
-            second.communicate(timeout=60)
+            second.communicate(timeout=120)
         assert second.returncode != 0 and first.poll() is None
+        tiny.open_gate(log)
         output, _ = first.communicate(timeout=120)
     assert first.returncode == 0, output
     assert set(trainings(log).values()) == {1} and len(trainings(log)) == 40
@@ -304,30 +324,32 @@ def test_ctrl_c_of_a_watching_process_leaves_the_search_alone(tmp_path: Path) ->
 @pytest.mark.slow
 def test_sigterm_ends_at_once_quietly_and_leaves_nothing_behind(tmp_path: Path) -> None:
     log = tmp_path / "log"
-    with driver(tmp_path, ALL) as process:
-        wait_until(lambda: len(trainings(log)) >= 4 or process.poll() is not None)
+    with driver(tmp_path) as process:
+        wait_until(lambda: len(trainings(log)) == 5 or process.poll() is not None)
         process.terminate()
-        output, _ = process.communicate(timeout=60)
+        output, _ = process.communicate(timeout=120)
     assert process.returncode == 143 and not output, output
     trials = experiment(tmp_path).result().trials
     assert not [t for t in trials if t.state is TrialState.RUNNING]
-    wait_until(lambda: not [command for pid, command in processes() if _session(pid) == process.pid], 20)
+    wait_until(lambda: not [command for pid, command in processes() if _session(pid) == process.pid])
 
 
 @pytest.mark.ray
 @pytest.mark.slow
 def test_ctrl_c_lets_what_runs_end_and_leaves_nothing_behind(tmp_path: Path) -> None:
     log = tmp_path / "log"
-    with driver(tmp_path, ALL) as process:
-        wait_until(lambda: len(trainings(log)) >= 4 or process.poll() is not None)
+    with driver(tmp_path) as process:
+        wait_until(lambda: len(trainings(log)) == 5 or process.poll() is not None)
         os.killpg(process.pid, signal.SIGINT)
-        output, _ = process.communicate(timeout=60)
+        time.sleep(2)  # Ray looks for signals once in a second
+        tiny.open_gate(log)
+        output, _ = process.communicate(timeout=120)
     assert process.returncode != 0 and "KeyboardInterrupt" in output, output
     trials = experiment(tmp_path).result().trials
     ended = {t.number for t in trials if t.state.ended}
     assert not [t for t in trials if t.state is TrialState.RUNNING]
-    assert ended <= set(trainings(log)) and len(set(trainings(log)) - ended) <= 1, "one may have begun unheard"
-    wait_until(lambda: not [command for pid, command in processes() if _session(pid) == process.pid], 20)
+    assert ended == set(trainings(log)), "what ran has ended"
+    wait_until(lambda: not [command for pid, command in processes() if _session(pid) == process.pid])
 
 
 def _below_this_one(pid: int) -> bool:
