@@ -56,19 +56,22 @@ def test_the_cpu_needs_nothing() -> None:
 
 
 TWO = """
-import time, ray
+import os, tempfile, time, uuid, ray
 from ray.cluster_utils import Cluster
 from raynas.engine.ray_engine.engine import SEVERAL_GPUS
 from raynas.engine.ray_engine.task import own_gpu
-def own(seconds):
-    time.sleep(seconds)
+def own(folder, number):
+    open(os.path.join(folder, uuid.uuid4().hex), "w").close()
+    while len(os.listdir(folder)) < number:  # all at the same time, however long their processes take to start
+        time.sleep(0.05)
     return own_gpu()
 cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 2, "num_gpus": 2})
 ray.init(address=cluster.address, log_to_driver=False)
 function = ray.remote(own)
 def told(share, number):
     options = {"num_cpus": 0.1, "num_gpus": share, "runtime_env": SEVERAL_GPUS}
-    return sorted(ray.get([function.options(**options).remote(2.0) for _ in range(number)]))
+    folder = tempfile.mkdtemp(dir=os.getcwd())
+    return sorted(ray.get([function.options(**options).remote(folder, number) for _ in range(number)]))
 print(told(1, 2))
 print(told(0.5, 4))
 ray.shutdown()
@@ -78,13 +81,15 @@ cluster.shutdown()
 
 @pytest.mark.slow
 @pytest.mark.parametrize("visible", [None, "5,7"])
-def test_two_trials_on_a_node_with_two_gpus_have_one_each(visible: str | None) -> None:
+def test_two_trials_on_a_node_with_two_gpus_have_one_each(visible: str | None, tmp_path: Path) -> None:
     # Two that the node declares; where Ray is told which ones are visible, they go by their numbers among those.
     environment = {**os.environ, "RAY_ADDRESS": ""}
     environment.pop("CUDA_VISIBLE_DEVICES", None)
     if visible is not None:
         environment["CUDA_VISIBLE_DEVICES"] = visible
-    done = subprocess.run([sys.executable, "-c", TWO], capture_output=True, text=True, env=environment)
+    done = subprocess.run(
+        [sys.executable, "-c", TWO], cwd=tmp_path, capture_output=True, text=True, env=environment, timeout=200
+    )
     assert done.stdout.splitlines() == [
         str([("cuda:0", 1.0), ("cuda:1", 1.0)]),
         str([("cuda:0", 0.5), ("cuda:0", 0.5), ("cuda:1", 0.5), ("cuda:1", 0.5)]),

@@ -22,12 +22,16 @@ import tiny
 from raynas import Experiment
 from raynas.evaluator import FunctionalEvaluator
 seen = []
+def watch(progress):
+    seen.append(progress)
+    if progress.slots == 2 and any(str(w.message).startswith("node ") for w in caught):
+        tiny.open_gate({log!r})
 with warnings.catch_warnings(record=True) as caught:
     warnings.simplefilter("always")
     result = Experiment(
-        tiny.Tiny(), FunctionalEvaluator(tiny.judge_slowly, seconds=0.4), strategy="random", objective="score",
+        tiny.Tiny(), FunctionalEvaluator(tiny.judge_behind_a_gate, log={log!r}), strategy="random", objective="score",
         max_trials=24, name="run", storage_path={folder!r},
-    ).run(seen.append)
+    ).run(watch)
 print("NOTES", [str(w.message) for w in caught if "node" in str(w.message)])
 print("STATES", {{str(t.state) for t in result.trials}}, sum(t.attempts for t in result.trials))
 print("SLOTS", max(p.slots for p in seen))
@@ -45,7 +49,8 @@ def test_a_node_without_torch_or_with_another_one_is_named_and_trains_nothing(tm
         'raise ModuleNotFoundError("No module named torch")' if what == "nothing" else '__version__ = "1.0"'
     )
     support = Path(__file__).parents[1] / "support"
-    texts = {"tests": str(Path(__file__).parent), "support": str(support), "folder": str(tmp_path / "runs")}
+    places = {"tests": Path(__file__).parent, "support": support, "folder": tmp_path / "runs", "log": tmp_path / "log"}
+    texts = {name: str(path) for name, path in places.items()}
     paths = os.pathsep.join([str(tmp_path / "bad"), os.environ["PYTHONPATH"]])
     script = tmp_path / "script.py"
     script.write_text(SCRIPT.format(**texts, bad=paths))

@@ -6,6 +6,7 @@ import os
 import socket
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +56,8 @@ def test_a_node_that_has_never_answered_is_left_to_ray() -> None:
 
 
 SCRIPT = """
-import os, signal, sys, warnings
+import faulthandler, os, signal, sys, warnings
+faulthandler.dump_traceback_later(150)
 sys.path[:0] = [{support!r}]
 import ray
 from ray.cluster_utils import Cluster
@@ -71,12 +73,13 @@ from raynas.evaluator import FunctionalEvaluator
 killed = []
 def watch(progress):
     print(progress.done, progress.running, progress.slots, flush=True)  # of use if it hangs
-    if progress.done >= 8 and progress.slots == 2 and not killed:
+    if progress.done >= 2 and progress.slots == 2 and not killed:  # soon after both have come
         killed.append(True)
         nodes[0].kill_raylet(check_alive=False)
+        tiny.open_gate({log!r})
 result = Experiment(
-    tiny.Tiny(), FunctionalEvaluator(tiny.judge_slowly, seconds=0.4), strategy="random", objective="score",
-    max_trials=24, name="run", storage_path={folder!r},
+    tiny.Tiny(), FunctionalEvaluator(tiny.judge_behind_a_gate, log={log!r}, free=8, seconds=0.4),
+    strategy="random", objective="score", max_trials=24, name="run", storage_path={folder!r},
 ).run(watch)
 states = {{str(t.state) for t in result.trials}}
 print("STATES", killed, states, sum(t.attempts for t in result.trials) <= 26, flush=True)
@@ -90,10 +93,13 @@ cluster.shutdown()
 def test_a_search_goes_on_without_a_node_of_whose_end_ray_never_hears(tmp_path: Path) -> None:
     support = str(Path(__file__).parents[1] / "support")
     script = tmp_path / "script.py"
-    script.write_text(SCRIPT.format(support=support, folder=str(tmp_path / "runs")))
+    script.write_text(SCRIPT.format(support=support, folder=str(tmp_path / "runs"), log=str(tmp_path / "log")))
     environment = {name: value for name, value in os.environ.items() if name != "RAY_ADDRESS"}
-    done = subprocess.run(
-        [sys.executable, str(script)], env=environment, capture_output=True, text=True, timeout=200, cwd=tmp_path
-    )
-    said = dict(line.split(" ", 1) for line in done.stdout.splitlines() if line.startswith(("STATES", "ALIVE")))
-    assert said == {"STATES": "[True] {'finished'} True", "ALIVE": "3"}, done.stdout + done.stderr
+    output = tmp_path / "output"  # which is kept also where it hangs
+    with output.open("w") as file, suppress(subprocess.TimeoutExpired):
+        subprocess.run(
+            [sys.executable, str(script)], env=environment, stdout=file, stderr=file, timeout=200, cwd=tmp_path
+        )
+    text = output.read_text()
+    said = dict(line.split(" ", 1) for line in text.splitlines() if line.startswith(("STATES", "ALIVE")))
+    assert said == {"STATES": "[True] {'finished'} True", "ALIVE": "3"}, text

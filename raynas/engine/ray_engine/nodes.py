@@ -62,13 +62,14 @@ class Nodes:
         """
         nodes = ray.nodes()  # type: ignore[no-untyped-call]  # Ray's own
         alive = {node["NodeID"]: node for node in nodes if node["Alive"]}
-        self._pulse.feel({node: address(alive[node]) for node in self._good & alive.keys() - {self._own}})
         self._there = {node: item for node, item in alive.items() if node not in self._pulse.gone}
         self._asked = {node: ref for node, ref in self._asked.items() if node in self._there}
         for node in self._there.keys() - self._good - self._bad.keys() - self._asked.keys():
             if self._resources.fits(offer(self._there[node])):
                 self._asked[node] = self._ask(node)
         self._hear()
+        # Also those that count only now: a node that ends before it has answered is left to Ray.
+        self._pulse.feel({node: address(alive[node]) for node in self._good & alive.keys() - {self._own}})
         fit = [node for node in self._bad if node in self._there]
         offers = [offer(self._there[node]) for node in sorted(self._good & self._there.keys())]
         if fit and not self._asked and not any(self._resources.fits(item) for item in offers):
