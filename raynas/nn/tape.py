@@ -21,6 +21,7 @@ import numpy
 import torch
 from torch import Tensor, nn
 from torch.fx import Proxy
+from torch.nn.parameter import is_lazy
 from torch.overrides import TorchFunctionMode
 
 from raynas.nn.basic_unit import is_basic_unit
@@ -195,7 +196,7 @@ class Watch(TorchFunctionMode):
         if skip:
             return func(*args, **kwargs)
         name = getattr(func, "__name__", "")
-        if name == "__set__" and func.__self__ is torch.Tensor.data:
+        if name == "__set__" and func.__self__ is torch.Tensor.data and not is_lazy(args[0]):
             self.tape.moved.append((args[0], args[0].detach()))
         before = torch.get_rng_state()
         inputs = [(tensor, tensor._version) for tensor in tensors_in((args, kwargs))]

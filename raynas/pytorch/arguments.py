@@ -13,7 +13,7 @@ from torch import fx, nn
 
 from raynas.pytorch import libraries, nones
 from raynas.pytorch.passing import is_known
-from raynas.pytorch.proxy import Untraceable
+from raynas.pytorch.proxy import ROWS, Untraceable
 from raynas.pytorch.reasons import signature_of
 from raynas.pytorch.stand_ins import meant
 from raynas.search_space import Expression
@@ -110,7 +110,10 @@ def entered(
 
 
 def pieces(node: fx.Node) -> int | None:
-    """Into how many pieces a call cuts a tensor, where that stands in its arguments."""
+    """Into how many pieces a call cuts a tensor, where that stands in its arguments; or how many a parameter has."""
+    if node.op == "get_attr":
+        rows: int | None = node.meta.get(ROWS)
+        return rows
     if node.op == "call_method":
         name: str = node.target  # type: ignore[assignment]  # a method's name
     elif node.op == "call_function" and node.target in (torch.chunk, torch.split, torch.tensor_split):

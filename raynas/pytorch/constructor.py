@@ -111,8 +111,6 @@ class Constructors:
         """
         if storage(tensor) in self._dropped:
             return [], "was made by a layer that the model does not keep"
-        if self.escapes.made(tensor):
-            return [], "holds random numbers, made by calls that cannot be written as source"
         others = self._owned.sharing(tensor)
         return [self.owner(other) for other in others], "shares memory with another tensor" if others else ""
 

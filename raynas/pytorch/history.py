@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 import torch
 from torch import Tensor, nn
@@ -70,8 +70,17 @@ class History:
         """Whether an event, or one that stands in its arguments, takes random numbers."""
         if event.drew:
             return True
-        sources = [source for source in map(self.source, event.inputs) if source is not None and source is not event]
-        return any(source.index not in self.variables and self.draws(source) for source in sources)
+        return any(source.index not in self.variables and self.draws(source) for source in self._sources(event))
+
+    def _sources(self, event: Event) -> Iterator[Event]:
+        """The events whose results an event needs, as far as they are none of the model's tensors before it."""
+        for tensor in event.inputs:
+            source = self.source(tensor)
+            if source is None and is_named(event, "__set__") and tensor is event.args[1]:
+                source, position = self.results.get(id(tensor), (None, None))  # `x.data = …` makes it the model's
+                source = source if position is None else None
+            if source is not None and source is not event:
+                yield source
 
     def is_changed(self, event: Event) -> bool:
         """Whether something wrote to what an event gave."""
@@ -161,9 +170,8 @@ class History:
         found: set[int] = set()
 
         def visit(event: Event) -> None:
-            for tensor in event.inputs:
-                source = self.source(tensor)
-                if source is not None and source.index not in self.variables and source.index not in found:
+            for source in self._sources(event):
+                if source.index not in self.variables and source.index not in found:
                     found.add(source.index)
                     visit(source)
 

@@ -115,11 +115,16 @@ class Builder:
         inherited = set() if init is None else self.inherited(module)
         for kind, own in (("parameter", module._parameters), ("buffer", module._buffers)):
             for name, tensor in own.items():
-                if tensor is not None and name not in inherited:
+                if tensor is None:
+                    continue
+                home, path = self.homes[-1]
+                place = f"{path}.{name}".lstrip(".")
+                steps: list[Step] = list(marking(tensor, place))
+                if name not in inherited:
                     members[name] = self.tensor(module, name, tensor, kind)
-                    home, path = self.homes[-1]
-                    steps = marking(tensor, f"{path}.{name}".lstrip("."))
-                    self.below.setdefault(home, []).extend(steps)
+                elif not tensor.requires_grad and kind == "parameter" and module not in self.covered:
+                    steps.append(Apply(".requires_grad_", (Path(place), False)))
+                self.below.setdefault(home, []).extend(steps)
         for name, tensor in module.__dict__.items():
             if type(tensor) not in NO_TENSORS and name not in TORCHS and isinstance(tensor, torch.Tensor):
                 members[name] = self.tensor(module, name, tensor, "attribute")
@@ -303,8 +308,11 @@ class Builder:
         owners, why = self.constructors.unwritable(tensor) if known is None else ([], "")
         if why:
             self.trouble(self.around([module, *owners]), f"its {kind} '{name}' {why}")
-        if known is None and not blank and self.constructors.may_draw([module]):
-            self.trouble(module, f"its {kind} '{name}': {DRAWN}")
+        if known is None and not blank:
+            if self.constructors.escapes.made(tensor):
+                self.trouble(module, f"its {kind} '{name}' holds random numbers of which no recorded call tells")
+            if self.constructors.may_draw([module]):
+                self.trouble(module, f"its {kind} '{name}': {DRAWN}")
         if value is None:
             count = f"{tensor.numel()} values" if tensor.layout == torch.strided else "values"
             self.trouble(module, f"its {kind} '{name}' holds {count} that were not made with torch")
@@ -317,8 +325,9 @@ class Builder:
         `nn.Parameter(torch.Tensor(4, 4))` and the like make tensors that no call of a function explains.
         """
         for home, steps in self.constructors.steps.items():
-            filled = [t.step.args[:1] for t in steps if isinstance(t.step, Apply) and fills(t.step)]
-            if filled and (Path(self.tracer.places.path(home, tensor) or ""),) in filled:
+            filled = [t.step.args[0] for t in steps if isinstance(t.step, Apply) and fills(t.step)]
+            filled += [Path(t.step.path.removesuffix(".data")) for t in steps if isinstance(t.step, Set)]
+            if filled and Path(self.tracer.places.path(home, tensor) or "") in filled:
                 return True
         return False
 

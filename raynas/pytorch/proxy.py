@@ -35,6 +35,9 @@ class Untraceable(Exception):
 MAYBE_NONE = ("grad", "grad_fn", "_base", "names")
 """Attributes of tensors that may be None."""
 
+ROWS = "rows"
+"""In the `meta` of a node that reads a parameter or buffer: how many rows that has at every call."""
+
 HERE = str(Path(__file__).parent)
 
 

@@ -1,5 +1,7 @@
 """Stand-ins: builtins that make a number of a value, `int(x.shape[1] ** 0.5)`, `max(h - 7, 0)`, `len(x)`, as steps.
 
+So is `tuple(x.shape)`.
+
 Python wants its own numbers from `int`, `float` and `len`, so no proxy can answer. While a forward is traced, these
 names mean other functions in the modules of the code that it runs. They do the same, except that a call with a value
 that only the run knows becomes a step, or, where it asks for the type, refuses.
@@ -12,7 +14,8 @@ from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from raynas.pytorch.passing import proxies_in
-from raynas.pytorch.proxy import Flag, Untraceable, is_traced
+from raynas.pytorch.proxy import ROWS, Flag, Untraceable, is_traced
+from raynas.pytorch.stars import is_size
 
 
 class Use(NamedTuple):
@@ -63,6 +66,15 @@ class _Kind(type):
         return hash(cls.real)
 
 
+class _Sizes(_Kind):
+    """Behaves as the class of tuples: that of a size is a step, for only the run knows how long it is."""
+
+    def __call__(cls, *values: Any, **named: Any) -> Any:
+        if len(values) == 1 and is_traced(values[0]) and is_size(values[0].node):
+            return _step(cls.real, values, named)
+        return cls.real(*values, **named)
+
+
 class _Int(metaclass=_Kind):
     real = int
 
@@ -71,8 +83,15 @@ class _Float(metaclass=_Kind):
     real = float
 
 
+class _Tuple(metaclass=_Sizes):
+    real = tuple
+
+
 def _len(value: Any) -> Any:
-    return _step(len, (value,), {}) if is_traced(value) else len(value)
+    if not is_traced(value):
+        return len(value)
+    rows = value.node.meta.get(ROWS)
+    return _step(len, (value,), {}) if rows is None else rows
 
 
 def _max(*values: Any, **named: Any) -> Any:
@@ -112,14 +131,15 @@ STAND_INS: dict[str, Any] = {
     "round": _round,
     "sum": _sum,
     "isinstance": _isinstance,
+    "tuple": _Tuple,
 }
-CLASSES = frozenset({"int", "float"})
+CLASSES = frozenset({"int", "float", "tuple"})
 """Those that are classes: where code does anything with them but call them, they stay what they are."""
 
 
 def meant(value: Any) -> Any:
     """The builtin for which a class stands; any other value is itself."""
-    return value.real if type(value) is _Kind else value
+    return value.real if isinstance(value, _Kind) else value
 
 
 def means_builtin(names: dict[str, Any], word: str) -> bool:

@@ -83,6 +83,9 @@ class Spreads:
             raise Untraceable(WHY)
         if found.known is not None:
             return (size[position] for position in range(found.known))
+        if size.node.target is operator.mul:  # a list can only be added to another, a size is a tuple
+            parts = [tuple(arg) if isinstance(arg, list | tuple) else size.tracer.proxy(arg) for arg in size.node.args]
+            size = size.tracer.create_proxy("call_function", operator.mul, tuple(parts), {})
         whole = size if found.before is None else size[found.before : -found.after or None]
         spread = Spread(whole, frame.f_code, found.calls)
         self._made.append(spread)
@@ -136,6 +139,10 @@ def is_size(node: Any) -> bool:
         return False
     if node.target is getattr:
         return bool(node.args[1] == "shape")
+    if node.target is tuple:
+        return True
+    if node.target is operator.mul:  # `(1,) * (x.dim() - 1)`
+        return any(isinstance(arg, tuple | list) for arg in node.args)
     sizes = [arg for arg in node.args if isinstance(arg, fx.Node) and is_size(arg)]
     if node.target is operator.getitem:
         return bool(sizes) and isinstance(node.args[1], slice)

@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 from torch import fx, nn
+from torch.nn.parameter import is_lazy
 
 from raynas.errors import RaynasError, TraceError
 from raynas.nn import InputChoice, LayerChoice, ModelSpace, Repeat, is_basic_unit
@@ -30,7 +31,7 @@ from raynas.pytorch.outside import generators, modes, restore
 from raynas.pytorch.passing import alike, mapped, names_of, projected, proxies_in
 from raynas.pytorch.patches import patched
 from raynas.pytorch.places import Places
-from raynas.pytorch.proxy import Flag, Traced, Untraceable, is_traced
+from raynas.pytorch.proxy import ROWS, Flag, Traced, Untraceable, is_traced
 from raynas.pytorch.readings import Readings
 from raynas.pytorch.reasons import forward_of, located, reason, refuse_choices
 from raynas.pytorch.stand_ins import standing_in
@@ -256,6 +257,7 @@ class Tracer(fx.Tracer):
             raise Untraceable("uses a tensor that is no parameter, buffer or attribute of the module")
         read = self.attribute(path)
         read.node.meta[FREE] = not tensor.requires_grad and not isinstance(tensor, nn.Parameter)
+        read.node.meta[ROWS] = None if is_lazy(tensor) or not tensor.dim() else len(tensor)
         return read
 
     def attribute(self, path: str) -> fx.Proxy:

@@ -109,3 +109,22 @@ class Filled(nn.Module):
 
 def test_what_a_copy_fills_needs_no_values_of_its_own() -> None:
     check(Filled, torch.randn(2, 9), opaque=())
+
+
+class Replaced(nn.Module):
+    """Its parameters' data are exchanged for random numbers."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fc = nn.Linear(3, 3)
+        self.scale = nn.Parameter(torch.Tensor(3, 3))
+        self.scale.data = torch.randn(3, 3)
+        self.fc.weight.data = torch.rand(3, 3) * 2
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.fc(x) @ self.scale
+
+
+def test_random_numbers_that_become_the_data_of_a_parameter_are_drawn_once() -> None:
+    source = check(Replaced, torch.randn(2, 3), opaque=())
+    assert source.count("torch.rand") == 2

@@ -311,3 +311,56 @@ class OpenedAndPassed(nn.Module):
 def test_a_class_that_is_opened_in_one_place_and_passed_in_another_has_two_names() -> None:
     source = check(OpenedAndPassed, X, opaque=("inner.0.0", "inner.0.1"))
     assert "import Norm" in source.replace("Made, Norm", "Norm") and "class Norm2" in source
+
+
+class Rows(nn.Module):
+    """Loops over its parameters and buffers."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.rows = nn.Parameter(torch.randn(3, 8))
+        self.register_buffer("times", torch.linspace(0, 1, 3))
+        self.embed = nn.Embedding(2, 8)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, list[Tensor], int]:
+        for i, row in enumerate(self.rows):
+            x = x * row + i
+        for i in range(len(self.times) - 1):
+            x = x + self.times[i]
+        first, second = self.embed.weight
+        return x * first + second, [row * 2 for row in self.rows], len(self.rows)
+
+
+def test_the_rows_of_a_parameter_are_counted() -> None:
+    check(Rows, X, opaque=())
+
+
+class Frozen(nn.Linear):
+    def __init__(self, width: int) -> None:
+        super().__init__(width, width)
+        self.weight.requires_grad = False
+        self.gain = nn.Parameter(torch.ones(width))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.linear(x, self.weight, self.bias) * self.gain
+
+
+def test_what_a_layer_made_for_a_class_of_the_users_may_be_frozen() -> None:
+    source = check(lambda: nn.Sequential(Frozen(8), nn.ReLU(), Frozen(8)), X, opaque=())
+    assert source.count("class ") == 2
+
+
+class Lazy(nn.Module):
+    """Finds out in its constructor how wide it is."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fc = nn.LazyLinear(3)
+        self.fc(torch.zeros(1, 8))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.fc(x)
+
+
+def test_lazy_layers_that_a_constructor_tries_keep_their_module_whole() -> None:
+    check(lambda: nn.Sequential(Lazy(), nn.ReLU()), X, opaque=("0",))

@@ -85,7 +85,28 @@ class Passing(nn.Module):
         return self.inner(x, x.shape[:-1])
 
 
-OPENED = [in_a_call, alone, between, in_tuples_and_lists, in_a_variable, the_rest, by_factories, counted]
+def by_repetition(x: Tensor) -> Any:
+    ones = x.new_ones(x.shape[0], *((1,) * (x.dim() - 1)))
+    return x * ones, x.view(-1, *[1] * (x.dim() - 2), x.shape[-1])
+
+
+def as_a_tuple(x: Tensor) -> Any:
+    shape, rest = tuple(x.shape), tuple(x.shape[1:])
+    return x.new_zeros((2,) + rest), x.view(*tuple(x.size())), torch.ones(shape), shape, len(shape)  # noqa: RUF005
+
+
+OPENED = [
+    by_repetition,
+    as_a_tuple,
+    in_a_call,
+    alone,
+    between,
+    in_tuples_and_lists,
+    in_a_variable,
+    the_rest,
+    by_factories,
+    counted,
+]
 
 
 @pytest.mark.parametrize("function", OPENED)
@@ -176,7 +197,23 @@ def the_largest(x: Tensor) -> Tensor:
     return x * max(*x.shape)
 
 
-ASKED = [measured, indexed, counts_the_rest, returned, extended, in_a_lambda, to_a_function, to_a_method]
+def each_of_a_tuple(x: Tensor) -> Tensor:
+    for size in tuple(x.shape):
+        x = x + size
+    return x
+
+
+ASKED = [
+    each_of_a_tuple,
+    measured,
+    indexed,
+    counts_the_rest,
+    returned,
+    extended,
+    in_a_lambda,
+    to_a_function,
+    to_a_method,
+]
 ASKED += [to_a_method_that_only_counts, by_a_comprehension, of_rows, the_largest]
 
 
