@@ -35,7 +35,7 @@ class Model(nn.Module):
         return self.layer(x)
 """
 
-PATIENCE = 60.0
+PATIENCE = 120.0
 """Seconds within which an engine must come to an end with a few small jobs, its workers' start included."""
 
 

@@ -44,7 +44,7 @@ def raynas(cluster: Standing, folder: Path, *line: str, **environment: str) -> s
     )
 
 
-def wait_until(condition: Callable[[], bool], seconds: float = 60.0) -> None:
+def wait_until(condition: Callable[[], bool], seconds: float = 120.0) -> None:
     limit = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < limit, "it did not happen"
@@ -176,12 +176,12 @@ def test_a_submitted_search_resumes_after_it_was_stopped(cluster: Standing, tmp_
         stderr=subprocess.PIPE,
         text=True,
     )
-    wait_until(lambda: len(begun(log)) == 8 or first.poll() is not None, 120)
+    wait_until(lambda: len(begun(log)) == 8 or first.poll() is not None)
     assert first.poll() is None, first.communicate()
     stop = [sys.executable, "-m", "ray.scripts.scripts", "job", "stop", "--address", cluster.dashboard]
     (job,) = {word.strip("`") for word in first.stderr.readline().split() if word.startswith("raysubmit_")}  # type: ignore[union-attr]
     subprocess.run([*stop, job], env=cluster.environment(), check=True, capture_output=True, timeout=60)
-    out, err = first.communicate(timeout=60)
+    out, err = first.communicate(timeout=120)
     assert first.returncode == 143 and "SIGTERM" not in out + err and "Traceback" not in out + err, out + err
     wait_until(lambda: not hosts(cluster) and not [c for c in cluster.commands() if c.startswith("ray::raynas")])
     with Store.open(runs / "job" / "search.db", readonly=True) as store:
@@ -235,13 +235,13 @@ def test_a_search_that_is_submitted_in_rays_own_words_leaves_nothing_when_it_is_
 
     first = submitted("--max_trials", "600")
     try:
-        wait_until(lambda: len(begun(log)) >= 4 or first.poll() is not None, 120)
+        wait_until(lambda: len(begun(log)) >= 4 or first.poll() is not None)
         assert first.poll() is None, first.communicate()
         wait_until(lambda: asked(cluster) == '[{"CPU": 1}, {"CPU": 1}] None')  # between two trials one may be free
         (job,) = {job for job in listed(cluster) if "--name own" in job}
         stop = [*ray, "stop", "--address", cluster.dashboard, job.split()[0]]
         subprocess.run(stop, env=cluster.environment(), check=True, capture_output=True, timeout=60)
-        out, _ = first.communicate(timeout=60)
+        out, _ = first.communicate(timeout=120)
     finally:
         first.kill()
     assert "interrupted after" in out and "Traceback" not in out, out

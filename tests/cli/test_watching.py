@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import tiny
 from command_line import TINY
 
 from raynas.store import Store
@@ -36,10 +37,12 @@ def read_until(process: subprocess.Popen[str], words: str) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("how", ["Ctrl-C", "the end"])
 def test_watchers_are_told_the_end_and_how_far_it_had_come(tmp_path: Path, how: str) -> None:
-    text = TINY.replace("engine: local", "engine: ray").replace("{fn: tiny.judge}", "{fn: tiny.judge_slowly}")
-    trials = "500" if how == "Ctrl-C" else "60"
+    log = tmp_path / "log"
+    gated = f"{{fn: tiny.judge_behind_a_gate, log: {log}}}"
+    text = TINY.replace("engine: local", "engine: ray").replace("{fn: tiny.judge}", gated)
+    trials = "500" if how == "Ctrl-C" else "20"
     (tmp_path / "tiny.yaml").write_text(text.replace("max_trials: 6", f"max_trials: {trials}\ndedup: false"))
-    line = ("search", "tiny.yaml", "--name", "one", "--evaluator.seconds", "0.3")
+    line = ("search", "tiny.yaml", "--name", "one")
     processes = [begun(tmp_path, *line)]
     try:
         read_until(processes[0], " running, ")
@@ -48,7 +51,8 @@ def test_watchers_are_told_the_end_and_how_far_it_had_come(tmp_path: Path, how: 
             read_until(watcher, words)
         if how == "Ctrl-C":
             os.killpg(processes[0].pid, signal.SIGINT)
-        said = [process.communicate(timeout=90)[0] for process in processes]
+        tiny.open_gate(log)
+        said = [process.communicate(timeout=180)[0] for process in processes]
     finally:
         for process in processes:
             process.kill()
@@ -60,4 +64,4 @@ def test_watchers_are_told_the_end_and_how_far_it_had_come(tmp_path: Path, how: 
             what = "interrupted" if process is processes[0] else "somebody has stopped it"
             assert process.returncode == 130 and last.startswith(f"{what} after {done} of 500 trials"), said
         else:
-            assert process.returncode == 0 and "\n60 trials" in text, said
+            assert process.returncode == 0 and "\n20 trials" in text, said

@@ -226,7 +226,7 @@ class TestBatches:
         for trials in ([7], [7, 8]):
             jobs = [job(ray_jobs.note, trial, log=str(tmp_path / "log"), **{how: 7}) for trial in trials]
             events = collect(engine, [*jobs, job(measure, 9)], leave=(7,), hear=cancel)
-            limit = time.monotonic() + 60
+            limit = time.monotonic() + 120
             while not events[7]:
                 assert time.monotonic() < limit
                 engine.wait(lambda news, events=events: [events[e.trial].append(e) for e in news], 5.0)  # type: ignore[misc]
@@ -315,7 +315,7 @@ def collect(
 
     for item in jobs:
         engine.submit(item)
-    limit = time.monotonic() + 60
+    limit = time.monotonic() + 120
     while open_:
         assert time.monotonic() < limit, f"{sorted(open_)} have not ended"
         engine.wait(deliver, 5.0)

@@ -26,7 +26,7 @@ def idle(ray_session: None) -> Iterator[None]:
     """Ray's two CPUs, and nobody who uses them."""
     import ray
 
-    until = time.monotonic() + 60
+    until = time.monotonic() + 120
     while ray.available_resources().get("CPU", 0.0) < 2.0:  # type: ignore[no-untyped-call]  # Ray's own
         assert time.monotonic() < until, "something still runs"
         time.sleep(0.05)
