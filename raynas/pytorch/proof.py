@@ -16,6 +16,7 @@ from torch.nn.parameter import is_lazy
 
 from raynas.errors import TraceError
 from raynas.nn import InputChoice, LayerChoice, Repeat, Zero
+from raynas.nn.running import at_defaults
 from raynas.nn.tape import Tape, generators
 from raynas.pytorch.borrowed import borrowed
 from raynas.pytorch.changes import HOOKS, marks_of, plain
@@ -327,7 +328,8 @@ def _call(model: nn.Module, paths: dict[nn.Module, str], inputs: Any) -> _Run:
     try:
         given = copy.deepcopy(inputs)
         model.zero_grad()
-        result = model(**given) if isinstance(given, Mapping) else model(*given)
+        with at_defaults(model):  # as a `ModelSpace` does when it is called; any module may hold choices
+            result = model(**given) if isinstance(given, Mapping) else model(*given)
         total = [tensor.float().sum() for tensor in tensors(result) if tensor.requires_grad and not tensor.is_complex()]
         if total:
             _backward(sum(total[1:], total[0]), model)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from raynas.nn import LayerChoice, ValueChoice
+from raynas.pytorch import trace
 from tests.pytorch.check import roundtrip
 
 
@@ -44,3 +46,20 @@ class Solver(nn.Module):
 def test_calls_whose_steps_are_their_callers_are_not_held_against_others() -> None:
     _, notices = roundtrip(Solver, example_inputs=(torch.randn(2, 4),))
     assert not notices
+
+
+class Weighted(nn.Module):
+    """No `ModelSpace`; its choices stand in its forward."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.scale = ValueChoice([1.0, 2.0], label="scale")
+        self.layer = LayerChoice([nn.Linear(4, 4), nn.Identity()], label="layer")
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.mul(self.layer(x), self.scale)
+
+
+def test_any_module_with_choices_is_called_at_its_defaults() -> None:
+    space = trace(Weighted, example_inputs=(torch.randn(2, 4),))
+    assert space.search_space.size() == 4
