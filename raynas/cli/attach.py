@@ -12,9 +12,11 @@ from raynas.cli.console import out, say
 from raynas.cli.display import Display
 from raynas.cli.runs import fill_afar
 from raynas.cli.search import conclude, so_far
+from raynas.errors import SearchError
 
 if TYPE_CHECKING:
     from raynas.experiment.follow import Remote
+    from raynas.experiment.place import Place
     from raynas.experiment.record import Record
     from raynas.search import Ending
 
@@ -52,7 +54,6 @@ def _watched(request: Request, display: Display) -> tuple[Record, Ending]:
     """What the search has found, and how it ended."""
     from raynas.experiment import afar
     from raynas.experiment.follow import follow
-    from raynas.experiment.place import find
     from raynas.experiment.record import Record
 
     def begin() -> None:
@@ -60,7 +61,7 @@ def _watched(request: Request, display: Display) -> tuple[Record, Ending]:
         say(f"watching '{run}'; Ctrl-C ends the watching, `raynas stop {run}` the search")
 
     if request.given.get("address") is None:
-        place = find(request.given.run, request.given.get("storage_path", "runs"), request.given.get("store"))
+        place = _place(request)
         ending = afar.watch(place, display.show, begin, request.verbose)
         return Record.read(place), ending
     with found(request) as remote:
@@ -69,14 +70,27 @@ def _watched(request: Request, display: Display) -> tuple[Record, Ending]:
         return afar.told(remote), ending
 
 
+def _place(request: Request) -> Place:
+    from raynas.experiment.place import find
+
+    return find(request.given.run, request.given.get("storage_path", "runs"), request.given.get("store"))
+
+
 def stop(request: Request) -> int:
+    from raynas.experiment.attach import stored_ending
     from raynas.experiment.follow import follow
 
     now = bool(request.given.get("now"))
     with found(request) as remote, Display() as display:
         remote.call("stop", now)
         say("stopping" if now else "stopping when the running trials have ended; --now stops at once")
-        ending = follow(remote, display.show, mine=False)
+        try:
+            ending = follow(remote, display.show, mine=False)
+        except SearchError:  # its process ends it before everybody has heard the last
+            stored = None if request.given.get("address") else stored_ending(_place(request))
+            if stored is None:
+                raise
+            ending = stored
     out().print(f"run '{request.given.run}' has ended: {ending.message}", soft_wrap=True)
     return 0
 

@@ -13,7 +13,7 @@ from jsonargparse import ArgumentError, ArgumentParser, Namespace
 
 from raynas.cli import attach, runs, search, spaces, trying
 from raynas.cli.command import Command, Request
-from raynas.cli.console import notices, print_anything, say
+from raynas.cli.console import notices, open_streams, print_anything, say
 from raynas.cli.submit import submit, without
 from raynas.config import KEYS, Settings, one_line, split
 from raynas.errors import ConfigError, RaynasError, SearchError
@@ -52,6 +52,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     for folder in (os.path.abspath("src"), os.getcwd()):  # where a project keeps what a configuration names
         if folder not in sys.path and os.path.isdir(folder):
             sys.path.insert(0, folder)
+    open_streams()
     print_anything()
     with notices(verbose):
         try:

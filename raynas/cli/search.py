@@ -23,6 +23,7 @@ from raynas.errors import ConfigError, RaynasError
 
 if TYPE_CHECKING:
     from raynas.experiment import Experiment, Result
+    from raynas.experiment.place import Place
     from raynas.experiment.record import Record
     from raynas.search import Progress
 
@@ -188,9 +189,19 @@ def conclude(result: Result, seconds: float | None) -> None:
     metric = next(iter(result.definition.objectives))
     took = "" if seconds is None else f" in {duration(seconds)}"
     out().print(f"{result.record.done} trials{took}, best {metric} {best.metrics[metric]:.4f} (trial {best.number})")
-    run = result.name if shown(result.place.folder) == f"runs/{result.name}" else shown(result.place.folder)
-    run = shlex.quote(run)
+    run = _named(result.place)
     say(f"see them: raynas top {run}; take the best: raynas export {run} -o best.py")
+
+
+def _named(place: Place) -> str:
+    """A run as the other commands take it; a URL may hold a password, and is left to the user."""
+    folder = shown(place.folder)
+    if place.own_store:
+        return shlex.quote(place.name if folder == f"runs/{place.name}" else folder)
+    store = shlex.quote(shown(place.file)) if place.file else "URL"
+    parent = folder.rpartition("/")[0]
+    where = "" if parent == "runs" else f" --storage_path {shlex.quote(parent or '.')}"
+    return f"{place.name}{where} --store {store}"
 
 
 SEARCH = Command("search, or go on with the run of this name", fill_search, run)

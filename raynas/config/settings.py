@@ -103,7 +103,13 @@ def settings(values: Mapping[str, Any]) -> Settings:
         plain = parser.parse_object({key: value for key, value in values.items() if key not in OBJECTS})
     except ArgumentError as error:
         raise ConfigError(one_line(error)) from None
-    except (AttributeError, LookupError, TypeError, ValueError) as error:  # what jsonargparse itself stumbles over
+    except (
+        AttributeError,
+        LookupError,
+        RecursionError,
+        TypeError,
+        ValueError,
+    ) as error:  # what jsonargparse itself stumbles over
         raise ConfigError(f"the configuration cannot be read: {type(error).__name__}: {error}") from error
     return Settings(**{**plain.as_dict(), **objects})
 
@@ -136,9 +142,34 @@ def _mapping(file: str) -> dict[str, Any]:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
         raise ConfigError(f"the configuration '{file}' cannot be read: {reason}") from None
     try:
-        found = get_loader("yaml")(text)
+        found, tree = get_loader("yaml")(text), yaml.compose(text, yaml.SafeLoader)
     except Exception as error:
         raise ConfigError(f"{file} is no YAML: {' '.join(str(error).split())}; correct that line") from None
+    _check_once(file, tree)
     if not isinstance(found, dict):
         raise ConfigError(f"{file} holds {type(found).__name__ if found else 'nothing'}: write key: value lines")
     return found
+
+
+def _check_once(file: str, tree: yaml.Node | None) -> None:
+    """Raise `ConfigError` where a key stands twice in a mapping, of which YAML would take the last, without a word."""
+    waiting, seen = [tree], set[int]()
+    while waiting:
+        node = waiting.pop()
+        if node is None or id(node) in seen or isinstance(node, yaml.ScalarNode):
+            continue
+        seen.add(id(node))  # an alias may stand in what it names
+        if isinstance(node, yaml.SequenceNode):
+            waiting += node.value
+            continue
+        lines: dict[str, int] = {}
+        for key, value in node.value:
+            waiting.append(value)
+            if not isinstance(key, yaml.ScalarNode) or key.tag.endswith(":merge"):
+                continue
+            line = key.start_mark.line + 1
+            if key.value in lines:
+                before = lines[key.value]
+                where = f"twice in line {line}" if before == line else f"in lines {before} and {line}"
+                raise ConfigError(f"{file}: '{key.value}' stands {where}: leave one out")
+            lines[key.value] = line

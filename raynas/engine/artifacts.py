@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import mmap
+import os
 import posixpath
 import uuid
 from functools import lru_cache
@@ -15,6 +16,8 @@ from raynas.errors import StoreError, UnwritableError
 
 @lru_cache(16)
 def _root(uri: str) -> tuple[Any, str]:
+    if "://" not in uri:  # fsspec would see a chain of file systems where "::" stands in a path
+        return fsspec.filesystem("file"), os.path.abspath(uri)
     fs, root = fsspec.core.url_to_fs(uri)
     return fs, str(root)
 
@@ -48,6 +51,8 @@ def read(uri: str, path: str) -> bytes:
         return bytes(fs.cat_file(target))
     except FileNotFoundError:
         raise StoreError(f"'{path}' is not in {uri}: it was not kept, or somebody removed it") from None
+    except OSError as error:
+        raise StoreError(f"'{path}' in {uri} cannot be read ({error.strerror or error}): check it") from None
 
 
 def exists(uri: str, path: str) -> bool:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import safetensors
 import safetensors.torch
 import torch
 from torch import nn
 
 from raynas.engine import artifacts
-from raynas.errors import EvaluationError
+from raynas.errors import EvaluationError, StoreError
 
 
 def save_weights(model: nn.Module, uri: str, path: str) -> None:
@@ -29,4 +30,10 @@ def save_weights(model: nn.Module, uri: str, path: str) -> None:
 
 def load_weights(uri: str, path: str) -> dict[str, torch.Tensor]:
     """What `save_weights` wrote."""
-    return safetensors.torch.load(artifacts.read(uri, path))
+    data = artifacts.read(uri, path)
+    try:
+        return safetensors.torch.load(data)
+    except safetensors.SafetensorError as error:
+        raise StoreError(
+            f"'{path}' in {uri} is damaged ({error}): restore it from a copy, or train the trial's source again"
+        ) from None

@@ -13,7 +13,6 @@ from raynas.experiment.place import Place, find
 from raynas.experiment.record import Record
 from raynas.experiment.start import Start, going_on
 from raynas.search import Ending
-from raynas.store import Store
 
 ANSWER = 30.0
 """Seconds in which a search that goes on answers."""
@@ -74,7 +73,7 @@ def watch(place: Place, on_progress: OnProgress, found: Callable[[], None], verb
 
 
 def _start_of(place: Place) -> Start:
-    with Store.open(place.store, readonly=True, name=place.name) as opened:
+    with place.open(readonly=True) as opened:
         start, ended = going_on(opened), opened.ended()
     if start is None:
         how = f"it has ended ({ended.partition(': ')[2] or ended})" if ended else "it was cut off"

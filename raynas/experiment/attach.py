@@ -14,7 +14,6 @@ from raynas.experiment.place import Place
 from raynas.experiment.record import Record
 from raynas.experiment.start import Start, going_on
 from raynas.search import Ending, EndKind, Progress
-from raynas.store import Store
 from raynas.trial import History, TrialState
 
 ANSWER = 15.0
@@ -64,7 +63,7 @@ def watch_another(
                 with suppress(SearchError):
                     return follow(remote, show, False, SILENCE, partial(_may_live, start))
                 answered = time.monotonic()
-        ending = _as_stored(place)
+        ending = stored_ending(place)
         if ending is not None:  # it was on the way to us when Ray went
             if shown:
                 on_progress(_last(shown[0], Record.read(place), ending))
@@ -117,12 +116,13 @@ def _begun(place: Place) -> Start | None:
 
 
 def _now(place: Place) -> Start | None:
-    with Store.open(place.store, readonly=True, name=place.name) as store:
+    with place.open(readonly=True) as store:
         return going_on(store)
 
 
-def _as_stored(place: Place) -> Ending | None:
-    with Store.open(place.store, readonly=True, name=place.name) as store:
+def stored_ending(place: Place) -> Ending | None:
+    """How a run has ended, as its store has it; None where it has not."""
+    with place.open(readonly=True) as store:
         kind, _, message = (store.ended() or "").partition(": ")
     if not kind:
         return None

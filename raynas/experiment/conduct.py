@@ -19,7 +19,6 @@ from raynas.experiment.place import Place
 from raynas.experiment.signals import terminable
 from raynas.experiment.start import Start
 from raynas.search import Ending, EndKind, Loop, RunDefinition
-from raynas.store import Store
 
 if TYPE_CHECKING:
     from raynas.engine.ray_engine import RaySession, RemoteHost
@@ -45,8 +44,10 @@ def conduct_here(place: Place, make_engine: MakeEngine | None, on_progress: OnPr
             shown = time.monotonic()
             on_progress(loop.progress())
 
-    with Store.open(place.store, name=place.name) as store:
-        return assemble(store, place.artifacts, engine, watch, owner=Start.mine(in_ray=False).to_text()).run()
+    with place.open() as store:
+        return assemble(
+            store, place.artifacts, engine, watch, owner=Start.mine(place.file, in_ray=False).to_text()
+        ).run()
 
 
 def conduct_in_ray(
@@ -55,7 +56,7 @@ def conduct_in_ray(
     """Search in a Ray actor, and watch it. The first Ctrl-C lets what runs end, the second ends at once."""
     with session(verbose, modules=modules) as ray, terminable():
         _check(ray, resources)
-        remote, name = _hosted(ray, place, Start.mine())
+        remote, name = _hosted(ray, place, Start.mine(place.file))
         try:
             _warm(ray, place, resources)
             return follow(remote, on_progress, mine=True)
@@ -68,7 +69,7 @@ def leave_in_ray(place: Place, resources: Resources, modules: Sequence[str], ver
     """Have a search begin in a detached actor of a standing cluster, and leave it there."""
     with session(verbose, modules=modules) as ray, terminable():
         _check(ray, resources)
-        start = replace(Start.mine(), detached=True)
+        start = replace(Start.mine(place.file), detached=True)
         remote, name = _hosted(ray, place, start)
         try:
             news = remote.call("watch", 0)
@@ -105,7 +106,7 @@ def _hosted(ray: RaySession, place: Place, start: Start) -> tuple[RemoteHost, st
 
 def _warm(ray: RaySession, place: Place, resources: Resources) -> None:
     """Have the workers begin while the search is still being made."""
-    with Store.open(place.store, readonly=True, name=place.name) as store:
+    with place.open(readonly=True) as store:
         definition = RunDefinition.from_store(store.definition())
     limits = [limit for limit in (definition.max_trials, definition.max_concurrent) if limit is not None]
     names = list(definition.trust)

@@ -17,7 +17,6 @@ from raynas.experiment.place import Place
 from raynas.experiment.record import Record
 from raynas.experiment.start import Start
 from raynas.search import Ending, EndKind, Loop, Progress, RunDefinition
-from raynas.store import Store
 
 if TYPE_CHECKING:
     from raynas.engine.ray_engine.demand import Demand
@@ -101,7 +100,7 @@ class HostedSearch:
     def _searched(self) -> Ending:
         try:
             place = self._place
-            with Store.open(place.store, name=place.name) as store:
+            with place.open() as store:
                 loop = assemble(store, place.artifacts, self._engine, self._stepped, True, self._prepare, self._start)
                 with self._lock:
                     self._loop, earlier = loop, list(self._stops)

@@ -71,7 +71,7 @@ class Opening:
             self.place.make()
             attached = put_away(self._pickles, self.place.artifacts)
             with Store.create(self.place.store, definition.to_store(), name, attached) as store:
-                store.new_epoch(Start.mine(self._in_ray).to_text())
+                store.new_epoch(Start.mine(self.place.file, self._in_ray).to_text())
             self._keep()
             return True
         if self._changes() is None or (self._in_ray and self._watched(show)):
@@ -80,13 +80,19 @@ class Opening:
         if changed is None:
             return False
         self._check_room()
-        with Store.open(self.place.store, name=name) as store:
+        with self.place.open() as store:
             known = store.definition()
             self._before = store.ended(), {key: known[key] for key in changed if key in known}
-            epoch = store.new_epoch(Start.mine(self._in_ray).to_text())
+            epoch = store.new_epoch(Start.mine(self.place.file, self._in_ray).to_text())
             for key, data in put_away(self._pickles, self.place.artifacts).items():
                 store.attach(key, data)
             if changed.keys() <= {*CHANGEABLE, *OF_THIS_START}:
+                if "code" in changed and not _blank(store):
+                    text = (
+                        f"run '{name}' has results of other code than there is now (the evaluator's, or a module's): "
+                        "they stay, and what is trained from now on runs the new code; another name begins anew"
+                    )
+                    warnings.warn(text, Notice, stacklevel=4)
                 store.update_definition(epoch, changed)
             else:
                 if not _blank(store):  # its last start was still at it
@@ -106,9 +112,9 @@ class Opening:
         try:
             yield
         except BaseException as error:
-            with suppress(RaynasError), Store.open(self.place.store, name=self.place.name) as store:
+            with suppress(RaynasError), self.place.open() as store:
                 epoch = store.current_epoch()
-                if epoch is not None and epoch.owner == Start.mine(self._in_ray).to_text():
+                if epoch is not None and epoch.owner == Start.mine(self.place.file, self._in_ray).to_text():
                     ended, definition = self._before
                     store.update_definition(epoch.number, definition)
                     failed = f"{EndKind.FAILED}: {' '.join(str(error).split()) or 'interrupted'}"
@@ -120,7 +126,7 @@ class Opening:
 
         That is all of it where something changes that must not, but nothing would be lost by it.
         """
-        with Store.open(self.place.store, readonly=True, name=self.place.name) as store:
+        with self.place.open(readonly=True) as store:
             before = RunDefinition.from_store(store.definition())
             try:
                 changed = changes(before, self.definition, self.place.name)

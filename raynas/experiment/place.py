@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 import time
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -25,7 +26,7 @@ class Place:
     Attributes:
         name: the run's.
         folder: URI or absolute path of `<storage_path>/<name>`.
-        store: path or URL of its database.
+        store: absolute path or URL of its database.
     """
 
     name: str
@@ -37,9 +38,26 @@ class Place:
         return f"{self.folder}/artifacts"
 
     @property
+    def file(self) -> str:
+        """Path of its database; empty where that is no file."""
+        return "" if "://" in self.store else self.store
+
+    @property
+    def own_store(self) -> bool:
+        """Whether its database lies in its folder."""
+        return self.store == _own_store(self.folder)
+
+    @property
     def exists(self) -> bool:
         """Whether the run is there already."""
         return Store.exists(self.store, self.name)
+
+    def open(self, readonly: bool = False) -> Store:
+        """The run's store.
+
+        The file in the run's own folder is the run's, also where that was copied or renamed since it was begun.
+        """
+        return Store.open(self.store, readonly, None if self.own_store else self.name)
 
     def make(self) -> None:
         """Make the folder, where it is one of this machine."""
@@ -68,11 +86,13 @@ def place(name: str | None, storage_path: str | os.PathLike[str], store: str | N
         raise ConfigError(f'store is {store!r:.80}: give a database\'s URL, as in "postgresql://…"')
     root = _root(storage_path)
     remote = "://" in root
-    if in_job and not remote and not os.path.isabs(root):
-        raise ConfigError(
-            f"storage_path '{root}' is relative, and a Ray job's folder goes with the job: give an absolute path, "
-            'or a URI and a store="postgresql://…"'
-        )
+    file = Store.file(store) if store else None
+    for what, path in (("storage_path", root), ("store", file)):
+        if in_job and path is not None and "://" not in path and not os.path.isabs(path):
+            raise ConfigError(
+                f"{what} '{path}' is relative, and a Ray job's folder goes with the job: give an absolute path, "
+                'or a URI and a store="postgresql://…"'
+            )
     if remote and store is None:
         raise ConfigError(
             f'storage_path {root} is no folder of this machine: give the run a store="postgresql://…", too'
@@ -83,7 +103,8 @@ def place(name: str | None, storage_path: str | os.PathLike[str], store: str | N
         name, count = stem, 2
         while not remote and os.path.exists(f"{root}/{name}"):
             name, count = f"{stem}-{count}", count + 1
-    return Place(name, f"{root}/{name}", store or f"{root}/{name}/search.db")
+    folder = f"{root}/{name}"
+    return Place(name, folder, os.path.abspath(file) if file else store or _own_store(folder))
 
 
 def find(run: str | os.PathLike[str], storage_path: str | os.PathLike[str] = "runs", store: str | None = None) -> Place:
@@ -102,10 +123,10 @@ def find(run: str | os.PathLike[str], storage_path: str | os.PathLike[str] = "ru
         return place(name, storage_path, store, False)
     storage_path = _root(storage_path)
     for folder in (Path(storage_path, name), Path(name)):
-        if (folder / "search.db").is_file():
+        if _is_file(_own_store(os.fspath(folder))):
             whole = folder.resolve()
-            return place(whole.name, whole.parent, None, False)
-    there = sorted(path.parent.name for path in Path(storage_path).glob("*/search.db"))
+            return Place(whole.name, str(whole), _own_store(str(whole)))
+    there = sorted(path.parent.name for path in Path(storage_path).glob("*/search.db") if path.is_file())
     close = get_close_matches(name, there, n=1)
     more = f" and {len(there) - SHOWN} more" if len(there) > SHOWN else ""
     listed = f"did you mean '{close[0]}'? Else" if close else f"there is {', '.join(there[:SHOWN])}{more}; name one, or"
@@ -116,6 +137,21 @@ def find(run: str | os.PathLike[str], storage_path: str | os.PathLike[str] = "ru
 def _root(path: str | os.PathLike[str]) -> str:
     """A folder as the system knows it, also where it is written as a shell or as fsspec would take it."""
     return os.path.expanduser(os.fspath(path).removeprefix("file://"))
+
+
+def _own_store(folder: str) -> str:
+    """The database that lies in a run's folder."""
+    return f"{folder}/search.db"
+
+
+def _is_file(path: str) -> bool:
+    """Whether there is one; `ConfigError` where its folder may not be read."""
+    try:
+        return stat.S_ISREG(os.stat(path).st_mode)
+    except PermissionError as error:
+        raise ConfigError(f"{path} cannot be read: {error.strerror}; have its folder opened to this user") from None
+    except (OSError, ValueError):
+        return False
 
 
 def texts_path(code: str) -> str:

@@ -8,7 +8,7 @@ from typing import Self
 
 from raynas.experiment.place import Place
 from raynas.search import RunDefinition
-from raynas.store import Epoch, Store
+from raynas.store import Epoch
 from raynas.trial import Trial, TrialState
 
 
@@ -39,6 +39,6 @@ class Record:
     @classmethod
     def read(cls, place: Place) -> Self:
         """The record of the run in this place."""
-        with Store.open(place.store, readonly=True, name=place.name) as store:
+        with place.open(readonly=True) as store:
             definition = RunDefinition.from_store(store.definition())
             return cls(place, definition, store.trials(), store.ended(), store.current_epoch())

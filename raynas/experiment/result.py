@@ -20,7 +20,6 @@ from raynas.experiment.record import Record
 from raynas.experiment.retraining import Trained, retraining
 from raynas.pytorch import load_module, self_contained
 from raynas.search import training_seed
-from raynas.store import Store
 from raynas.trial import History, Trial, TrialState
 from raynas.trial.history import scores
 from raynas.trial.pareto import hypervolumes
@@ -174,7 +173,7 @@ class TrialResult:
     def source(self) -> str:
         """The generated text that was trained."""
         place = self._result.place
-        with Store.open(place.store, readonly=True, name=place.name) as store:
+        with place.open(readonly=True) as store:
             source = store.source(self.trial.key.fingerprint)
         if source is None:
             raise StoreError(f"trial {self.number} has no source, because it was never trained ({self.trial.state})")
@@ -190,7 +189,13 @@ class TrialResult:
         """The trained model; `StoreError` where its weights were not kept."""
         weights = self._weights()
         model = load_module(self.source)
-        model.load_state_dict(weights, strict=True)
+        try:
+            model.load_state_dict(weights, strict=True)
+        except RuntimeError:  # in many lines
+            raise StoreError(
+                f"the weights '{self.trial.weights}' do not fit the source of trial {self.number}: "
+                "restore the file from a copy, or train the source again"
+            ) from None
         return model
 
     def export(
@@ -233,7 +238,7 @@ class TrialResult:
     def _training(self, target: str) -> dict[str, bytes]:
         """Path to content: the script, and the arrays that it reads."""
         place, definition = self._result.place, self._result.definition
-        with Store.open(place.store, readonly=True, name=place.name) as store:
+        with place.open(readonly=True) as store:
             pieces = taken_out(store, definition.attached, place.artifacts)
         resources = Resources.parse(definition.resources)
         trained = Trained(
@@ -264,19 +269,31 @@ class TrialResult:
     def _texts(self) -> dict[str, str] | None:
         """The user's modules as they were when the trial was trained."""
         folder, path = self._result.place.artifacts, texts_path(self.trial.key.code)
-        return dict(json.loads(artifacts.read(folder, path))) if artifacts.exists(folder, path) else None
+        if not artifacts.exists(folder, path):
+            return None
+        try:
+            return dict(json.loads(artifacts.read(folder, path)))
+        except (ValueError, TypeError):
+            raise StoreError(f"'{path}' in {folder} is damaged: restore it from a copy, or remove it") from None
 
     def _path(self) -> str:
-        if self.trial.weights is None or not self.has_weights:
+        path, number = self.trial.weights, self.number
+        if path is None:
             kept = self._result.definition.keep_weights
             raise StoreError(
-                f"the weights of trial {self.number} were not kept (those of the best {kept} are): "
+                f"the weights of trial {number} were not kept (those of the best {kept} are): "
                 "set keep_weights higher, or train its source"
             )
-        return self.trial.weights
+        if not self.has_weights:
+            raise StoreError(
+                f"the weights of trial {number} are not in {self._result.place.artifacts}, as '{path}': put that file "
+                "back, give the storage_path of the search, or train the trial's source again"
+            )
+        return path
 
     def _weights(self) -> dict[str, Any]:
         return load_weights(self._result.place.artifacts, self._path())
 
     def _bytes(self) -> bytes:
+        self._weights()  # damaged ones are refused
         return artifacts.read(self._result.place.artifacts, self._path())

@@ -23,6 +23,7 @@ class Start:
         token: whether that Ray asks for a token.
         detached: whether it lives without that process.
         in_ray: whether it runs in Ray, or will.
+        file: path of the database that it writes, where that is a file.
     """
 
     host: str
@@ -32,11 +33,12 @@ class Start:
     token: bool = False
     detached: bool = False
     in_ray: bool = True
+    file: str = ""
 
     @classmethod
-    def mine(cls, in_ray: bool = True) -> Start:
+    def mine(cls, file: str, in_ray: bool = True) -> Start:
         """A start by this process."""
-        return cls(socket.gethostname(), os.getpid(), in_ray=in_ray)
+        return cls(socket.gethostname(), os.getpid(), in_ray=in_ray, file=file)
 
     def to_text(self) -> str:
         return json.dumps(asdict(self))
@@ -59,6 +61,15 @@ class Start:
         """Whether it is a start by this very process."""
         return self.host == socket.gethostname() and self.pid == os.getpid()
 
+    def writes(self, file: str) -> bool:
+        """Whether it may be this file that it writes, and not the one of which this is a copy."""
+        if self.host != socket.gethostname() or not self.file:
+            return True
+        try:
+            return os.path.samefile(self.file, file)
+        except OSError:  # it was moved since
+            return True
+
     def describe(self) -> str:
         where = f"process {self.pid} on {self.host}"
         return f"a detached actor in the cluster at {self.address}" if self.detached else where
@@ -67,7 +78,10 @@ class Start:
 def going_on(store: Store) -> Start | None:
     """The newest start of a run that has not ended, as far as its store knows."""
     epoch = store.current_epoch()
-    return None if epoch is None or store.ended() is not None else Start.from_text(epoch.owner)
+    if epoch is None or store.ended() is not None:
+        return None
+    start = Start.from_text(epoch.owner)
+    return start if start is not None and start.writes(store.label) else None
 
 
 def alive(pid: int) -> bool:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, Field, asdict, dataclass, field, fields
 from typing import Any
 
+from raynas import serializer
 from raynas.errors import RunMismatchError, StoreError
 from raynas.search.rules import UNPAID, Rules
 from raynas.search_space import Sample, SearchSpace
@@ -17,6 +18,9 @@ CHANGEABLE = ("max_trials", "max_time", "trial_timeout", "max_concurrent", "reso
 
 OF_THIS_START = ("inputs", "code", "path", "trust", "attached", "started")
 """What each start writes anew, and nobody compares."""
+
+NOTHING = object()
+"""In the place of a value that one of two documents lacks."""
 
 SHOWN = 5
 """How many differences an error lists."""
@@ -138,7 +142,10 @@ def changes(before: RunDefinition, after: RunDefinition, name: str) -> dict[str,
     """
     old, new = before.to_store(), after.to_store()
     free = {*CHANGEABLE, *OF_THIS_START}
-    different = [line for key in new if key not in free for line in _differences(key, old[key], new[key])]
+    lines = {key: list(_differences(key, old[key], new[key])) for key in new if key not in free}
+    if lines["choices"]:  # the model's document holds its choices, too
+        lines["space"] = []
+    different = [line for found in lines.values() for line in found]
     if different:
         more = f" and {len(different) - SHOWN} more" if len(different) > SHOWN else ""
         raise RunMismatchError(
@@ -159,7 +166,10 @@ def _differences(key: str, old: str, new: str) -> Iterator[str]:
     if key == "choices":
         yield from _choices(before, after)
     elif key == "space":
-        yield "space: the model itself is another"
+        first = next(_walk("space", json.loads(before), json.loads(after)), "space")
+        yield f"the model itself is another ({first})"
+    elif key == "objectives" and before == after:
+        yield f"objectives: {_short([*before])} → {_short([*after])}, of which the first decides what is best"
     elif key in ("evaluator", "arguments", "stopper_arguments", "constraints") and before and after:
         where = {"arguments": "strategy", "stopper_arguments": "stopper"}.get(key, key)
         yield from _walk(where, json.loads(before).get("value"), json.loads(after).get("value"))
@@ -173,7 +183,10 @@ def _choices(before: str, after: str) -> Iterator[str]:
         if domain.label not in {other.label for other in new}:
             yield f"choice '{domain.label}' is gone"
         elif new[domain.label] != domain:
-            yield f"choice '{domain.label}' is another"
+            was, now = str(domain), str(new[domain.label])
+            yield f"choice '{domain.label}' " + (
+                f"was {was} → {now}" if was != now else "counts under other conditions"
+            )
     for domain in new:
         if domain.label not in {other.label for other in old}:
             yield f"choice '{domain.label}' is new"
@@ -182,16 +195,18 @@ def _choices(before: str, after: str) -> Iterator[str]:
 def _walk(path: str, old: Any, new: Any) -> Iterator[str]:
     """Where two JSON values differ, as «path: old → new»."""
     if isinstance(old, dict) and isinstance(new, dict):
+        if "$call" in old and old["$call"] == new.get("$call"):
+            old, new = (serializer.named_arguments(call) for call in (old, new))
         for key in [*old, *(key for key in new if key not in old)]:
             inner = path if key in ("kwargs", "args") else f"{path}.{key}"
-            yield from _walk(inner, old.get(key), new.get(key))
+            yield from _walk(inner, old.get(key, NOTHING), new.get(key, NOTHING))
     elif isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
         for place, (left, right) in enumerate(zip(old, new, strict=True)):
             yield from _walk(f"{path}[{place}]", left, right)
-    elif old != new:
+    elif old != new or isinstance(old, bool) != isinstance(new, bool):
         yield f"{path}: {_short(old)} → {_short(new)}"
 
 
 def _short(value: Any) -> str:
-    text = json.dumps(value)
+    text = "not given" if value is NOTHING else json.dumps(value, ensure_ascii=False)
     return text if len(text) <= 60 else f"{text[:57]}…"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -14,7 +15,7 @@ from raynas.serializer.buffers import Bytes
 from raynas.serializer.call import Call, call_of
 from raynas.serializer.decoder import Decoder
 from raynas.serializer.encoder import Encoder
-from raynas.serializer.names import parameter
+from raynas.serializer.names import imported, parameter
 from raynas.serializer.repeats import repeated
 
 SCHEMA = 1
@@ -126,6 +127,23 @@ def _nodes(data: Any) -> Iterator[dict[str, Any]]:
     elif isinstance(data, list):
         for item in data:
             yield from _nodes(item)
+
+
+def named_arguments(call: Mapping[str, Any]) -> dict[str, Any]:
+    """A recorded call in a document, with its positional arguments under the names that they have there.
+
+    As it is, where these names are not known.
+    """
+    given, named = call.get("args") or [], call.get("kwargs") or {}
+    try:
+        parameters = inspect.signature(imported(call["$call"])).parameters.values()
+    except (SerializationError, ImportError, TypeError, ValueError):
+        return dict(call)
+    names = [parameter.name for parameter in parameters if parameter.kind is parameter.POSITIONAL_OR_KEYWORD]
+    if len(given) > len(names) or not named.keys().isdisjoint(names[: len(given)]):
+        return dict(call)
+    rest = {key: value for key, value in call.items() if key not in ("args", "kwargs")}
+    return {**rest, "kwargs": {**dict(zip(names, given, strict=False)), **named}}
 
 
 def choices(obj: Any) -> list[Leaf]:

@@ -53,11 +53,17 @@ def create_run(url: str, definition: Mapping[str, str], name: str, attachments: 
             raise
 
 
+def file_of(url: str) -> str | None:
+    """The path of the file that `url` names, as it stands there; None for a server's."""
+    parsed = parse(url)
+    return str(sqlite.path_of(parsed)) if parsed.get_backend_name() == "sqlite" else None
+
+
 def has_run(url: str, name: str) -> bool:
     """Whether there is a run of this name, or something in its place that is no store."""
     parsed = parse(url)
     if parsed.get_backend_name() == "sqlite":
-        return sqlite.path_of(parsed).exists()
+        return sqlite.is_there(sqlite.path_of(parsed))
     with closing(connect(parsed)) as database, database.read() as connection:
         if not inspect(connection).has_table(schema.name):
             return False
@@ -99,9 +105,11 @@ def find_run(connection: Connection, label: str, name: str | None) -> tuple[int,
     """Number, name, id and time of creation of the run with this name, or of the only one there is."""
     found = connection.execute(select(runs.c.id, runs.c.name, runs.c.uuid, runs.c.created).order_by(runs.c.id)).all()
     chosen = [row for row in found if name is None or row.name == name]
-    names = ", ".join(f"'{row.name}'" for row in found) or "none"
+    names = ", ".join(f"'{row.name}'" for row in found)
+    if not found:
+        raise StoreError(f"{label} has no run at all: restore it from a copy, or name another database")
     if not chosen:
-        raise StoreError(f"{label} has no run {name or 'at all'!r}: it has {names}")
+        raise StoreError(f"{label} has no run '{name}', but {names}: use that name, or another database")
     if len(chosen) > 1:
         raise StoreError(f"{label} holds several runs: name one of {names}")
     return chosen[0].id, chosen[0].name, chosen[0].uuid, chosen[0].created

@@ -37,6 +37,14 @@ def path_of(url: URL) -> Path:
     return Path(url.database)
 
 
+def is_there(path: Path) -> bool:
+    """Whether there is anything under this path; `StoreError` where that cannot be told."""
+    try:
+        return path.exists()
+    except OSError as error:
+        raise StoreError(f"{path} cannot be opened: {error.strerror}; check the run's name and folder") from None
+
+
 def filesystem(path: Path, mounts: str) -> str:
     """The type of the file system that `path` is on.
 
@@ -128,8 +136,12 @@ def _look_once(path: Path, growing: bool) -> tuple[int, int | None]:
 
 def create(path: Path, fill: Callable[[Connection], None]) -> None:
     """Make the file with what `fill` writes: at one moment it is not there, at the next it is complete."""
+    taken = StoreError(f"{path} exists already: open it to go on with its run, or choose another name")
+    rests = [rest for rest in ("-wal", "-journal") if Path(f"{path}{rest}").exists()]
     if path.exists():
-        raise StoreError(f"{path} exists already: open it to go on with its run, or choose another name")
+        raise taken
+    if rests:  # SQLite would write it into the new file
+        raise StoreError(f"{path}{rests[0]} is left of a database that is gone: put that back, or remove this")
     if not path.parent.is_dir():
         raise StoreError(f"{path} cannot be made: there is no folder {path.parent}; make it first")
     draft = path.with_name(f"{path.name}.{uuid.uuid4().hex[:8]}.new")
@@ -140,7 +152,7 @@ def create(path: Path, fill: Callable[[Connection], None]) -> None:
             fill(connection)
         database.close()
         _set_journal(draft)
-        _publish(draft, path)
+        _publish(draft, path, taken)
     except StoreError as error:
         raise StoreError(str(error).replace(str(draft), str(path))) from error.__cause__
     except OSError as error:
@@ -152,8 +164,7 @@ def create(path: Path, fill: Callable[[Connection], None]) -> None:
                 os.unlink(f"{draft}{rest}")
 
 
-def _publish(draft: Path, path: Path) -> None:
-    taken = StoreError(f"{path} exists already: open it to go on with its run, or choose another name")
+def _publish(draft: Path, path: Path, taken: StoreError) -> None:
     try:
         os.link(draft, path)
     except FileExistsError:

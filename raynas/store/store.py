@@ -15,7 +15,7 @@ from sqlalchemy import Connection, bindparam, func, select, update
 
 from raynas.errors import StaleEpochError, StoreError
 from raynas.store.database import Database
-from raynas.store.opening import create_run, find_run, has_run, open_database
+from raynas.store.opening import create_run, file_of, find_run, has_run, open_database
 from raynas.store.reading import read_rows
 from raynas.store.records import Attachment, Epoch
 from raynas.store.rows import STATES, definition_texts, trials_of, unpacked
@@ -100,6 +100,11 @@ class Store:
     def exists(url: str | os.PathLike[str], name: str) -> bool:
         """Whether there is a run of this name; for a file, whether there is a file."""
         return has_run(os.fspath(url), name)
+
+    @staticmethod
+    def file(url: str) -> str | None:
+        """The path of the file that a URL names, as it stands there; None for a server's."""
+        return file_of(url)
 
     def close(self) -> None:
         self._database.close()

@@ -77,9 +77,12 @@ def state_of(folder: Path) -> dict[str, str]:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["--space", "bad_spaces.Mismatched"], ["run 'done' was begun otherwise", "space", "another name"]),
+        (
+            ["--space", "bad_spaces.Mismatched"],
+            ["run 'done' was begun otherwise", "choice 'act' is gone", "another name"],
+        ),
         (["--objective", "parameters"], ["run 'done' was begun otherwise", "objectives"]),
-        (["--evaluator.scale", "2.0"], ["run 'done' was begun otherwise", "evaluator.scale: null → 2.0"]),
+        (["--evaluator.scale", "2.0"], ["run 'done' was begun otherwise", "evaluator.scale: not given → 2.0"]),
         (["--seed", "1"], ["seed: 0 → 1"]),
         (["--strategy", "grid"], ["strategy", '"random" → "grid"']),
         (["--strategy", "randm"], ["did you mean"]),

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from command_line import Raynas
+from command_line import TINY, Raynas
 
 from raynas.cli import main
 from raynas.cli.main import COMMANDS
+from raynas.store import Store
 
 
 def test_help_lists_the_commands(raynas: Raynas, capsys: pytest.CaptureFixture[str]) -> None:
@@ -92,3 +94,30 @@ def test_notices_are_lines_and_other_warnings_are_left_out(raynas: Raynas, tmp_p
     said = raynas("space", "tiny.yaml", "--space", "warns.Loud")
     assert said.status == 0
     assert said.err == "note: by the way\n"
+
+
+def shell(line: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    """A line of a shell, in which `raynas` is this one."""
+    raynas = f"{shlex.quote(sys.executable)} -m raynas"
+    words = ["sh", "-c", line.replace("raynas", raynas)]
+    return subprocess.run(words, cwd=folder, capture_output=True, text=True, timeout=120, check=False)
+
+
+def test_streams_that_are_closed_or_full_do_not_matter(tmp_path: Path) -> None:
+    (tmp_path / "tiny.yaml").write_text(TINY)
+    assert shell("raynas search tiny.yaml --name one <&- >&- 2>&-", tmp_path).returncode == 0
+    done = shell("raynas search tiny.yaml --name two 2>/dev/full", tmp_path)
+    assert done.returncode == 0 and done.stdout.startswith("6 trials")
+    done = shell("raynas top one >/dev/full", tmp_path)
+    assert (done.returncode, done.stderr) == (
+        2,
+        "error: stdout cannot be written: No space left on device; direct it elsewhere\n",
+    )
+
+
+def test_a_search_goes_on_when_nobody_reads_any_more(tmp_path: Path) -> None:
+    (tmp_path / "tiny.yaml").write_text(TINY)
+    done = shell("raynas search tiny.yaml --name one 2>&1 | head -n 1", tmp_path)
+    assert done.stdout.count("\n") == 1 and not done.stderr
+    with Store.open(tmp_path / "runs" / "one" / "search.db", readonly=True) as store:
+        assert store.ended() == "enough: all of its 6 trials have ended"

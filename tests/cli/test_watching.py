@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -65,3 +66,21 @@ def test_watchers_are_told_the_end_and_how_far_it_had_come(tmp_path: Path, how: 
             assert process.returncode == 130 and last.startswith(f"{what} after {done} of 500 trials"), said
         else:
             assert process.returncode == 0 and "\n20 trials" in text, said
+
+
+@pytest.mark.slow
+def test_who_stops_a_search_is_told_its_end_and_a_copy_is_not_that_search(tmp_path: Path) -> None:
+    text = TINY.replace("engine: local", "engine: ray").replace("{fn: tiny.judge}", "{fn: tiny.judge_slowly}")
+    (tmp_path / "tiny.yaml").write_text(text.replace("max_trials: 6", "max_trials: 500\ndedup: false"))
+    processes = [begun(tmp_path, "search", "tiny.yaml", "--name", "one", "--evaluator.seconds", "0.3")]
+    try:
+        read_until(processes[0], " running, ")
+        shutil.copytree(tmp_path / "runs" / "one", tmp_path / "runs" / "copy")
+        for run, status, words in (("copy", 2, "nobody searches run 'copy', it was cut off"), ("one", 0, "has ended")):
+            processes.append(begun(tmp_path, "stop", run))
+            said = processes[-1].communicate(timeout=90)[0]
+            assert processes[-1].returncode == status and words in said.splitlines()[-1], said
+        assert processes[0].wait(timeout=60) == 130
+    finally:
+        for process in processes:
+            process.kill()

@@ -69,7 +69,7 @@ def test_numbers_are_numbers(file: Path) -> None:
 
 
 def test_what_is_dumped_reads_the_same(file: Path) -> None:
-    file.write_text(TINY + "objective: {score: max, parameters: min}\nname: größe\n")
+    file.write_text(TINY.replace("score", "{score: max, parameters: min}") + "name: größe\n")
     values = read(str(file))
     file.write_text(dump(values), encoding="utf-8")
     assert read(str(file)) == values
@@ -142,3 +142,29 @@ def test_settings_that_mean_no_experiment_are_errors(file: Path, change: dict[st
     with pytest.raises(ConfigError, match=words) as caught:
         make(settings({**read(str(file)), "storage_path": str(file.parent), **change}))
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("seed: 1\nname: x\nseed: 2\n", "'seed' stands in lines 1 and 3: leave one out"),
+        ("evaluator:\n  init_args: {lr: 1, lr: 2}\n", "'lr' stands twice in line 2: leave one out"),
+        ("initial_samples: [{a: 1}, {a: 1, b: 2, a: 3}]\n", "'a' stands twice in line 1"),
+    ],
+)
+def test_a_key_that_stands_twice_is_refused(file: Path, text: str, words: str) -> None:
+    file.write_text(text)
+    with pytest.raises(ConfigError) as caught:
+        read(str(file))
+    assert words in str(caught.value)
+
+
+def test_anchors_and_merges_are_read(file: Path) -> None:
+    file.write_text(
+        "\ufeffresources: &all {num_cpus: 1}\r\ninitial_samples: [&a {x: 1}, *a, {<<: *all, num_cpus: 2}]\r\n"
+    )
+    found = read(str(file))
+    assert found["initial_samples"] == [{"x": 1}, {"x": 1}, {"num_cpus": 2}]
+    file.write_text(f"store: {'[' * 3000}{']' * 3000}\n")
+    with pytest.raises(ConfigError, match="is no YAML"):
+        read(str(file))

@@ -39,3 +39,16 @@ def test_what_cannot_be_written_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(StoreError, match="cannot be written"):
         artifacts.write(str(tmp_path / "file"), "weights/0.bin", b"")
+
+
+def test_a_folder_with_colons_is_a_folder(tmp_path: Path) -> None:
+    folder = tmp_path / "a::b" / "c:d"
+    artifacts.write(str(folder), "weights/0.bin", b"one")
+    assert (folder / "weights" / "0.bin").read_bytes() == b"one"
+    assert [path.name for path in tmp_path.iterdir()] == ["a::b"]
+
+
+def test_what_cannot_be_read_is_named(tmp_path: Path) -> None:
+    (tmp_path / "weights" / "0.bin").mkdir(parents=True)
+    with pytest.raises(StoreError, match=r"'weights/0\.bin' in .* cannot be read \(Is a directory\)"):
+        artifacts.read(str(tmp_path), "weights/0.bin")

@@ -8,7 +8,7 @@ import pytest
 from raynas.errors import RunMismatchError, StoreError
 from raynas.search.definition import RunDefinition, changes
 from raynas.search_space import Categorical, SearchSpace
-from raynas.serializer import dumps
+from raynas.serializer import dumps, serialize
 
 
 def space(*domains: tuple[str, Any]) -> str:
@@ -63,16 +63,30 @@ def test_what_may_change_is_what_is_to_be_written() -> None:
     assert changes(BEFORE, BEFORE, "run") == {}
 
 
+class Called:
+    def __init__(self, a: float, b: float = 2.0) -> None:
+        self.both = a, b
+
+
+def test_how_an_argument_was_passed_makes_no_difference() -> None:
+    begun = replace(BEFORE, evaluator=dumps(serialize(Called, 1.0, 3.0)))
+    for same in (serialize(Called, 1.0, b=3.0), serialize(Called, b=3.0, a=1.0)):
+        assert changes(begun, replace(begun, evaluator=dumps(same)), "run") == {}
+    with pytest.raises(RunMismatchError, match=r"evaluator\.a: 1\.0 → 4\.0; evaluator\.b: 3\.0 → not given\)"):
+        changes(begun, replace(begun, evaluator=dumps(serialize(Called, 4.0))), "run")
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
         ({"seed": 3}, "seed: 0 → 3"),
         ({"space": "{}", "choices": space(("x", (1, 2)), ("z", (1, 2)))}, "choice 'y' is gone; choice 'z' is new"),
-        ({"choices": space(("x", (1, 2, 3)), ("y", (1, 2)))}, "choice 'x' is another"),
-        ({"space": '{"nodes": 1}'}, "space: the model itself is another"),
+        ({"choices": space(("x", (1, 2, 3)), ("y", (1, 2)))}, "choice 'x' was one of 1, 2 → one of 1, 2, 3"),
+        ({"choices": space(("x", (2, 1)), ("y", (1, 2)))}, "choice 'x' was one of 1, 2 → one of 2, 1"),
+        ({"space": '{"nodes": 1}'}, "the model itself is another (space.nodes: not given → 1)"),
         ({"evaluator": dumps({"epochs": 4, "rate": 0.1})}, "evaluator.epochs: 3 → 4"),
-        ({"arguments": dumps({"size": 4})}, "strategy.size: null → 4"),
-        ({"objectives": {"loss": "min"}}, 'objectives.score: "max" → null; objectives.loss: null → "min"'),
+        ({"arguments": dumps({"size": 4})}, "strategy.size: not given → 4"),
+        ({"objectives": {"loss": "min"}}, 'objectives.score: "max" → not given; objectives.loss: not given → "min"'),
         ({"replicates": 2, "dedup": False}, "replicates: 1 → 2; dedup: true → false"),
         ({"initial_samples": ({"x": 2, "y": 2},)}, "initial_samples[0].x: 1 → 2"),
     ],
@@ -82,3 +96,13 @@ def test_any_other_difference_is_an_error_that_lists_it(change: dict[str, Any], 
         changes(BEFORE, replace(BEFORE, max_trials=99, **change), "digits")
     assert str(caught.value).startswith(f"run 'digits' was begun otherwise ({message})")
     assert "max_trials" not in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_what_python_takes_for_equal_is_another_thing_all_the_same() -> None:
+    begun = replace(BEFORE, objectives={"score": "max", "loss": "min"}, evaluator=dumps({"flag": 1}))
+    with pytest.raises(
+        RunMismatchError, match=r'\["score", "loss"\] → \["loss", "score"\], of which the first decides'
+    ):
+        changes(begun, replace(begun, objectives={"loss": "min", "score": "max"}), "run")
+    with pytest.raises(RunMismatchError, match=r"evaluator\.flag: 1 → true"):
+        changes(begun, replace(begun, evaluator=dumps({"flag": True})), "run")

@@ -244,6 +244,17 @@ def test_of_many_who_create_one_file_one_does(path: Path) -> None:
     assert [item.name for item in path.parent.iterdir() if item.name.endswith(".new")] == []
 
 
+def test_what_is_left_of_a_lost_database_does_not_get_into_a_new_one(path: Path) -> None:
+    with Store.create(path, {"seed": 1}, "digits") as store:
+        store.new_epoch("one")
+        wal = Path(f"{path}-wal").read_bytes()
+    path.unlink()
+    Path(f"{path}-wal").write_bytes(wal)
+    with pytest.raises(StoreError, match=r"-wal is left of a database that is gone: put that back, or remove this"):
+        Store.create(path, {"seed": 2}, "digits")
+    assert list(path.parent.iterdir()) == [Path(f"{path}-wal")]
+
+
 def test_without_links_a_file_is_still_created_whole(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def link(source: object, target: object) -> None:
         raise PermissionError("this file system has no links")

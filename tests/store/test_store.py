@@ -40,7 +40,7 @@ def test_a_run_that_is_there_is_not_begun_again(store: Store, url: str) -> None:
 
 
 def test_a_run_of_another_name_is_not_opened(store: Store, url: str) -> None:
-    with pytest.raises(StoreError, match=r"has no run 'other': it has 'digits'"):
+    with pytest.raises(StoreError, match=r"has no run 'other', but 'digits': use that name, or"):
         Store.open(url, name="other")
 
 
