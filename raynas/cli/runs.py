@@ -118,14 +118,17 @@ def fill_top(parser: ArgumentParser) -> None:
 
 
 def export(request: Request) -> int:
+    from raynas.experiment.result import check_apart
+
     result, given = opened(request), request.given
     number, target, weights = given.get("trial"), given.output, given.get("weights")
     trial = result.best if number is None else result.trial(number)
+    wanted = given.get("train")
+    script = wanted or os.path.join(os.path.dirname(target), f"train_{os.path.basename(target)}")
+    check_apart(target, weights, script)
     trial.export(target, weights)
     text = f"trial {trial.number} is in {target}, class Model"
     out().print(f"{text}; its trained weights are in {weights}" if weights else text, soft_wrap=True)
-    wanted = given.get("train")
-    script = wanted or os.path.join(os.path.dirname(target), f"train_{os.path.basename(target)}")
     try:
         trial.export_training(script)
     except SerializationError as error:

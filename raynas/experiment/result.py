@@ -14,6 +14,7 @@ from raynas.engine import Resources, artifacts
 from raynas.engine.weights import load_weights
 from raynas.errors import ConfigError, SearchError, StoreError
 from raynas.experiment.assembly import belonging_to
+from raynas.experiment.given import at_least
 from raynas.experiment.luggage import taken_out
 from raynas.experiment.place import Place, find, texts_path
 from raynas.experiment.record import Record
@@ -79,7 +80,8 @@ class Result:
 
     def top(self, k: int = 5) -> list[TrialResult]:
         """The k best trained trials, best first."""
-        return [TrialResult(self, trial) for trial in self.history.top(k)]
+        count = at_least(k, 0, "k", whole=True, required=True)
+        return [TrialResult(self, trial) for trial in self.history.top(count)]
 
     def pareto(self) -> list[TrialResult]:
         """The trained trials that no other one dominates on all objectives, in the order in which they ended."""
@@ -141,6 +143,14 @@ class Result:
                 message, count = found.most_common(1)[0]
                 return f"{sum(found.values())} {what}, {count} of them {how} {message}"
         return "no trial has ended" if self.trials else "no trial has begun"
+
+
+def check_apart(*paths: str | os.PathLike[str] | None) -> None:
+    """Raise `ConfigError` where two of the paths to write to are one."""
+    known = [os.path.abspath(path) for path in paths if path is not None]
+    twice = next((path for path in known if known.count(path) > 1), None)
+    if twice is not None:
+        raise ConfigError(f"{twice} is named for two files to write: give each a name of its own")
 
 
 class TrialResult:
@@ -215,7 +225,9 @@ class TrialResult:
         Raises:
             SerializationError: something cannot be written into a file; names it.
             StoreError: the weights were not kept.
+            ConfigError: two of the paths are one.
         """
+        check_apart(path, weights, train)
         files: dict[str, bytes] = {os.fspath(path): self_contained(self.source, self._texts()).encode()}
         if weights is not None:
             files[os.fspath(weights)] = self._bytes()
@@ -277,19 +289,18 @@ class TrialResult:
             raise StoreError(f"'{path}' in {folder} is damaged: restore it from a copy, or remove it") from None
 
     def _path(self) -> str:
-        path, number = self.trial.weights, self.number
-        if path is None:
-            kept = self._result.definition.keep_weights
+        path, number, kept = self.trial.weights, self.number, self._result.definition.keep_weights
+        if path is not None and self.has_weights:
+            return path
+        if path is None or number not in {trial.number for trial in self._result.history.top(kept)}:
             raise StoreError(
                 f"the weights of trial {number} were not kept (those of the best {kept} are): "
                 "set keep_weights higher, or train its source"
             )
-        if not self.has_weights:
-            raise StoreError(
-                f"the weights of trial {number} are not in {self._result.place.artifacts}, as '{path}': put that file "
-                "back, give the storage_path of the search, or train the trial's source again"
-            )
-        return path
+        raise StoreError(
+            f"the weights of trial {number} are not in {self._result.place.artifacts}, as '{path}': put it back, "
+            "give the storage_path of the search, or train the trial's source again"
+        )
 
     def _weights(self) -> dict[str, Any]:
         return load_weights(self._result.place.artifacts, self._path())

@@ -72,7 +72,7 @@ def test_watchers_are_told_the_end_and_how_far_it_had_come(tmp_path: Path, how: 
 def test_who_stops_a_search_is_told_its_end_and_a_copy_is_not_that_search(tmp_path: Path) -> None:
     text = TINY.replace("engine: local", "engine: ray").replace("{fn: tiny.judge}", "{fn: tiny.judge_slowly}")
     (tmp_path / "tiny.yaml").write_text(text.replace("max_trials: 6", "max_trials: 500\ndedup: false"))
-    processes = [begun(tmp_path, "search", "tiny.yaml", "--name", "one", "--evaluator.seconds", "0.3")]
+    processes = [begun(tmp_path, "search", "tiny.yaml", "--name", "one", "--evaluator.seconds", "2")]
     try:
         read_until(processes[0], " running, ")
         shutil.copytree(tmp_path / "runs" / "one", tmp_path / "runs" / "copy")

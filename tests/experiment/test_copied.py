@@ -115,10 +115,25 @@ def test_weights_that_are_gone_or_damaged_are_named(begun: Path, tmp_path: Path)
     file.write_bytes(safetensors.torch.save({**good, "more": torch.zeros(1)}))
     refused(r"do not fit the source of trial \d+: restore")
     file.unlink()
-    refused(r"are not in .*artifacts, as 'weights/.*': put that file back, give the storage_path of the search, or")
-    other = next(trial.number for trial in Result.open(begun).trials if trial.weights is None)
-    with pytest.raises(StoreError, match="were not kept"):
-        Result.open(begun).trial(other).load()
+    refused(r"are not in .*artifacts, as 'weights/.*': put it back, give the storage_path of the search, or")
+    for other in Result.open(begun).top(4)[1:]:
+        with pytest.raises(StoreError, match="were not kept"):
+            other.load()
+
+
+def test_one_file_for_two_things_is_refused(begun: Path, tmp_path: Path) -> None:
+    best, path = Result.open(begun).best, tmp_path / "best.py"
+    for others in (
+        {"weights": path},
+        {"train": path},
+        {"weights": tmp_path / "w", "train": tmp_path / "x" / ".." / "w"},
+    ):
+        with pytest.raises(ConfigError, match="is named for two files to write: give each a name of its own"):
+            best.export(path, **others)
+    assert not path.exists()
+    for k in (-1, "3"):
+        with pytest.raises(ConfigError, match=r"k is .*: give a whole number from 0"):
+            Result.open(begun).top(k)  # type: ignore[arg-type]  # what a user may do
 
 
 def test_texts_that_are_damaged_are_named(begun: Path, tmp_path: Path) -> None:
