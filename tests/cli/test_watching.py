@@ -70,16 +70,21 @@ def test_watchers_are_told_the_end_and_how_far_it_had_come(tmp_path: Path, how: 
 
 @pytest.mark.slow
 def test_who_stops_a_search_is_told_its_end_and_a_copy_is_not_that_search(tmp_path: Path) -> None:
-    text = TINY.replace("engine: local", "engine: ray").replace("{fn: tiny.judge}", "{fn: tiny.judge_slowly}")
+    log = tmp_path / "log"
+    gated = f"{{fn: tiny.judge_behind_a_gate, log: {log}}}"
+    text = TINY.replace("engine: local", "engine: ray").replace("{fn: tiny.judge}", gated)
     (tmp_path / "tiny.yaml").write_text(text.replace("max_trials: 6", "max_trials: 500\ndedup: false"))
-    processes = [begun(tmp_path, "search", "tiny.yaml", "--name", "one", "--evaluator.seconds", "2")]
+    processes = [begun(tmp_path, "search", "tiny.yaml", "--name", "one")]
     try:
         read_until(processes[0], " running, ")
         shutil.copytree(tmp_path / "runs" / "one", tmp_path / "runs" / "copy")
-        for run, status, words in (("copy", 2, "nobody searches run 'copy', it was cut off"), ("one", 0, "has ended")):
-            processes.append(begun(tmp_path, "stop", run))
-            said = processes[-1].communicate(timeout=90)[0]
-            assert processes[-1].returncode == status and words in said.splitlines()[-1], said
+        processes += [begun(tmp_path, "stop", "copy"), begun(tmp_path, "stop", "one")]
+        said = processes[1].communicate(timeout=180)[0]
+        assert processes[1].returncode == 2 and "nobody searches run 'copy', it was cut off" in said
+        read_until(processes[2], "stopping when the running trials have ended")
+        tiny.open_gate(log)
+        said = processes[2].communicate(timeout=180)[0]
+        assert processes[2].returncode == 0 and "run 'one' has ended" in said, said
         assert processes[0].wait(timeout=60) == 130
     finally:
         for process in processes:
