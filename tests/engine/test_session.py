@@ -36,6 +36,49 @@ except ResourceError as error:
     print(error)
 """
 
+SHUT_DOWN = """
+import logging
+import ray
+from raynas.engine.ray_engine import RaySession
+from raynas.errors import SearchError
+
+def init():
+    ray.init("local", num_cpus=1, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
+
+def tried(host):
+    try:
+        host.call("do", "slots")
+    except SearchError as error:
+        print(error)
+    print(ray.is_initialized())
+
+with RaySession() as session:
+    host = session.host("hosted_engine:HostedEngine", {})
+    ray.shutdown()
+    tried(host)
+    init()
+    tried(host)
+    host.end()
+    session.withdraw("nobody")
+    with RaySession() as other:
+        other.host("hosted_engine:HostedEngine", {}).end()
+print(ray.is_initialized())
+"""
+
+CLIENT = """
+import ray
+from ray.util.client.ray_client_helpers import ray_start_client_server
+from raynas.engine.ray_engine import RaySession
+from raynas.errors import ConfigError
+
+with ray_start_client_server():
+    try:
+        with RaySession():
+            print("entered", flush=True)
+    except ConfigError as error:
+        print(error, flush=True)
+"""
+
 FORKED = """
 import os
 from raynas.engine.ray_engine import RaySession
@@ -97,6 +140,18 @@ def test_a_process_that_was_forked_after_a_search_is_told_to_be_spawned() -> Non
 
 def test_searches_in_several_threads_share_one_ray_which_the_last_one_ends() -> None:
     assert said(SHARED) == ["True", "3", "False"]
+
+
+def test_ray_that_somebody_shuts_down_meanwhile_is_told_and_the_next_one_is_left_to_them() -> None:
+    first, there, second, theirs, after = said(SHUT_DOWN)
+    assert first == second and first.startswith("Ray was shut down in this process while the search was going on")
+    assert (there, theirs, after) == ("False", "True", "True")
+
+
+@pytest.mark.slow
+def test_a_process_that_uses_rays_client_is_told_so() -> None:
+    line = said(CLIENT, RAY_ADDRESS="local")[-1]
+    assert line.startswith("this process uses Ray through its client (ray://)") and "call ray.shutdown() first" in line
 
 
 def test_where_ray_cannot_keep_its_files_is_said_with_the_cure(tmp_path: Path) -> None:

@@ -2,11 +2,12 @@
 
 - `session`: the driver's side: starts or joins Ray, hosts an object in an actor.
 - `watchdog`: ends what a Ray of its own leaves after a `kill -9`.
+- `connection`: which Ray that is, should somebody end it meanwhile.
 - `host`, `remote`: that actor, and its handle.
 - `engine`: `RayEngine`, which lives in the hosted object and submits tasks.
 - `task`: what runs in a worker.
 - `nodes`, `probe`: which nodes have what a trial needs.
-- `room`, `demand`: whether there is room for trials, and what the autoscaler is asked for.
+- `room`, `waiting`, `demand`: whether there is room for trials, who uses it, and what the autoscaler is asked for.
 """
 
 from raynas.engine.ray_engine.engine import RayEngine

@@ -25,6 +25,7 @@ from raynas.engine.ray_engine.pulse import Pulse
 from raynas.engine.ray_engine.roster import LINGER, News, Roster, worker_in
 from raynas.engine.ray_engine.stowed import Stowed
 from raynas.engine.ray_engine.task import Crate, packed, told, train
+from raynas.engine.ray_engine.waiting import Waiting
 from raynas.engine.ray_engine.words import last_words
 from raynas.engine.resources import Resources
 from raynas.trial import Event, Reported, Started
@@ -92,6 +93,7 @@ class RayEngine(ExecutionEngine):
         self._readers = ThreadPoolExecutor(READERS, "raynas-reader")
         pulse = Pulse(self._readers.submit, lambda: self._news.put(self._thinned))
         self._nodes = Nodes(place, resources, SEVERAL_GPUS if resources.num_gpus else None, pulse, note)
+        self._waiting = Waiting(resources, note)
         self._usable = self._nodes.usable()
         self._function = self._remote()
         self._news: SimpleQueue[Callable[[], News]] = SimpleQueue()
@@ -107,6 +109,7 @@ class RayEngine(ExecutionEngine):
             self._cpus = sum(offer.get("num_cpus", 0.0) for offer in offers)
             self._looked = time.monotonic()
             self._go_to(self._nodes.usable())
+            self._waiting.look(self._roster.batches.values())
         return self._roster.slots
 
     def _go_to(self, nodes: frozenset[str]) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import ray
 from ray import exceptions
 
+from raynas.engine.ray_engine.connection import SHUT_DOWN, connection
 from raynas.errors import SearchError
 
 NAMESPACE = "raynas"
@@ -28,6 +29,7 @@ class RemoteHost:
         self._actor = actor
         self._make = make
         self._restarts = restarts
+        self._connection = connection()
 
     def call(self, method: str, *args: Any, timeout: float | None = None) -> Any:
         """What the object's method returns.
@@ -36,17 +38,21 @@ class RemoteHost:
             TimeoutError: it has not returned within `timeout` seconds, or its actor is being made again.
             SearchError: the actor is gone, for good.
         """
+        if connection() != self._connection:
+            raise SearchError(SHUT_DOWN)
         if self._actor is None:
             with suppress(ValueError):  # its name is not free yet: the next call will try again
                 self._actor = self._make() if self._make is not None else None
             raise TimeoutError(method)
         try:
             return ray.get(self._actor.call.remote(method, *args), timeout=timeout)
-        except exceptions.GetTimeoutError:
-            raise TimeoutError(method) from None
-        except exceptions.ActorUnavailableError:
-            raise TimeoutError(method) from None
-        except (exceptions.RayActorError, exceptions.OutOfMemoryError) as error:
+        except Exception as error:
+            if connection() != self._connection:
+                raise SearchError(SHUT_DOWN) from error
+            if isinstance(error, exceptions.GetTimeoutError | exceptions.ActorUnavailableError):
+                raise TimeoutError(method) from None
+            if not isinstance(error, exceptions.RayActorError | exceptions.OutOfMemoryError):
+                raise
             broken = getattr(error, "actor_init_failed", False)  # as it would be the next time
             if self._make is not None and self._restarts and not broken and _node_lives():
                 self._restarts -= 1
@@ -57,8 +63,8 @@ class RemoteHost:
             raise SearchError(f"the search's actor is gone ({line}): start the same command again to go on") from error
 
     def end(self) -> None:
-        """End the actor."""
-        if self._actor is not None:
+        """End the actor, where it has not ended with its Ray."""
+        if self._actor is not None and connection() == self._connection:
             ray.kill(self._actor)
 
 

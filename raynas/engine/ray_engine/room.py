@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Mapping
 
 import ray
@@ -42,12 +43,37 @@ def check(resources: Resources) -> list[str]:
     """
     nodes = ray.nodes()  # type: ignore[no-untyped-call]  # Ray's own
     there = [offer(node) for node in nodes if node["Alive"]]
-    if any(resources.fits(each) for each in there):
+    mine = held()
+    here = ray.get_runtime_context().get_node_id()
+    left = [_less(offer(node), mine) if node["NodeID"] == here else offer(node) for node in nodes if node["Alive"]]
+    if any(resources.fits(each) for each in left):
         return [] if resources.num_gpus else _idle_gpus(there)
-    needs = _lack(resources, there)
+    if any(resources.fits(each) for each in there):
+        own = ", ".join(f"{name}={amount:g}" for name, amount in mine.items())
+        needs = f"a trial needs {resources.describe()}, and the actor or task that searches keeps {own} from it"
+        cure = "start that one with less (num_cpus=0 is enough), or add a node"
+    else:
+        needs, cure = _lack(resources, there), "ask for less, or add a node"
     if autoscaler_runs():
         return [f"{needs}: waiting for the cluster's autoscaler"]
-    raise ResourceError(f"{needs}: ask for less, or add a node")
+    raise ResourceError(f"{needs}: {cure}")
+
+
+def held() -> Mapping[str, float]:
+    """What this process keeps of its node while it searches, in the words of `Resources`; nothing unless it is Ray's.
+
+    A task gives its CPUs back for as long as its main thread waits; an actor does not.
+    """
+    context = ray.get_runtime_context()
+    if context.worker.mode != ray.WORKER_MODE:
+        return {}
+    assigned = offer({"Resources": context.get_assigned_resources()})  # type: ignore[no-untyped-call]  # Ray's own
+    gives = context.get_actor_id() is None and threading.current_thread() is threading.main_thread()
+    return {name: amount for name, amount in assigned.items() if amount and not (gives and name == "num_cpus")}
+
+
+def _less(there: Mapping[str, float], mine: Mapping[str, float]) -> Mapping[str, float]:
+    return {name: amount - mine.get(name, 0.0) for name, amount in there.items()}
 
 
 def _lack(resources: Resources, there: list[Mapping[str, float]]) -> str:

@@ -13,9 +13,11 @@ from types import TracebackType
 from typing import Any, Self
 
 import ray
+from ray.util.client import ray as client
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from raynas.engine.ray_engine import room
+from raynas.engine.ray_engine.connection import connection
 from raynas.engine.ray_engine.demand import declare
 from raynas.engine.ray_engine.host import Host
 from raynas.engine.ray_engine.remote import NAMESPACE, RemoteHost
@@ -41,7 +43,7 @@ _door = threading.Lock()
 """One session at a time is entered or left."""
 
 _sessions: list[RaySession] = []
-"""Those that use the Ray that was started or joined by the first of them; the last one ends it."""
+"""Those that use a Ray that was started or joined by the first of them; the last one ends it."""
 
 _watchdogs: list[Watchdog] = []
 """What watches over this process while it has a Ray of its own."""
@@ -83,26 +85,35 @@ class RaySession:
         self._token = token
         self._modules = list(modules)
         self._warming: list[Any] = []
+        self._connection = ""
 
     def __enter__(self) -> Self:
         with _door:
-            return self._entered()
+            self._enter()
+            self._connection = connection()
+        return self
 
-    def _entered(self) -> Self:
+    def _enter(self) -> None:
         if _state["forked"]:
             raise SearchError(
                 "this process was forked from one that has used Ray, which does not survive that: start it with "
                 "multiprocessing's 'spawn', or as a command of its own"
             )
         if ray.is_initialized():
+            if client.is_connected():  # type: ignore[no-untyped-call]  # Ray's own
+                raise ConfigError(
+                    "this process uses Ray through its client (ray://), and a search cannot live behind that, whose "
+                    "end would end it: call ray.shutdown() first, and use `raynas search --submit ADDRESS`, or start "
+                    "the search on the cluster"
+                )
             if self._guest not in (None, "auto", self.address):
                 raise SearchError(
                     f"this process uses the Ray at {self.address}, and cannot join the one at {self._guest} as well: "
                     "do it from another process"
                 )
-            if _sessions:
+            if any(session._connection == connection() for session in _sessions):
                 _sessions.append(self)
-            return self
+            return
         address = self._guest or os.environ.get("RAY_ADDRESS", "")
         if self._guest is None and address.startswith("ray://"):
             raise ConfigError(
@@ -137,7 +148,6 @@ class RaySession:
         _sessions.append(self)
         if not address or address == "local":
             _watchdogs.append(Watchdog())
-        return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -146,13 +156,20 @@ class RaySession:
             own = self in _sessions
             if own:
                 _sessions.remove(self)
-            if own and not _sessions:
-                ray.shutdown()
+            shared = not own or any(session._connection == self._connection for session in _sessions)
+            # Where somebody has shut that Ray down, one that is here now is theirs.
+            if connection() == self._connection:
+                self._leave(shared)
+            if not _sessions:
                 while _watchdogs:
                     _watchdogs.pop().dismiss()
-            else:
-                for ref in self._warming:
-                    ray.cancel(ref, force=True)
+
+    def _leave(self, shared: bool) -> None:
+        if not shared:
+            ray.shutdown()
+            return
+        for ref in self._warming:
+            ray.cancel(ref, force=True)
 
     @property
     def address(self) -> str:
@@ -178,7 +195,8 @@ class RaySession:
 
     def withdraw(self, name: str) -> None:
         """Take back what the hosted object of this name has asked of the autoscaler, if it could not do so itself."""
-        declare(name, Resources(), 0)
+        if connection() == self._connection:
+            declare(name, Resources(), 0)
 
     def host(
         self, factory: str, arguments: Mapping[str, Any], name: str | None = None, detached: bool = False
