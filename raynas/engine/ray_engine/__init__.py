@@ -2,6 +2,7 @@
 
 - `session`: the driver's side: starts or joins Ray, hosts an object in an actor.
 - `watchdog`: ends what a Ray of its own leaves after a `kill -9`.
+- `address`: whether a Ray is where somebody says.
 - `connection`: which Ray that is, should somebody end it meanwhile.
 - `host`, `remote`: that actor, and its handle.
 - `engine`: `RayEngine`, which lives in the hosted object and submits tasks.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import socket
 import sys
 import tempfile
 import threading
@@ -17,6 +16,7 @@ from ray.util.client import ray as client
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from raynas.engine.ray_engine import room
+from raynas.engine.ray_engine.address import check_address
 from raynas.engine.ray_engine.connection import connection
 from raynas.engine.ray_engine.demand import declare
 from raynas.engine.ray_engine.host import Host
@@ -122,7 +122,7 @@ class RaySession:
             )
         if self._token:
             use_token()
-        _check_address(address)
+        check_address(address)
         if not address or address == "local":
             provide_token()
         # What the project folder holds is here already unless Ray's nodes are other machines.
@@ -142,7 +142,8 @@ class RaySession:
         except Exception as error:  # of many kinds; where Ray's processes do not come up in time, of none
             said = " ".join(str(error).split())[:300]
             if address and address != "local":
-                raise ResourceError(f"Ray at {address} could not be reached: {said}") from error
+                form = "" if ":" in address or address == "auto" else "; write HOST:PORT, auto or local"
+                raise ResourceError(f"Ray at {address} could not be reached: {said}{form}") from error
             raise ResourceError(f"Ray could not be started: {said}{_cure(error)}") from error
         _state["used"] = True
         _sessions.append(self)
@@ -245,16 +246,3 @@ def _cure(error: Exception) -> str:
     if "error" in os.environ.get("PYTHONWARNINGS", ""):
         return "; PYTHONWARNINGS reaches Ray's own processes, which end by their warnings: unset it, and use python -W"
     return "; --verbose shows what Ray says"
-
-
-def _check_address(address: str) -> None:
-    """Look whether somebody is there, for which Ray takes minutes."""
-    host, _, port = address.rpartition("/")[2].rpartition(":")
-    if not host or not port.isdigit():
-        return
-    try:
-        socket.create_connection((host.strip("[]"), int(port)), timeout=5).close()
-    except OSError as error:
-        raise ResourceError(
-            f"Ray at {address} could not be reached: {error.strerror or error}; is the cluster still there?"
-        ) from None
