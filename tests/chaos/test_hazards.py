@@ -37,11 +37,11 @@ def test_a_trial_that_eats_memory_is_ended_alone(tmp_path: Path, mark: str) -> N
     everything, used = memory()
     if everything - used < 6 * 2**30:
         pytest.skip("less than 6 GB of memory are free on this machine")
-    # Ray's own guard, 3 GB from here; others use this machine, too.
-    limit = {"RAY_memory_usage_threshold": str((used + 3 * 2**30) / everything)}
+    # Ray's own guard, half-way to the end: others use this machine, too, now more of it and now less.
+    limit = {"RAY_memory_usage_threshold": str((used + everything) / 2 / everything)}
     settings = {"function": "eat", "max_trials": 6, "resources": {"num_cpus": os.cpu_count()}}
     with chaos.driver(tmp_path, mark, limit, **settings) as process:
-        output, _ = process.communicate(timeout=150)
+        output, _ = process.communicate(timeout=240)
         assert process.returncode == 0, output
         chaos.nothing_is_left(mark)
     found = chaos.Witness(tmp_path, 1).check(6)
@@ -54,7 +54,7 @@ def test_a_trial_that_eats_memory_is_ended_alone(tmp_path: Path, mark: str) -> N
 
 @pytest.mark.ray
 def test_a_trial_that_hangs_in_c_is_ended_alone(tmp_path: Path) -> None:
-    chaos.experiment(tmp_path, chaos.hang, max_trials=5, resources=ALL, trial_timeout=3.0).run()
+    chaos.experiment(tmp_path, chaos.hang, max_trials=5, resources=ALL, trial_timeout=15.0).run()
     found = chaos.Witness(tmp_path, 1).check(5)
     assert [(t.number, t.cause, t.attempts) for t in found if t.state is TrialState.FAILED] == [(2, Cause.TIMEOUT, 1)]
     workers = {trial: process for trial, _, process in chaos.told(tmp_path / "log")}

@@ -64,12 +64,12 @@ def test_a_metric_of_any_name_can_be_shown(raynas: Raynas) -> None:
 def test_status_of_a_trial_tells_what_its_worker_had_said_before_it_died_or_was_ended(raynas: Raynas) -> None:
     text = Path("tiny.yaml").read_text().replace("engine: local", "engine: ray").replace("judge", "talk_and_vanish")
     Path("vanish.yaml").write_text(text)
-    limits = ("--trial_timeout", "6", "--resources.num_cpus", "2", "--max_trials", "3")
+    limits = ("--trial_timeout", "12", "--resources.num_cpus", "2", "--max_trials", "3")
     assert raynas("search", "vanish.yaml", "--name", "vanish", *limits).status == 0
     died = raynas("status", "vanish", "--trial", "0").out
     assert died.startswith("trial 0: failed (worker died)") and "\nhello from trial 0\n" in died, died
     late = raynas("status", "vanish", "--trial", "1").out
-    assert late.startswith("trial 1: failed (timeout)") and "it took longer than trial_timeout (6 s)" in late, late
+    assert late.startswith("trial 1: failed (timeout)") and "it took longer than trial_timeout (12 s)" in late, late
     assert "\nhello from trial 1\na warning\n" in late, late
     assert "most recent call first" in late and "in wait_for_ever" in late and "in talk_and_vanish" in late, late
     assert "worker.py" not in late and "hello from trial 0" not in late, late

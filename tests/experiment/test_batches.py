@@ -27,7 +27,7 @@ def search(folder: Path, function: Any, trials: int, arguments: dict[str, Any], 
 def test_what_goes_wrong_costs_only_the_trial_that_it_went_wrong_in(tmp_path: Path) -> None:
     log = tmp_path / "log"
     arguments = {"log": str(log), "deadly": DEADLY, "hanging": HANGING}
-    result = search(tmp_path, ray_jobs.note, 200, arguments, trial_timeout=5.0)
+    result = search(tmp_path, ray_jobs.note, 200, arguments, trial_timeout=10.0)
     trials = {trial.number: trial for trial in result.trials}
     dead, late = trials.pop(DEADLY), trials.pop(HANGING)
     assert (dead.state, dead.cause, dead.attempts) == (TrialState.FAILED, Cause.WORKER_DIED, 2)

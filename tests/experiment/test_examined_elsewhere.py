@@ -28,7 +28,7 @@ ray.init(num_cpus=1, include_dashboard=False, log_to_driver=False)
 import examining
 from test_examined_elsewhere import searched
 from pathlib import Path
-searched(Path({folder!r}), examining.Slowly({log!r}), resources={{"num_cpus": 0.5}})
+searched(Path({folder!r}), examining.Slowly({log!r}, helped=True), resources={{"num_cpus": 0.5}})
 ray.shutdown()
 """
 
@@ -66,7 +66,7 @@ def shares(log: Path) -> tuple[int, int]:
 @pytest.mark.ray
 def test_others_help_and_find_the_same(tmp_path: Path, expected: list[Any]) -> None:
     log = tmp_path / "log"
-    result = searched(tmp_path, examining.Slowly(str(log)))
+    result = searched(tmp_path, examining.Slowly(str(log), helped=True))
     assert told(result) == expected
     assert [t.number for t in result.trials] == list(range(400))
     assert min(shares(log)) > 10, "each has done a part"
@@ -75,7 +75,7 @@ def test_others_help_and_find_the_same(tmp_path: Path, expected: list[Any]) -> N
 @pytest.mark.ray
 def test_a_helper_that_dies_costs_nothing(tmp_path: Path, expected: list[Any]) -> None:
     log = tmp_path / "log"
-    result = searched(tmp_path, examining.Slowly(str(log), deadly=True))
+    result = searched(tmp_path, examining.Slowly(str(log), deadly=True, helped=True))
     assert (tmp_path / "dead").exists() and told(result) == expected
     assert max(t.attempts for t in result.trials) == 1, "no trial has lost a worker"
     assert shares(log)[1] > 0, "another one has come"

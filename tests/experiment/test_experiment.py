@@ -263,7 +263,7 @@ def test_replicates_have_seeds_of_their_own(make: Make) -> None:
 
 
 def test_time_ends_a_search(make: Make) -> None:
-    result = make(tiny.judge_slowly, max_trials=None, max_time=0.6).run()
+    result = make(tiny.judge_slowly, arguments={"seconds": 0.4}, max_trials=None, max_time=2.4).run()
     assert 1 <= len(result.trials) <= 8 and "time" in result.ending
 
 

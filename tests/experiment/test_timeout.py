@@ -39,7 +39,7 @@ def gone(process: int) -> bool:
 @pytest.mark.ray
 def test_a_worker_that_never_comes_back_is_ended_and_its_slot_is_free(tmp_path: Path) -> None:
     log = tmp_path / "log"
-    result = experiment(tmp_path, rungs.hang, {"log": str(log)}, trial_timeout=4.0).run()
+    result = experiment(tmp_path, rungs.hang, {"log": str(log)}, trial_timeout=10.0).run()
     hung, *others = result.trials
     assert (hung.state, hung.cause, hung.attempts) == (TrialState.FAILED, Cause.TIMEOUT, 1)
     assert [t.metrics for t in others] == [{"score": 1.0}, {"score": 2.0}]

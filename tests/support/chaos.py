@@ -31,9 +31,13 @@ SESSIONS: dict[str, set[int]] = defaultdict(set)
 """The sessions of the processes that each test has started."""
 
 
-def judge(model: nn.Module, context: Context, log: str = "", seconds: float = 0.1) -> Mapping[str, float]:
-    """Says in a file when a training begins and when it ends."""
+def judge(
+    model: nn.Module, context: Context, log: str = "", seconds: float = 0.1, together: int = 1
+) -> Mapping[str, float]:
+    """Says in a file when a training begins and when it ends; none ends before so many processes have begun one."""
     say(log, "begin", context)
+    if together > 1:
+        wait_until(lambda: len({process for _, _, process in told(Path(log))}) >= together)
     time.sleep(seconds)
     result = tiny.score(model)
     say(log, "end", context)
@@ -104,6 +108,7 @@ class Witness:
         self._folder, self._slots = folder, slots
         self._store = store or str(folder / "run" / "search.db")
         self._ended: dict[int, Trial] = {}
+        self._began: dict[int, int] = {}
         self._kills = 0
 
     @staticmethod
@@ -116,6 +121,8 @@ class Witness:
         """Remember what has ended; before each kill."""
         with Store.open(self._store, readonly=True, name="run") as store:
             self._ended.update({trial.number: trial for trial in store.trials() if trial.state.ended})
+        began = Counter(trial for trial, _, _ in told(self._folder / "log"))
+        self._began = {number: began[number] for number in self._ended} | self._began
         self._kills += 1
 
     def check(self, trials: int, reference: Result | None = None) -> list[Trial]:
@@ -139,6 +146,8 @@ class Witness:
         assert not lost, f"what had ended was touched: {lost}"
         began = Counter(trial for trial, _, _ in told(self._folder / "log"))
         assert set(began) == {trial.number for trial in paid}
+        wrong = [number for number, count in self._began.items() if began[number] != count]
+        assert not wrong, f"what had ended was trained again: {wrong}"
         again = {trial: count - 1 for trial, count in began.items() if count > 1}
         assert sum(again.values()) <= self._kills * self._slots, f"more was repeated than was in flight: {again}"
         keys = Counter(trial.key for trial in paid if trial.has_result)
@@ -168,6 +177,13 @@ def command(process: int) -> str:
         return (Path("/proc") / str(process) / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
     except OSError:
         return ""
+
+
+def raylets(mark: str) -> list[int]:
+    """The raylets of a test, without what they are forking just now, which has their name for a moment."""
+    found = marked(mark)
+    time.sleep(0.1)
+    return [process for process in found if "/raylet/raylet " in command(process)]
 
 
 def marked(mark: str) -> list[int]:

@@ -45,10 +45,12 @@ class Slowly:
     Attributes:
         log: where.
         deadly: whether the first process that helps the first one dies of it.
+        helped: whether the first one, when it has done some, is slow until somebody helps, whose start takes a while.
     """
 
     log: str
     deadly: bool = False
+    helped: bool = False
 
     def __call__(self, profile: Any) -> str | bool:
         log = Path(self.log)
@@ -58,8 +60,13 @@ class Slowly:
                 os.kill(os.getpid(), signal.SIGKILL)
         with log.open("a") as file:
             file.write(f"{os.getpid()}\n")
-        time.sleep(0.03)
+        time.sleep(0.25 if self.helped and self._alone() else 0.03)
         return at_most_500(profile)
+
+    def _alone(self) -> bool:
+        """Whether this process, which is the first, has done some and nobody else any."""
+        lines = Path(self.log).read_text().split()
+        return len(lines) > 50 and set(lines) == {str(os.getpid())}
 
 
 def adding(more: int) -> Callable[[Any], Any]:
