@@ -74,7 +74,10 @@ class Opening:
                 store.new_epoch(Start.mine(self.place.file, self._in_ray).to_text())
             self._keep()
             return True
-        if self._changes() is None or (self._in_ray and self._watched(show)):
+        if self._changes() is None:
+            return False
+        self._check_alone()
+        if self._in_ray and self._watched(show):
             return False
         changed = self._changes()  # what was watched may have gone on for long
         if changed is None:
@@ -136,6 +139,15 @@ class Opening:
                     raise
                 return self.definition.to_store()
             return None if self._has_ended(store) else changed
+
+    def _check_alone(self) -> None:
+        """Raise `SearchError` where another process of this machine searches the run, and cannot be watched."""
+        with self.place.open(readonly=True) as store:
+            start = going_on(store)
+        if start is None or not start.lives_beside or (self._in_ray and start.in_ray):
+            return
+        ends = f"`raynas stop {self.place.name}` ends it" if start.in_ray else "end that process first"
+        raise SearchError(f"run '{self.place.name}' is searched already, by {start.describe()}: {ends}")
 
     def _watched(self, show: OnProgress | None) -> bool:
         """Watch another process's search of this run, if there is one; whether it has come to an end."""

@@ -24,6 +24,7 @@ class Start:
         detached: whether it lives without that process.
         in_ray: whether it runs in Ray, or will.
         file: path of the database that it writes, where that is a file.
+        born: when that process began, in its system's own words, for another may get its number; empty: unknown.
     """
 
     host: str
@@ -34,11 +35,12 @@ class Start:
     detached: bool = False
     in_ray: bool = True
     file: str = ""
+    born: str = ""
 
     @classmethod
     def mine(cls, file: str, in_ray: bool = True) -> Start:
         """A start by this process."""
-        return cls(socket.gethostname(), os.getpid(), in_ray=in_ray, file=file)
+        return cls(socket.gethostname(), os.getpid(), in_ray=in_ray, file=file, born=_birth(os.getpid()))
 
     def to_text(self) -> str:
         return json.dumps(asdict(self))
@@ -54,7 +56,16 @@ class Start:
     @property
     def may_live(self) -> bool:
         """Whether nothing that can be seen from here says that it has ended."""
-        return self.detached or self.host != socket.gethostname() or alive(self.pid)
+        return self.detached or self.host != socket.gethostname() or self._is_here
+
+    @property
+    def lives_beside(self) -> bool:
+        """Whether it is for sure another process of this machine that searches."""
+        return not self.detached and self.host == socket.gethostname() and not self.own and self._is_here
+
+    @property
+    def _is_here(self) -> bool:
+        return alive(self.pid) and (not self.born or _birth(self.pid) in ("", self.born))
 
     @property
     def own(self) -> bool:
@@ -82,6 +93,13 @@ def going_on(store: Store) -> Start | None:
         return None
     start = Start.from_text(epoch.owner)
     return start if start is not None and start.writes(store.label) else None
+
+
+def _birth(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
+    except (OSError, IndexError):
+        return ""
 
 
 def alive(pid: int) -> bool:

@@ -51,6 +51,20 @@ def recording() -> Iterator[Tape]:
         tape.close()
 
 
+@contextmanager
+def paused() -> Iterator[None]:
+    """While this is open, nothing is recorded on this thread, unless another recording is begun."""
+    tape, _thread.tape = _thread.tape, None
+    if tape is not None:
+        tape.paused = True
+    try:
+        yield
+    finally:
+        _thread.tape = tape
+        if tape is not None:
+            tape.paused = False
+
+
 def note_choice(leaf: Leaf) -> None:
     """Note a choice that is made while a space is built."""
     if _thread.tape is not None:

@@ -124,6 +124,7 @@ class Tape:
         random_state: of torch's generator when the recording began.
         outside: the states of Python's and NumPy's generators then.
         drew_outside: whether these were other ones when it ended.
+        paused: whether nothing is noted at the moment.
     """
 
     def __init__(self) -> None:
@@ -139,6 +140,7 @@ class Tape:
         self.random_state = torch.get_rng_state()
         self.outside = generators()
         self.drew_outside = False
+        self.paused = False
         self._count = 0
         self._pictures: list[Any] = []
 
@@ -186,8 +188,8 @@ class Watch(TorchFunctionMode):
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Mapping[str, Any] | None = None) -> Any:
         kwargs = dict(kwargs or {})
-        if any(issubclass(kind, Proxy) for kind in types):
-            return func(*args, **kwargs)  # a forward pass that is being traced meanwhile
+        if self.tape.paused or any(issubclass(kind, Proxy) for kind in types):
+            return func(*args, **kwargs)  # it is looked at, or a forward is being traced
         scopes, skip, whole = scopes_of(sys._getframe(1))
         if whole is not None and (load := _load(whole)) is not None:
             if load not in self.tape.loads:

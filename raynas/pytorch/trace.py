@@ -14,7 +14,7 @@ from raynas.graph.room import roomy
 from raynas.graph.verify import verify
 from raynas.nn import LayerChoice, ModelSpace, Placeholder, Repeat, is_basic_unit, recording
 from raynas.nn.misuse import refuse
-from raynas.nn.recording import construction
+from raynas.nn.recording import construction, paused
 from raynas.nn.tape import Tape
 from raynas.pytorch.calling import Inputs
 from raynas.pytorch.codegen import to_source
@@ -59,30 +59,32 @@ def trace(
             the example inputs tell.
     """
     root, inputs = built(space_or_factory), None if example_inputs is None else arguments(example_inputs)
-    name_labels(root)
-    space, opaque = _proven(root, Inputs.given(root, inputs), inputs)
-    for module, why in ((module, why) for module, why in opaque.items() if why):
-        path = next((path for path, found in root.named_modules() if found is module), "")
-        notice(f"{path or 'the model'} ({type(module).__name__}) is kept whole: {why}")
-    if outside(tape_of(root)):
-        notice(
-            "the function that builds the model makes plain numbers of random tensors: the generated model has those "
-            "of this build; draw them in a module's constructor"
-        )
-    _settle(space_or_factory, root, space, inputs, opaque)
-    if inputs is not None:
-        check_candidates(root, space, inputs)
-    if not mutators:
-        return space
-    mutated = space.mutated(mutators)
-    _ = mutated.search_space  # tries the mutators
-    return mutated
+    with paused():
+        name_labels(root)
+        space, opaque = _proven(root, Inputs.given(root, inputs), inputs)
+        for module, why in ((module, why) for module, why in opaque.items() if why):
+            path = next((path for path, found in root.named_modules() if found is module), "")
+            notice(f"{path or 'the model'} ({type(module).__name__}) is kept whole: {why}")
+        if outside(tape_of(root)):
+            notice(
+                "the function that builds the model makes plain numbers of random tensors: the generated model has "
+                "those of this build; draw them in a module's constructor"
+            )
+        _settle(space_or_factory, root, space, inputs, opaque)
+        if inputs is not None:
+            check_candidates(root, space, inputs)
+        if not mutators:
+            return space
+        mutated = space.mutated(mutators)
+        _ = mutated.search_space  # tries the mutators
+        return mutated
 
 
 def called_with(root: nn.Module, names: list[str]) -> Graph:
     """The graph of a recorded module for calls that pass the inputs of these names; its choices labelled."""
-    name_labels(root)
-    return opened(root, Inputs.of(root, names))[0]
+    with paused():
+        name_labels(root)
+        return opened(root, Inputs.of(root, names))[0]
 
 
 WORKSHOP = Workshop(called_with)

@@ -309,6 +309,19 @@ def test_a_proof_leaves_a_model_as_it_was() -> None:
     assert model.training and model.linear.training and not model.norm.training
 
 
+@pytest.mark.parametrize("examples", [None, (X,)])
+def test_what_is_recorded_is_what_was_built_and_not_how_it_was_looked_at(examples: Any) -> None:
+    with raynas.recording() as tape:
+        model = KeepsAll()
+        events = list(tape.events)
+        with pytest.warns(Notice):
+            trace(model, example_inputs=examples)
+        assert tape.events == events and list(map(type, tape.modules)).count(KeepsAll) == 1
+        after = nn.Linear(4, 4)
+        nn.init.zeros_(after.weight)
+        assert tape.modules[-1] is after and len(tape.events) == len(events) + 1
+
+
 @pytest.mark.parametrize(
     ("forward", "why"),
     [
