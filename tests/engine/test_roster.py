@@ -14,7 +14,7 @@ from ray import exceptions
 from raynas.engine import Job
 from raynas.engine.ray_engine.aftermath import Aftermath
 from raynas.engine.ray_engine.batch import Batch
-from raynas.engine.ray_engine.pace import Pace
+from raynas.engine.ray_engine.pace import SAMPLE, Pace
 from raynas.engine.ray_engine.roster import Roster
 from raynas.trial import Cause, Event, Failed, Finished, Reported, Started
 
@@ -226,6 +226,53 @@ class Cluster(RuleBasedStateMachine):
             assert isinstance(self.ends[trial], Failed)
         assert all(verdict.done() for verdict in self.verdicts), "a worker waits for ever"
         super().teardown()
+
+
+def several() -> tuple[Cluster, Task]:
+    """A cluster, and a task of several jobs of which nothing was told yet."""
+    cluster = Cluster()
+    cluster.the_cluster_changes(1)
+    cluster.submit(SAMPLE)
+    while cluster.tasks:
+        cluster.step(cluster.tasks[0])
+    cluster.submit(4)
+    (task,) = cluster.tasks
+    return cluster, task
+
+
+def test_a_cancelled_job_that_had_ended_does_not_hide_who_took_the_worker_with_it() -> None:
+    cluster, task = several()
+    first, second = (job.trial for job in task.todo[:2])
+    cluster.step(task)
+    cluster.cancelled.add(first)
+    cluster.roster.cancel(first)
+    cluster.step(task)
+    cluster.step(task)
+    cluster.crash(task)
+    assert isinstance(cluster.ends[second], Failed)
+    cluster.teardown()
+
+
+def test_nobody_is_blamed_for_what_a_cancelled_job_did() -> None:
+    cluster, task = several()
+    cluster.step(task)
+    cluster.cancelled.add(task.now.trial)  # type: ignore[union-attr]  # it has just begun
+    cluster.roster.cancel(task.now.trial)  # type: ignore[union-attr]
+    cluster.crash(task)
+    assert not any(isinstance(end, Failed) for end in cluster.ends.values())
+    cluster.teardown()
+
+
+def test_a_task_that_is_over_is_not_ended_by_force() -> None:
+    cluster, task = several()
+    first = task.todo[0].trial
+    while task.todo or task.now:
+        cluster.step(task)
+    cluster.cancelled.add(first)
+    cluster.roster.cancel(first)
+    cluster.step(task)
+    assert not task.killed
+    cluster.teardown()
 
 
 TestCluster = Cluster.TestCase

@@ -183,8 +183,9 @@ class Roster:
         """Take what is left of a task that is over: at most one job is to blame, the others are sent again."""
         if batch.name not in self.batches:
             return [], math.inf
-        events = [event for each in after.events or () for event in self._noted(batch, each)]
+        events = [event for each in after.events or () for event in self._noted(batch, each, over=True)]
         left = [held for held in batch.left.values() if self._holds(held)]
+        forgotten = any(held.started and not self._holds(held) for held in batch.left.values())  # that was being done
         now = time.time()
         if batch.late in left:
             job = batch.late.job
@@ -192,7 +193,7 @@ class Roster:
             detail = f"Its last output:\n{batch.said}\n" if batch.said else ""
             events.append(Failed(job.trial, now, job.attempt, Cause.TIMEOUT, "it was ended", detail))
             del self._held[job.trial]
-        elif left and after.error is not None and not batch.dying and not batch.leaving:
+        elif left and after.error is not None and not batch.dying and not batch.leaving and not forgotten:
             if after.events is None and batch.several:  # whose fault it was will be seen when each has a worker alone
                 for held in left:
                     held.alone = True
@@ -216,14 +217,17 @@ class Roster:
             batch.dying = True
             self._kill(batch)
 
-    def _noted(self, batch: Batch, event: Event) -> list[Event]:
-        """What is news of a start or an end in a task."""
+    def _noted(self, batch: Batch, event: Event, over: bool = False) -> list[Event]:
+        """What is news of a start or an end in a task; `over`: in one of which there is nothing left to end."""
         held = batch.left.get(event.trial)
         if held is None:
             return []
         if isinstance(event, Started):
             if not self._holds(held):
-                self._end(batch)
+                held.started = True
+                if not over:
+                    self._end(batch)
+                return []
             return [] if batch.dying else [*_begun(held, event)]
         del batch.left[event.trial]
         if not isinstance(event, Finished | Stopped | Failed):
