@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from pathlib import Path
 
 import pytest
@@ -70,6 +71,19 @@ def test_the_same_name_goes_on(raynas: Raynas) -> None:
     assert trained(Path("runs/one")) == 3
     raynas("search", "tiny.yaml", "--name", "one", "--max_trials", "5")
     assert trained(Path("runs/one")) == 5
+
+
+@pytest.mark.parametrize(
+    "where", [(), ("--store", "all.db"), ("--storage_path", "else where"), ("--store", "all.db", "--storage_path", "o")]
+)
+def test_what_is_said_after_a_search_finds_its_run(raynas: Raynas, where: tuple[str, ...]) -> None:
+    said = raynas("search", "tiny.yaml", "--name", "one", "--max_trials", "2", *where)
+    found = re.search(r"see them: raynas (.*); take the best: raynas (.*)\n", said.err)
+    assert found is not None
+    for line in found.groups():
+        again = raynas(*shlex.split(line))
+        assert again.status == 0, again
+    assert Path("best.py").exists()
 
 
 def test_without_a_name_each_run_gets_a_new_one(raynas: Raynas) -> None:
