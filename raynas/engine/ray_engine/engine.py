@@ -24,7 +24,7 @@ from raynas.engine.ray_engine.pace import Pace
 from raynas.engine.ray_engine.pulse import Pulse
 from raynas.engine.ray_engine.roster import LINGER, News, Roster, worker_in
 from raynas.engine.ray_engine.stowed import Stowed
-from raynas.engine.ray_engine.task import Crate, packed, told, train
+from raynas.engine.ray_engine.task import Door, packed, told, train
 from raynas.engine.ray_engine.waiting import Waiting
 from raynas.engine.ray_engine.words import last_words
 from raynas.engine.resources import Resources
@@ -86,7 +86,8 @@ class RayEngine(ExecutionEngine):
         os.environ.setdefault("RAY_WARN_BLOCKING_GET_INSIDE_ASYNC", "0")
         self._place = place
         self._resources = resources
-        self._crate = [ray.put(Crate(Stowed.of(place), ray.get_runtime_context().current_actor, name))]
+        self._stowed: Stowed | None = Stowed.of(place)
+        self._way = Door(ray.get_runtime_context().current_actor, name).packed()
         self._pace = Pace(batches)
         self._roster = Roster(self._pace, self._send, self._kill)
         self._calls = trials_per_worker
@@ -182,7 +183,11 @@ class RayEngine(ExecutionEngine):
             calls.close()
         self._roster.clear()
         self._readers.shutdown(wait=False)
-        self._crate = []
+        self._stowed = None
+
+    def stowed(self) -> Stowed | None:
+        """What all jobs share, for a process that begins its first one. From any thread."""
+        return self._stowed
 
     def report(self, event: Reported) -> Future[bool]:
         """Take a worker's report; the future will hold whether it should stop. From any thread."""
@@ -214,7 +219,7 @@ class RayEngine(ExecutionEngine):
     def _send(self, batch: Batch) -> None:
         self._renew()
         jobs = packed([held.job for held in batch.left.values()])
-        batch.result = self._function.remote(jobs, self._crate, batch.name, batch.quick)
+        batch.result = self._function.remote(jobs, self._way, batch.name, batch.quick)
         batch.result.future().add_done_callback(partial(self._returned, batch))
 
     def _kill(self, batch: Batch) -> None:

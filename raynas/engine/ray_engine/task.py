@@ -7,7 +7,6 @@ import pickle
 import time
 import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import ray
@@ -17,7 +16,7 @@ from raynas.engine.gpu import device_of
 from raynas.engine.memory import Watermark
 from raynas.engine.ray_engine.forks import let_go_when_forked
 from raynas.engine.ray_engine.journal import Journal
-from raynas.engine.ray_engine.stowed import Stowed
+from raynas.engine.ray_engine.stowed import Stowed, fetched
 from raynas.engine.ray_engine.words import announce, tell_where_when_asked, worker_name
 from raynas.engine.surroundings import spoiled
 from raynas.engine.travel import extend_path, unpack
@@ -26,26 +25,43 @@ from raynas.errors import ResourceError
 from raynas.trial import Event, Reported, Started
 
 
-@dataclass(frozen=True)
-class Crate:
-    """What every worker of one engine needs once.
+class Door:
+    """The way to an engine.
 
-    Attributes:
-        stowed: what all jobs share.
-        door: the actor in which the engine lives.
+    Args:
+        actor: the actor in which it lives.
         engine: the engine's name there.
     """
 
-    stowed: Stowed
-    door: Any
-    engine: str
+    def __init__(self, actor: Any, engine: str) -> None:
+        self._actor, self._engine = actor, engine
+
+    def packed(self) -> bytes:
+        """The door on its way to the workers, as bytes that are always the same: each opens them once. Given to a task
+        as it is, it would be made, counted and given back with each."""
+        return pickle.dumps((self._actor, self._engine))
+
+    def stowed(self) -> Stowed:
+        """What the engine's jobs share."""
+        found: Stowed = fetched(self._actor.call.remote(f"{self._engine}.stowed"))
+        return found
+
+    def report(self, event: Reported) -> bool:
+        """Tell what an evaluator reports; whether it is to stop."""
+        return bool(fetched(self._actor.call.remote(f"{self._engine}.report", event)))
+
+    def tell(self, task: str, events: bytes, leaving: bool = False) -> None:
+        """Tell what has happened in a task; and have it arrive, where the process ends."""
+        told = self._actor.call.remote(f"{self._engine}.tell", task, events, leaving)
+        if leaving:
+            fetched(told)
 
 
-_crates: dict[str, Crate] = {}
-"""This process's crate, by the id of the object that it came in."""
+_doors: dict[bytes, Door] = {}
+"""The one that this process's tasks have in common, as it came."""
 
-_places: dict[str, Workplace] = {}
-"""What was in it, by the same."""
+_places: dict[bytes, Workplace] = {}
+"""What the jobs share that come through it."""
 
 _watermark: list[Watermark] = []
 """This process's, once it has begun its first task."""
@@ -65,12 +81,6 @@ def told(data: bytes) -> list[Event]:
     return events
 
 
-def _answer(ref: ray.ObjectRef[Any]) -> Any:
-    """What `ray.get` returns. That one would tell Ray that this worker waits, and Ray would give its CPU to the next
-    task: with a new process, which takes seconds to start and is then one too many."""
-    return ref.future().result()
-
-
 def own_gpu() -> tuple[str, float]:
     """The device that this task was given, in torch's words, and how much of it.
 
@@ -84,7 +94,7 @@ def own_gpu() -> tuple[str, float]:
     return device, share
 
 
-def train(jobs: bytes, crate: list[ray.ObjectRef[Crate]], name: str, quick: bool = False) -> bytes:
+def train(jobs: bytes, way: bytes, name: str, quick: bool = False) -> bytes:
     """Do some jobs, one after the other.
 
     What takes its time is told meanwhile: the first start, but for a quick task's; then ends, those of short jobs
@@ -94,7 +104,7 @@ def train(jobs: bytes, crate: list[ray.ObjectRef[Crate]], name: str, quick: bool
 
     Args:
         jobs: what to train, `packed`.
-        crate: a reference in a list, which Ray hands over as it is: the contents come once for each process.
+        way: the engine's door, `Door.packed`.
         name: the task's.
         quick: whether all should be over soon.
 
@@ -107,10 +117,10 @@ def train(jobs: bytes, crate: list[ray.ObjectRef[Crate]], name: str, quick: bool
     with Journal(name) as written:
         begun_at = time.monotonic()
         written.write(_begun(todo[0], worker))
-        door = _door(crate)
+        door = _door(way)
         if not quick:
             door.tell(name, _begun(todo[0], worker))
-        place = _unfolded(crate)
+        place = _place(way)
         device, share = own_gpu()
         level = _level(share)
         ends: list[Event] = []
@@ -137,46 +147,22 @@ def _begun(job: Job, worker: str) -> bytes:
     return pickle.dumps([Started(job.trial, time.time(), job.attempt, worker)])
 
 
-class _Door:
-    """The way to the engine.
-
-    Args:
-        crate: says where it is.
-    """
-
-    def __init__(self, crate: Crate) -> None:
-        self._actor, self._engine = crate.door, crate.engine
-
-    def report(self, event: Reported) -> bool:
-        """Tell what an evaluator reports; whether it is to stop."""
-        return bool(_answer(self._actor.call.remote(f"{self._engine}.report", event)))
-
-    def tell(self, task: str, events: bytes, leaving: bool = False) -> None:
-        """Tell what has happened in a task; and have it arrive, where the process ends."""
-        told = self._actor.call.remote(f"{self._engine}.tell", task, events, leaving)
-        if leaving:
-            _answer(told)
-
-
-def _door(crate: list[ray.ObjectRef[Crate]]) -> _Door:
-    """The way to the engine that all jobs of a crate have in common."""
-    known = crate[0].hex()
-    if known not in _crates:
-        _crates.clear()
+def _door(way: bytes) -> Door:
+    if way not in _doors:
+        _doors.clear()
         _places.clear()
-        _crates[known] = _answer(crate[0])
-    return _Door(_crates[known])
+        _doors[way] = Door(*pickle.loads(way))
+    return _doors[way]
 
 
-def _unfolded(crate: list[ray.ObjectRef[Crate]]) -> Workplace:
+def _place(way: bytes) -> Workplace:
     """What the jobs share, with the user's code at its place."""
-    known = crate[0].hex()
-    if known not in _places:
-        stowed = _crates[known].stowed
-        extend_path(stowed.place.path)
-        unpack(stowed.place.code)
-        _places[known] = stowed.unpacked()
-    return _places[known]
+    if way not in _places:
+        place = _doors[way].stowed().unpacked()
+        extend_path(place.path)
+        unpack(place.code)
+        _places[way] = place
+    return _places[way]
 
 
 def _level(share: float) -> Watermark:
