@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
+import sys
 from collections import deque
 from types import TracebackType
 from typing import Any, Self, TextIO
@@ -18,19 +18,16 @@ class Output:
     def __init__(self) -> None:
         self._lines: deque[str] = deque(maxlen=LINES)
         self._open = ""
-        self._stack = contextlib.ExitStack()
 
     def __enter__(self) -> Self:
-        import sys
-
-        self._stack.enter_context(contextlib.redirect_stdout(_Tee(sys.stdout, self._take)))
-        self._stack.enter_context(contextlib.redirect_stderr(_Tee(sys.stderr, self._take)))
+        self._streams = sys.stdout, sys.stderr
+        sys.stdout, sys.stderr = _Tee(sys.stdout, self._take), _Tee(sys.stderr, self._take)  # type: ignore[assignment]
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._stack.close()
+        sys.stdout, sys.stderr = self._streams
 
     def _take(self, text: str) -> None:
         *done, last = (self._open + text[-LINES * LENGTH :]).split("\n")

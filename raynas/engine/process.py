@@ -11,6 +11,9 @@ import threading
 import traceback
 from typing import Any, NoReturn
 
+# What `signal.getsignal` asks. It would look for each handler among its enums, which takes ten times as long.
+from _signal import getsignal  # type: ignore[import-not-found]  # CPython's own
+
 STREAMS = (0, 1, 2)
 """The descriptors of the standard streams, which C libraries and child processes use, too."""
 
@@ -33,7 +36,7 @@ class ProcessState:
         self._limits = {limit: resource.getrlimit(limit) for limit in LIMITS}
         # Only the main thread may change a handler, so that in another one there is nothing to put back.
         main = threading.current_thread() is threading.main_thread()
-        self._handlers: dict[int, Any] = {number: signal.getsignal(number) for number in HANDLED} if main else {}
+        self._handlers: dict[int, Any] = {number: getsignal(number) for number in HANDLED} if main else {}
         self._alarm = signal.getitimer(signal.ITIMER_REAL)
 
     @property
@@ -47,7 +50,7 @@ class ProcessState:
         if left > self._alarm[0] or (self._alarm[0] and not left):  # it would strike the next trial, or nobody
             signal.setitimer(signal.ITIMER_REAL, *self._alarm)
         for number, handler in self._handlers.items():
-            if handler is not None and signal.getsignal(number) is not handler:
+            if handler is not None and getsignal(number) is not handler:
                 signal.signal(number, handler)
         for stream, (copy, file) in self._streams.items():
             if _file(copy) == file:  # else somebody has closed it, too

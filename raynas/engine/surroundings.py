@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import Any, Self
 
 import torch
+from torch.utils import _device
 
 from raynas.engine.process import ProcessState, leave
 
@@ -41,7 +42,7 @@ class Surroundings:
         self._streams = sys.stdout, sys.stderr
         self._filters = list(warnings.filters)
         self._dtype = torch.get_default_dtype()
-        self._device = torch.get_default_device()
+        self._device = _device.CURRENT_DEVICE  # `torch.get_default_device` takes as long as a third of all this
         self._grad = torch.is_grad_enabled()
         self._deterministic = torch.are_deterministic_algorithms_enabled()
         self._warn_only = torch.is_deterministic_algorithms_warn_only_enabled()
@@ -70,17 +71,21 @@ class Surroundings:
         if warnings.filters != self._filters:
             warnings.filters[:] = self._filters  # type: ignore[index]  # a list, whatever its stub says
             warnings._filters_mutated()  # type: ignore[attr-defined]  # as Python's own catch_warnings does
-        torch.set_default_dtype(self._dtype)
-        if torch.get_default_device() != self._device:
-            torch.set_default_device(None if self._device.type == "cpu" else self._device)
-        torch.set_grad_enabled(self._grad)
+        if torch.get_default_dtype() != self._dtype:
+            torch.set_default_dtype(self._dtype)
+        if _device.CURRENT_DEVICE != self._device:
+            torch.set_default_device(self._device)
+        if torch.is_grad_enabled() != self._grad:
+            torch.set_grad_enabled(self._grad)
         if (torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()) != (
             self._deterministic,
             self._warn_only,
         ):
             torch.use_deterministic_algorithms(self._deterministic, warn_only=self._warn_only)
-        torch.backends.cudnn.benchmark, torch.backends.cudnn.deterministic = self._cudnn
-        torch.set_num_threads(self._threads)
+        if (torch.backends.cudnn.benchmark, torch.backends.cudnn.deterministic) != self._cudnn:
+            torch.backends.cudnn.benchmark, torch.backends.cudnn.deterministic = self._cudnn
+        if torch.get_num_threads() != self._threads:
+            torch.set_num_threads(self._threads)
 
 
 def _variables() -> dict[Any, str | bytes]:

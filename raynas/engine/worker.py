@@ -7,6 +7,7 @@ import random
 import time
 import traceback
 from collections.abc import Callable, Mapping
+from itertools import islice
 
 import numpy
 import torch
@@ -58,7 +59,7 @@ def work(
     """
     begun = time.perf_counter()
     threads = torch.get_num_threads()
-    known = set(linecache.cache)
+    known = len(linecache.cache)
     with Output() as output:
         try:
             torch.set_num_threads(place.threads)
@@ -88,7 +89,7 @@ def work(
         finally:
             torch.set_num_threads(threads)
             # Each candidate's text is kept there for its tracebacks, and a worker trains thousands of them.
-            for name in set(linecache.cache) - known:
+            for name in list(islice(reversed(linecache.cache), max(0, len(linecache.cache) - known))):
                 if name.startswith("<"):
                     del linecache.cache[name]
 

@@ -23,7 +23,7 @@ def after(*took: float, budget: float | None = None, batches: bool = True) -> Pa
 def test_what_is_not_known_is_not_batched() -> None:
     for pace in (after(), after(*[0.001] * (SAMPLE - 1))):
         assert pace.fill([None] * 50) == 1
-        assert pace.ahead(2) == 1 and pace.ahead(16) == 4
+        assert pace.ahead(2) == 2 and pace.ahead(16) == 4 and pace.ahead(64) == 16
 
 
 def test_a_worker_s_slow_first_jobs_do_not_count() -> None:

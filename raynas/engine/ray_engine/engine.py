@@ -86,8 +86,7 @@ class RayEngine(ExecutionEngine):
         os.environ.setdefault("RAY_WARN_BLOCKING_GET_INSIDE_ASYNC", "0")
         self._place = place
         self._resources = resources
-        self._stowed: Stowed | None = Stowed.of(place)
-        self._way = Door(ray.get_runtime_context().current_actor, name).packed()
+        self._way = Door(ray.get_runtime_context().current_actor, name, ray.put(Stowed.of(place))).packed()
         self._pace = Pace(batches)
         self._roster = Roster(self._pace, self._send, self._kill)
         self._calls = trials_per_worker
@@ -183,11 +182,6 @@ class RayEngine(ExecutionEngine):
             calls.close()
         self._roster.clear()
         self._readers.shutdown(wait=False)
-        self._stowed = None
-
-    def stowed(self) -> Stowed | None:
-        """What all jobs share, for a process that begins its first one. From any thread."""
-        return self._stowed
 
     def report(self, event: Reported) -> Future[bool]:
         """Take a worker's report; the future will hold whether it should stop. From any thread."""

@@ -9,7 +9,6 @@ import os
 import pickle
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from pathlib import Path
 from typing import Self
 
 import ray
@@ -19,6 +18,8 @@ from raynas.trial import Event
 
 FOLDER = "raynas"
 """The journals' folder among the files of Ray's session, with which it goes."""
+
+FLAGS = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND
 
 
 class Journal:
@@ -36,8 +37,11 @@ class Journal:
 
     def __enter__(self) -> Self:
         with suppress(OSError):
-            self._path.parent.mkdir(mode=0o700, exist_ok=True)
-            self._file = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600)
+            try:
+                self._file = os.open(self._path, FLAGS, 0o600)
+            except FileNotFoundError:  # the first one on this node
+                os.makedirs(os.path.dirname(self._path), 0o700, exist_ok=True)
+                self._file = os.open(self._path, FLAGS, 0o600)
         return self
 
     def __exit__(self, kind: object = None, *_: object) -> None:
@@ -46,7 +50,7 @@ class Journal:
             self._file = -1
             with suppress(OSError):
                 if kind is None:
-                    self._path.unlink()
+                    os.unlink(self._path)
 
     def write(self, events: bytes) -> None:
         """Add some events, pickled as a list."""
@@ -81,17 +85,17 @@ def _read(names: Sequence[str], last: bool) -> dict[str, list[Event]]:
     found: dict[str, list[Event]] = {}
     for name in names:
         path = place(name)
-        with suppress(OSError), path.open("rb") as file:
+        with suppress(OSError), open(path, "rb") as file:
             events = found[name] = []
             with suppress(Exception):  # the last one may be cut off
                 while True:
                     events += pickle.load(file)
             if last:
-                path.unlink()
+                os.unlink(path)
     return found
 
 
-def place(name: str) -> Path:
+def place(name: str) -> str:
     """Where a journal lies on its node."""
     context = ray.get_runtime_context()
-    return Path(context.get_temp_dir(), context.get_session_name(), FOLDER, name)
+    return f"{context.get_temp_dir()}/{context.get_session_name()}/{FOLDER}/{name}"

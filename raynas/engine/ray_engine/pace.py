@@ -18,6 +18,9 @@ SAMPLE = 8
 KNOWN = 8
 """The strategy does not know how what is in flight will end, so that is at most one in so many of what it does know."""
 
+FEW = 4
+"""So many jobs wait at most, one for each slot, while it is not known how long they take; with many slots, a quarter."""
+
 REACTION = 1.0
 """A worker whose jobs take less than this, in seconds, has one waiting for it: an answer to its end takes a part of it
 that counts. Longer ones are better proposed when more is known."""
@@ -79,8 +82,8 @@ class Pace:
     def ahead(self, slots: int) -> int:
         """How many jobs to hold beside those that run in so many slots."""
         seconds = self.typical()
-        if seconds == math.inf:
-            return max(1, slots // 4)
+        if seconds == math.inf:  # they may be short, and the first proposals know of nothing anyway
+            return max(min(slots, FEW), slots // 4)
         each = min(MOST, math.ceil(TASK / max(seconds, 1e-6)))
         if each == 1:
             return max(1, min(slots, math.ceil(slots * REACTION / seconds)))

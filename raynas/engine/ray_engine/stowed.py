@@ -1,4 +1,4 @@
-"""Stowed: a workplace whose large parts lie in the object store, each once, to be read there by all workers."""
+"""Stowed: a workplace whose large attachments lie in the object store, each once, to be read there by all workers."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from raynas.engine.engine import Workplace
 from raynas.serializer import Bytes
 
 LARGE = 1 << 16
-"""From so many bytes on, a part is an object of its own."""
+"""From so many bytes on, an attachment is an object of its own."""
 
 
 @dataclass(frozen=True)
@@ -20,18 +20,16 @@ class Stowed:
     """A workplace on its way to the workers.
 
     Attributes:
-        place: without its large parts.
-        data: references to its large attachments, by name.
-        code: a reference to its code, where that is large.
+        place: without its large attachments.
+        data: references to these, by name.
     """
 
     place: Workplace
     data: dict[str, ray.ObjectRef[Any]] = field(default_factory=dict)
-    code: ray.ObjectRef[bytes] | None = None
 
     @classmethod
     def of(cls, place: Workplace) -> Stowed:
-        """Put the large parts of `place` into the object store."""
+        """Put the large attachments of `place` into the object store."""
         small: dict[str, Bytes] = {}
         data: dict[str, ray.ObjectRef[Any]] = {}
         for name, content in place.attachments.items():
@@ -39,15 +37,12 @@ class Stowed:
                 small[name] = bytes(content)
             else:  # as an array: Ray hands those out as they lie in the node's memory
                 data[name] = ray.put(numpy.frombuffer(content, dtype=numpy.uint8))
-        if len(place.code) < LARGE:
-            return cls(replace(place, attachments=small), data)
-        return cls(replace(place, attachments=small, code=b""), data, ray.put(place.code))
+        return cls(replace(place, attachments=small), data)
 
     def unpacked(self) -> Workplace:
         """The workplace; its large attachments are this node's memory, which all its workers read."""
         views = {name: memoryview(fetched(ref)) for name, ref in self.data.items()}
-        code = self.place.code if self.code is None else fetched(self.code)
-        return replace(self.place, attachments={**self.place.attachments, **views}, code=code)
+        return replace(self.place, attachments={**self.place.attachments, **views})
 
 
 def fetched(ref: ray.ObjectRef[Any]) -> Any:

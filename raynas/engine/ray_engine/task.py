@@ -31,20 +31,23 @@ class Door:
     Args:
         actor: the actor in which it lives.
         engine: the engine's name there.
+        stowed: what its jobs share.
     """
 
-    def __init__(self, actor: Any, engine: str) -> None:
-        self._actor, self._engine = actor, engine
+    def __init__(self, actor: Any, engine: str, stowed: ray.ObjectRef[Stowed]) -> None:
+        self._actor, self._engine, self._stowed = actor, engine, stowed
 
     def packed(self) -> bytes:
         """The door on its way to the workers, as bytes that are always the same: each opens them once. Given to a task
-        as it is, it would be made, counted and given back with each."""
-        return pickle.dumps((self._actor, self._engine))
+        as it is, its references would be made, counted and given back with each. So the object stays for as long as
+        this process."""
+        packed: bytes = ray.cloudpickle.dumps((self._actor, self._engine, self._stowed))
+        return packed
 
-    def stowed(self) -> Stowed:
+    def place(self) -> Workplace:
         """What the engine's jobs share."""
-        found: Stowed = fetched(self._actor.call.remote(f"{self._engine}.stowed"))
-        return found
+        stowed: Stowed = fetched(self._stowed)
+        return stowed.unpacked()
 
     def report(self, event: Reported) -> bool:
         """Tell what an evaluator reports; whether it is to stop."""
@@ -158,7 +161,7 @@ def _door(way: bytes) -> Door:
 def _place(way: bytes) -> Workplace:
     """What the jobs share, with the user's code at its place."""
     if way not in _places:
-        place = _doors[way].stowed().unpacked()
+        place = _doors[way].place()
         extend_path(place.path)
         unpack(place.code)
         _places[way] = place
