@@ -21,7 +21,7 @@ class Output:
 
     def __enter__(self) -> Self:
         self._streams = sys.stdout, sys.stderr
-        sys.stdout, sys.stderr = _Tee(sys.stdout, self._take), _Tee(sys.stderr, self._take)  # type: ignore[assignment]
+        sys.stdout, sys.stderr = _Tee(sys.stdout, self._take), _Tee(sys.stderr, self._take)
         return self
 
     def __exit__(

@@ -9,10 +9,10 @@ import signal
 import sys
 import threading
 import traceback
-from typing import Any, NoReturn
 
 # What `signal.getsignal` asks. It would look for each handler among its enums, which takes ten times as long.
 from _signal import getsignal  # type: ignore[import-not-found]  # CPython's own
+from typing import Any, NoReturn
 
 STREAMS = (0, 1, 2)
 """The descriptors of the standard streams, which C libraries and child processes use, too."""

@@ -73,7 +73,7 @@ class Surroundings:
             warnings._filters_mutated()  # type: ignore[attr-defined]  # as Python's own catch_warnings does
         if torch.get_default_dtype() != self._dtype:
             torch.set_default_dtype(self._dtype)
-        if _device.CURRENT_DEVICE != self._device:
+        if self._device != _device.CURRENT_DEVICE:
             torch.set_default_device(self._device)
         if torch.is_grad_enabled() != self._grad:
             torch.set_grad_enabled(self._grad)

@@ -128,7 +128,7 @@ class TestRayEngine(EngineContract):
         (tmp_path / "met").mkdir()
         jobs = [job(ray_jobs.meet, trial, folder=str(tmp_path / "met"), others=2) for trial in range(2)]
         with self.engine(Workplace(str(tmp_path))) as engine:
-            assert (engine.slots(), engine.capacity()) == (2, 3)
+            assert (engine.slots(), engine.capacity()) == (2, 4)
             events = self.collect(engine, jobs)
         assert all(isinstance(happened[-1], Finished) for happened in events.values())
 
@@ -264,7 +264,7 @@ class TestBatches:
         assert all(isinstance(happened[-1], Finished) for happened in events.values())
 
     def test_without_its_journal_a_dead_worker_is_still_the_fault_of_one(self, engine: Shadow, tmp_path: Path) -> None:
-        folder = journal.place("none").parent
+        folder = Path(journal.place("none")).parent
         kept = folder.rename(folder.with_name("kept")) if folder.exists() else None
         folder.touch()  # no journal can be written
         try:
@@ -279,7 +279,7 @@ class TestBatches:
         assert all([type(event) for event in happened] == [Started, Finished] for happened in events.values())
 
     def test_no_journal_is_left(self, engine: Shadow, tmp_path: Path) -> None:
-        folder = journal.place("none").parent
+        folder = Path(journal.place("none")).parent
         before = set(folder.iterdir())  # of tasks that other engines were doing when they were closed
         for deadly in (-1, 7):
             log = tmp_path / f"{deadly}"
@@ -288,6 +288,65 @@ class TestBatches:
         while set(folder.iterdir()) - before:
             assert time.monotonic() < limit
             time.sleep(0.01)
+
+
+class TestRelays:
+    """Short jobs of which a worker is given more before it has done what it has."""
+
+    @pytest.fixture
+    def engine(self, host: Host, tmp_path: Path) -> Iterator[Shadow]:
+        with opened(host, Workplace(str(tmp_path))) as engine:
+            yield self.paced(engine, tmp_path)
+
+    def paced(self, engine: Shadow, folder: Path) -> Shadow:
+        engine.slots()
+        first = [job(ray_jobs.relayed, 1000 + trial, log=str(folder / "first")) for trial in range(16)]
+        collect(engine, first)  # from now on it knows how long they take
+        return engine
+
+    @pytest.mark.parametrize("function", [ray_jobs.relayed, ray_jobs.note])
+    def test_they_are_done_once_each_in_few_tasks(self, engine: Shadow, tmp_path: Path, function: Any) -> None:
+        log = tmp_path / "log"
+        events = collect(engine, [job(function, trial, log=str(log)) for trial in range(60)])
+        assert sorted(lines(log)) == list(range(60))
+        assert all([type(event) for event in happened] == [Started, Finished] for happened in events.values())
+        if function is ray_jobs.relayed:
+            assert len({line.split()[2] for line in log.read_text().splitlines()}) <= 30
+
+    def test_a_dead_worker_costs_only_the_job_that_it_was_in(self, engine: Shadow, tmp_path: Path) -> None:
+        log = tmp_path / "log"
+        events = collect(engine, [job(ray_jobs.relayed, trial, log=str(log), deadly=17) for trial in range(40)])
+        failed = events.pop(17)[-1]
+        assert isinstance(failed, Failed) and failed.cause is Cause.WORKER_DIED
+        assert all([type(event) for event in happened] == [Started, Finished] for happened in events.values())
+        assert sorted(lines(log)) == list(range(40)), "each was begun once"
+
+    def test_a_failure_is_its_own(self, engine: Shadow, tmp_path: Path) -> None:
+        log = tmp_path / "log"
+        events = collect(engine, [job(ray_jobs.relayed, trial, log=str(log), raising=17) for trial in range(40)])
+        failed = events.pop(17)[-1]
+        assert isinstance(failed, Failed) and "an honest failure" in failed.message
+        assert all(isinstance(happened[-1], Finished) for happened in events.values())
+        assert sorted(lines(log)) == list(range(40))
+
+    @pytest.mark.parametrize("how", ["cancel", "expire"])
+    def test_one_that_hangs_is_told_to_have_begun_and_takes_no_other_with_it(
+        self, engine: Shadow, tmp_path: Path, how: str
+    ) -> None:
+        def end(event: Event) -> None:
+            if isinstance(event, Started) and event.trial == 17:
+                getattr(engine, how)(17)
+
+        log = tmp_path / "log"
+        items = [job(ray_jobs.relayed, trial, log=str(log), hanging=17) for trial in range(40)]
+        events = collect(engine, items, leave=(17,), hear=end)
+        limit = time.monotonic() + 120
+        while [type(event) for event in events[17]] != [Started, *([Failed] if how == "expire" else [])]:
+            assert time.monotonic() < limit, events[17]
+            engine.wait(lambda news: [events[e.trial].append(e) for e in news], 5.0)  # type: ignore[func-returns-value]
+        events.pop(17)
+        assert all([type(event) for event in happened] == [Started, Finished] for happened in events.values())
+        assert sorted(lines(log)) == list(range(40)), "each was begun once"
 
 
 def lines(log: Path) -> list[int]:

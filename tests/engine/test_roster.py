@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
@@ -29,6 +30,9 @@ class Task:
         now: the job that it is doing; None: none.
         journal: what it has written down.
         killed: whether it is to be ended by force, which takes a while.
+        notice: with so many jobs left it asks for more.
+        more: what it is given then; None: it has not asked.
+        told: how many lines of the journal the engine knows of.
     """
 
     batch: Batch
@@ -36,6 +40,9 @@ class Task:
     now: Job | None = None
     journal: list[Event] = field(default_factory=list)
     killed: bool = False
+    notice: int = 0
+    more: Future[Sequence[Job]] | None = None
+    told: int = 0
 
 
 class Cluster(RuleBasedStateMachine):
@@ -53,10 +60,12 @@ class Cluster(RuleBasedStateMachine):
         self.lost: set[int] = set()
         self.starts: list[int] = []
         self.ends: dict[int, Event] = {}
+        self.seconds = 0.001
+        self.given = 0
         self.verdicts: list[Future[bool]] = []
 
     def sent(self, batch: Batch) -> None:
-        self.tasks.append(Task(batch, [held.job for held in batch.left.values()]))
+        self.tasks.append(Task(batch, [held.job for held in batch.left.values()], notice=batch.notice))
 
     def ended_by_force(self, batch: Batch) -> None:
         next(task for task in self.tasks if task.batch is batch).killed = True
@@ -86,9 +95,19 @@ class Cluster(RuleBasedStateMachine):
 
     def step(self, task: Task) -> None:
         if task.now is not None:
-            task.journal.append(Finished(task.now.trial, 0.0, 1, {}, 0.001))
+            task.journal.append(Finished(task.now.trial, 0.0, 1, {}, self.seconds))
             task.now = None
+            if task.more is not None and task.more.done():
+                self.given += len(task.more.result())
+                task.todo += task.more.result()
+                task.notice = task.notice if task.more.result() else 0
+                task.more = None
         elif task.todo:
+            if task.more is None and len(task.todo) <= task.notice:
+                task.more = Future()
+                ends = [event for event in task.journal[task.told :] if isinstance(event, Finished)]
+                task.told = len(task.journal)
+                self.take(self.roster.asked(task.batch.name, "n" * 40 + ":1", ends, task.more)[0])
             task.now = task.todo.pop(0)
             task.journal.append(Started(task.now.trial, 0.0, 1, "n" * 40 + ":1"))
             if not task.batch.quick and len(task.journal) == 1:
@@ -196,6 +215,10 @@ class Cluster(RuleBasedStateMachine):
     def a_stop_asks_what_has_begun(self) -> None:
         self.take(self.roster.begun())
 
+    @rule(seconds=st.sampled_from([0.001, 0.03, 0.06, 10.0]))
+    def jobs_take(self, seconds: float) -> None:
+        self.seconds = seconds
+
     @rule(slots=st.integers(1, 4))
     def the_cluster_changes(self, slots: int) -> None:
         self.roster.slots = slots
@@ -225,6 +248,7 @@ class Cluster(RuleBasedStateMachine):
         for trial in self.killers - self.cancelled:
             assert isinstance(self.ends[trial], Failed)
         assert all(verdict.done() for verdict in self.verdicts), "a worker waits for ever"
+        assert not self.roster.batches
         super().teardown()
 
 
@@ -273,6 +297,47 @@ def test_a_task_that_is_over_is_not_ended_by_force() -> None:
     cluster.step(task)
     assert not task.killed
     cluster.teardown()
+
+
+@pytest.mark.parametrize("seconds", [0.001, 0.06])
+def test_a_worker_that_asks_is_given_what_is_there(seconds: float) -> None:
+    cluster = Cluster()
+    cluster.seconds = seconds
+    cluster.submit(SAMPLE)
+    while cluster.tasks:
+        cluster.step(cluster.tasks[0])
+    cluster.submit(400)
+    assert len(cluster.tasks) == 2, "the others wait until a worker asks"
+    while cluster.tasks:
+        for task in list(cluster.tasks):
+            cluster.step(task)
+    assert cluster.given > 100 and set(cluster.ends) == set(cluster.jobs)
+    assert all(isinstance(end, Finished) for end in cluster.ends.values())
+
+
+def test_one_that_hangs_after_its_worker_has_asked_is_looked_for() -> None:
+    cluster = Cluster()
+    cluster.seconds = 0.06
+    cluster.submit(SAMPLE)
+    while cluster.tasks:
+        cluster.step(cluster.tasks[0])
+    cluster.submit(1)
+    (task,) = cluster.tasks
+    cluster.step(task)
+    assert task.now is not None and task.more is not None and not task.more.done()
+    assert cluster.starts[-1] != task.now.trial and task.batch.due is not None
+    cluster.a_stop_asks_what_has_begun()
+    assert cluster.starts[-1] == task.now.trial
+    cluster.teardown()
+
+
+def test_jobs_that_take_long_are_given_to_whoever_is_free_first() -> None:
+    cluster = Cluster()
+    cluster.seconds = 0.2
+    cluster.submit(SAMPLE + 20)
+    while cluster.tasks:
+        cluster.step(cluster.tasks[0])
+    assert not cluster.given and set(cluster.ends) == set(cluster.jobs)
 
 
 TestCluster = Cluster.TestCase

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import uuid
 from collections.abc import Sequence
 from concurrent.futures import Future
@@ -57,6 +58,9 @@ class Batch:
         doubtful: whether a node has gone that may be where it is.
         leaving: whether its worker has said that it makes room for a new one, which is nobody's fault.
         waiting: the reports that are not answered, by trial.
+        notice: with so many jobs left its worker asks for more; 0: it does not, or was refused.
+        asked: takes what it is given then; None: it has not asked, or has been given some.
+        since: when it asked first, by the monotonic clock.
     """
 
     left: dict[int, Held]
@@ -73,14 +77,30 @@ class Batch:
     doubtful: bool = False
     leaving: bool = False
     waiting: dict[int, Future[bool]] = field(default_factory=dict)
+    notice: int = 0
+    asked: Future[Sequence[Job]] | None = None
+    since: float = math.inf
 
     @classmethod
-    def of(cls, items: Sequence[Held], quick: bool) -> Batch:
+    def of(cls, items: Sequence[Held], quick: bool, notice: int = 0) -> Batch:
         """A task of these."""
-        batch = cls({held.job.trial: held for held in items}, len(items) > 1, quick)
+        batch = cls({held.job.trial: held for held in items}, len(items) > 1, quick, notice=notice)
         for held in items:
             held.batch = batch
         return batch
+
+    def give(self, items: Sequence[Held]) -> None:
+        """Add to its jobs what its worker has asked for; nothing: it is not to ask again."""
+        for held in items:
+            held.batch = self
+            self.left[held.job.trial] = held
+        if items:
+            self.several = True
+        else:
+            self.notice = 0
+        if self.asked is not None and not self.asked.done():
+            self.asked.set_result([held.job for held in items])
+        self.asked = None
 
     def heard(self, worker: str, now: float) -> None:
         """Note a word from its worker."""
@@ -90,7 +110,8 @@ class Batch:
 
     def wait(self, now: float) -> None:
         """Look into its journal after some silence, if that can tell what its worker does not."""
-        self.due = now + self.silence if self.several or (self.quick and not self.worker) else None
+        unknown = any(not held.started for held in self.left.values())
+        self.due = now + self.silence if self.several or (self.quick and unknown) else None
         self.silence = min(2 * self.silence, RARELY)
 
     def answer(self, trial: int, stop: bool) -> None:
@@ -101,5 +122,6 @@ class Batch:
 
     def release(self) -> None:
         """Answer what is still waiting: whoever asked is gone."""
+        self.give(())
         for trial in list(self.waiting):
             self.answer(trial, True)

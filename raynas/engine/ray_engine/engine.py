@@ -19,12 +19,14 @@ from raynas.engine.ray_engine import journal
 from raynas.engine.ray_engine.aftermath import Aftermath, found
 from raynas.engine.ray_engine.batch import Batch
 from raynas.engine.ray_engine.calls import Kit, RayCalls
+from raynas.engine.ray_engine.door import Door
+from raynas.engine.ray_engine.errand import packed
 from raynas.engine.ray_engine.nodes import Nodes, only
 from raynas.engine.ray_engine.pace import Pace
 from raynas.engine.ray_engine.pulse import Pulse
 from raynas.engine.ray_engine.roster import LINGER, News, Roster, worker_in
 from raynas.engine.ray_engine.stowed import Stowed
-from raynas.engine.ray_engine.task import Door, packed, told, train
+from raynas.engine.ray_engine.task import told, train
 from raynas.engine.ray_engine.waiting import Waiting
 from raynas.engine.ray_engine.words import last_words
 from raynas.engine.resources import Resources
@@ -58,9 +60,10 @@ class RayEngine(ExecutionEngine):
     happens is put into one queue, by Ray's thread when a task ends, and by the actor's event loop when a worker calls.
     `wait` sleeps on that queue, so that nothing is polled.
 
-    Short jobs share a task, and tell their ends together. Beside that the worker keeps a journal on its node. When it
-    dies, that says what it had done and in which job it was; the others are sent again, as if nothing had been. Where
-    it says nothing for a while, the journal is looked into: a job that hangs has begun, those before it have ended.
+    Short jobs share a task, and tell their ends together; shortly before they are done their worker asks for more, so
+    that it need not wait for another task. Beside that it keeps a journal on its node. When it dies, that says what it
+    had done and in which job it was; the others are sent again, as if nothing had been. Where it says nothing for a
+    while, the journal is looked into: a job that hangs has begun, those before it have ended.
 
     Args:
         place: what all jobs share.
@@ -190,6 +193,14 @@ class RayEngine(ExecutionEngine):
         self._ring()
         return verdict
 
+    def ask(self, task: str, worker: str, events: bytes) -> Future[bytes]:
+        """Take what a worker tells of a task that is nearly done; the future will hold more to do. From any thread."""
+        jobs: Future[Sequence[Job]] = Future()
+        more: Future[bytes] = Future()
+        jobs.add_done_callback(lambda done: None if more.done() else more.set_result(packed(done.result())))
+        self._news.put(partial(self._roster.asked, task, worker, told(events), jobs))
+        return more
+
     def tell(self, task: str, events: bytes, leaving: bool) -> None:
         """Take what a worker tells of a task that it has not done yet. From any thread."""
         self._news.put(partial(self._roster.heard, task, told(events), leaving))
@@ -213,7 +224,7 @@ class RayEngine(ExecutionEngine):
     def _send(self, batch: Batch) -> None:
         self._renew()
         jobs = packed([held.job for held in batch.left.values()])
-        batch.result = self._function.remote(jobs, self._way, batch.name, batch.quick)
+        batch.result = self._function.remote(jobs, self._way, batch.name, batch.quick, batch.notice, self._calls)
         batch.result.future().add_done_callback(partial(self._returned, batch))
 
     def _kill(self, batch: Batch) -> None:

@@ -19,11 +19,15 @@ KNOWN = 8
 """The strategy does not know how what is in flight will end, so that is at most one in so many of what it does know."""
 
 FEW = 4
-"""So many jobs wait at most, one for each slot, while it is not known how long they take; with many slots, a quarter."""
+"""So many jobs wait, one for each slot, while it is not known how long they take; a quarter of the slots, if more."""
 
 REACTION = 1.0
 """A worker whose jobs take less than this, in seconds, has one waiting for it: an answer to its end takes a part of it
 that counts. Longer ones are better proposed when more is known."""
+
+
+ANSWER = 0.02
+"""Seconds before the end of its jobs that a worker asks for more: by then it should have been answered."""
 
 
 class Pace:
@@ -74,6 +78,12 @@ class Pace:
     def is_quick(self, budgets: Sequence[float | None]) -> bool:
         """Whether a task of jobs with these budgets should be over soon after it has begun."""
         return sum(self.expected(budget) for budget in budgets) <= 2 * TASK
+
+    def notice(self, budgets: Sequence[float | None]) -> int:
+        """With how many jobs like these left a worker asks for more; 0: its task has no others than it came with."""
+        if self._most == 1 or not self.is_quick(budgets):
+            return 0
+        return math.ceil(ANSWER * len(budgets) / max(sum(self.expected(budget) for budget in budgets), 1e-6))
 
     def task(self) -> float:
         """Seconds that most tasks take at least; infinite where that is not known."""

@@ -20,6 +20,9 @@ from raynas.trial import Cause, Event, Failed, Finished, Reported, Started, Stop
 LINGER = 0.005
 """Seconds for which news that can wait does so, for others to come: each time costs the search a commit."""
 
+RELAY = 2.0
+"""Seconds after which a task is given no more: whoever else waits for room in the cluster comes first then."""
+
 News = tuple[list[Event], float]
 """Events, and for how many seconds they can wait for others."""
 
@@ -61,13 +64,30 @@ class Roster:
             if idle > 0:
                 share = -(-len(self._backlog) // idle)
                 number = min(number or share, share)
-            if not number or (number > 1 and len(self.batches) >= 2 * max(1, self.slots)):
+            if not number:
                 return
+            alone = self._backlog[0].alone
+            budgets = [held.job.budget for held in islice(self._backlog, number)]
+            notice = 0 if alone or self.slots <= 1 else self._pace.notice(budgets)
+            if idle <= 0:
+                if notice and (taker := self._taker()) is not None:
+                    taker.give([self._backlog.popleft() for _ in range(number)])
+                    taker.wait(time.monotonic())
+                    continue
+                will_ask = notice and all(batch.notice for batch in self.batches.values())
+                if will_ask or (number > 1 and len(self.batches) >= 2 * max(1, self.slots)):
+                    return
             items = [self._backlog.popleft() for _ in range(number)]
-            batch = Batch.of(items, self._pace.is_quick([held.job.budget for held in items]))
+            batch = Batch.of(items, self._pace.is_quick(budgets), notice)
             batch.wait(time.monotonic())
             self._send(batch)
             self.batches[batch.name] = batch
+
+    def _taker(self) -> Batch | None:
+        """The task whose worker has asked for more; none where another one waits for a worker: it came first."""
+        if not all(batch.worker for batch in self.batches.values()):
+            return None
+        return next((batch for batch in self.batches.values() if batch.asked is not None and not batch.dying), None)
 
     def _together(self) -> int:
         """How many jobs of the backlog, from the first on, make a whole task; 0: not even all of them."""
@@ -130,13 +150,13 @@ class Roster:
                 next_ = min(next_, batch.due)
         return found, next_
 
-    def heard(self, name: str, told: Sequence[Event], leaving: bool) -> News:
+    def heard(self, name: str, told: Sequence[Event], leaving: bool, worker: str = "") -> News:
         """Take what a worker tells of a task that it has not done yet."""
         batch = self.batches.get(name)
         if batch is None:  # its return was faster
             return [], math.inf
         batch.leaving = leaving
-        batch.heard(worker_in(told), time.monotonic())
+        batch.heard(worker or worker_in(told), time.monotonic())
         events: list[Event] = []
         for event in told:
             # Of several jobs it may have ended the first one long before that is told: nobody must time it meanwhile.
@@ -146,7 +166,21 @@ class Roster:
             self._done(batch)
         if all(isinstance(event, Started) for event in events):
             return events, LINGER if events else math.inf
-        return events, self._patience()
+        return events, self._patience(batch)
+
+    def asked(self, name: str, worker: str, told: Sequence[Event], more: Future[Sequence[Job]]) -> News:
+        """Take what a worker tells that has few jobs left, and would go on with others; `more` will hold these."""
+        batch = self.batches.get(name)
+        if batch is None:
+            more.set_result([])
+            return [], math.inf
+        news = self.heard(name, told, batch.leaving, worker)
+        now = time.monotonic()
+        batch.asked, batch.since = more, min(batch.since, now)
+        if batch.dying or name not in self.batches or now - batch.since >= RELAY:
+            batch.give(())
+        self.fill()
+        return news
 
     def seen(self, batch: Batch, told: Sequence[Event]) -> News:
         """Take what stood in a task's journal."""
@@ -207,7 +241,7 @@ class Roster:
             held.batch = None
             self._backlog.appendleft(held)
         self._done(batch)
-        return events, self._patience() if events else LINGER
+        return events, self._patience(batch) if events else LINGER
 
     def clear(self) -> None:
         """Forget all jobs; end all tasks."""
@@ -238,9 +272,10 @@ class Roster:
         del self._held[event.trial]
         return [*_begun(held, _start(held, event.time - event.seconds)), event]
 
-    def _patience(self) -> float:
-        """For how long an end can wait: not at all where a worker may have nothing to do."""
-        return LINGER if len(self.batches) > self.slots else 0.0
+    def _patience(self, batch: Batch) -> float:
+        """For how long an end in a task can wait: not at all where a worker may have nothing to do."""
+        goes_on = batch.name in self.batches and bool(batch.left)
+        return LINGER if len(self.batches) + goes_on > self.slots else 0.0
 
     def _holds(self, held: Held) -> bool:
         return self._held.get(held.job.trial) is held

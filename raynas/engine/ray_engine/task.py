@@ -5,60 +5,22 @@ from __future__ import annotations
 import os
 import pickle
 import time
-import zlib
-from collections.abc import Sequence
-from typing import Any
 
 import ray
 
 from raynas.engine.engine import Job, Workplace
 from raynas.engine.gpu import device_of
 from raynas.engine.memory import Watermark
+from raynas.engine.ray_engine.door import Door
+from raynas.engine.ray_engine.errand import Errand, unpacked
 from raynas.engine.ray_engine.forks import let_go_when_forked
 from raynas.engine.ray_engine.journal import Journal
-from raynas.engine.ray_engine.stowed import Stowed, fetched
 from raynas.engine.ray_engine.words import announce, tell_where_when_asked, worker_name
 from raynas.engine.surroundings import spoiled
 from raynas.engine.travel import extend_path, unpack
 from raynas.engine.worker import work
 from raynas.errors import ResourceError
-from raynas.trial import Event, Reported, Started
-
-
-class Door:
-    """The way to an engine.
-
-    Args:
-        actor: the actor in which it lives.
-        engine: the engine's name there.
-        stowed: what its jobs share.
-    """
-
-    def __init__(self, actor: Any, engine: str, stowed: ray.ObjectRef[Stowed]) -> None:
-        self._actor, self._engine, self._stowed = actor, engine, stowed
-
-    def packed(self) -> bytes:
-        """The door on its way to the workers, as bytes that are always the same: each opens them once. Given to a task
-        as it is, its references would be made, counted and given back with each. So the object stays for as long as
-        this process."""
-        packed: bytes = ray.cloudpickle.dumps((self._actor, self._engine, self._stowed))
-        return packed
-
-    def place(self) -> Workplace:
-        """What the engine's jobs share."""
-        stowed: Stowed = fetched(self._stowed)
-        return stowed.unpacked()
-
-    def report(self, event: Reported) -> bool:
-        """Tell what an evaluator reports; whether it is to stop."""
-        return bool(fetched(self._actor.call.remote(f"{self._engine}.report", event)))
-
-    def tell(self, task: str, events: bytes, leaving: bool = False) -> None:
-        """Tell what has happened in a task; and have it arrive, where the process ends."""
-        told = self._actor.call.remote(f"{self._engine}.tell", task, events, leaving)
-        if leaving:
-            fetched(told)
-
+from raynas.trial import Event, Started
 
 _doors: dict[bytes, Door] = {}
 """The one that this process's tasks have in common, as it came."""
@@ -69,13 +31,8 @@ _places: dict[bytes, Workplace] = {}
 _watermark: list[Watermark] = []
 """This process's, once it has begun its first task."""
 
-TELLING = 0.1
-"""Seconds for which the ends of short jobs are collected: each message costs both sides more than such a job."""
-
-
-def packed(jobs: Sequence[Job]) -> bytes:
-    """Jobs on their way to a worker: their texts have much in common."""
-    return zlib.compress(pickle.dumps(jobs), 1)
+LOOKING = 0.05
+"""Seconds after which the memory is looked at that short jobs have left."""
 
 
 def told(data: bytes) -> list[Event]:
@@ -97,7 +54,7 @@ def own_gpu() -> tuple[str, float]:
     return device, share
 
 
-def train(jobs: bytes, way: bytes, name: str, quick: bool = False) -> bytes:
+def train(jobs: bytes, way: bytes, name: str, quick: bool = False, notice: int = 0, hands: int = 1) -> bytes:
     """Do some jobs, one after the other.
 
     What takes its time is told meanwhile: the first start, but for a quick task's; then ends, those of short jobs
@@ -110,40 +67,43 @@ def train(jobs: bytes, way: bytes, name: str, quick: bool = False) -> bytes:
         way: the engine's door, `Door.packed`.
         name: the task's.
         quick: whether all should be over soon.
+        notice: with so many jobs left it asks for more; 0: it does not.
+        hands: when its process has been given more so many times, it ends.
 
     Returns:
-        The ends of all jobs, whether or not they have been told before, pickled.
+        The ends of all jobs, pickled, but for those of which the engine is known to have heard.
     """
     let_go_when_forked()
     worker = worker_name()
-    todo: Sequence[Job] = pickle.loads(zlib.decompress(jobs))
+    first, *others = unpacked(jobs)
     with Journal(name) as written:
-        begun_at = time.monotonic()
-        written.write(_begun(todo[0], worker))
+        began = time.monotonic()
+        written.write(_begun(first, worker))
         door = _door(way)
         if not quick:
-            door.tell(name, _begun(todo[0], worker))
+            door.tell(name, _begun(first, worker))
         place = _place(way)
         device, share = own_gpu()
         level = _level(share)
-        ends: list[Event] = []
-        told = 0
-        for line, job in enumerate(todo):
-            if line:
+        errand = Errand([first, *others], door, name, worker, notice, began)
+        looked = began
+        while errand.left:
+            job = errand.take()
+            if job is not first:
                 written.write(_begun(job, worker))
             announce(job)
-            ends.append(work(job, place, door.report, device, worker, share))
-            written.write(pickle.dumps(ends[-1:]))
-            last = line == len(todo) - 1
-            late = time.monotonic() - begun_at >= TELLING
+            end = work(job, place, door.report, device, worker, share)
+            written.write(pickle.dumps([end]))
+            errand.note(end)
             # A GPU that was lost is noticed before the next job; to look at the memory takes as long as a short one.
-            if spoiled() or ((last or late or device != "cpu") and level.passed(device)):
-                door.tell(name, pickle.dumps(ends[told:]), leaving=True)
+            look = not errand.left or device != "cpu" or time.monotonic() - looked >= LOOKING
+            if spoiled() or errand.hands >= hands or (look and level.passed(device)):
+                errand.tell(leaving=True)
                 os._exit(0)  # what a trial has left in memory goes with its process
-            if late and not last:
-                door.tell(name, pickle.dumps(ends[told:]))
-                told, begun_at = len(ends), time.monotonic()
-    return pickle.dumps(ends)
+            looked = time.monotonic() if look else looked
+            if errand.left:
+                errand.tell_in_time()
+    return pickle.dumps(errand.ends)
 
 
 def _begun(job: Job, worker: str) -> bytes:
