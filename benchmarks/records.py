@@ -23,7 +23,7 @@ from common import Net, folder, load, row, torch
 from examples.spaces.nas_bench_201 import NasBench201
 from raynas import GraphSpace, Sample, to_source, trace
 from raynas.engine import Job, Keep
-from raynas.engine.ray_engine.task import packed
+from raynas.engine.ray_engine.errand import packed
 from raynas.evaluator import FunctionalEvaluator
 from raynas.graph import simplify
 from raynas.plugins import make

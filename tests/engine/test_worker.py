@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import linecache
 import random
 from collections.abc import Mapping
 from pathlib import Path
@@ -155,6 +156,13 @@ def test_the_traceback_shows_the_generated_source_and_not_raynas_itself(tmp_path
     failed = run(call, tmp_path)
     assert "self.layer(x)" in failed.detail and "engine/worker.py" not in failed.detail
     assert failed.message.startswith("RuntimeError")
+
+
+def test_no_candidates_text_is_kept(tmp_path: Path) -> None:
+    before = set(linecache.cache)
+    for function in (draw, text, nothing):
+        run(function, tmp_path)
+    assert not {name for name in set(linecache.cache) - before if name.startswith("<")}
 
 
 def test_a_very_long_traceback_keeps_its_ends(tmp_path: Path) -> None:
