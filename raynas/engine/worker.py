@@ -7,7 +7,6 @@ import random
 import time
 import traceback
 from collections.abc import Callable, Mapping
-from itertools import islice
 
 import numpy
 import torch
@@ -59,7 +58,7 @@ def work(
     """
     begun = time.perf_counter()
     threads = torch.get_num_threads()
-    known = len(linecache.cache)
+    known = _texts()
     with Output() as output:
         try:
             torch.set_num_threads(place.threads)
@@ -89,9 +88,13 @@ def work(
         finally:
             torch.set_num_threads(threads)
             # Each candidate's text is kept there for its tracebacks, and a worker trains thousands of them.
-            for name in list(islice(reversed(linecache.cache), max(0, len(linecache.cache) - known))):
-                if name.startswith("<"):
-                    del linecache.cache[name]
+            for name in _texts() - known:
+                del linecache.cache[name]
+
+
+def _texts() -> set[str]:
+    """The names of the texts that no file holds."""
+    return {name for name in linecache.cache if name.startswith("<")}
 
 
 def _attempt(

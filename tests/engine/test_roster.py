@@ -331,6 +331,33 @@ def test_one_that_hangs_after_its_worker_has_asked_is_looked_for() -> None:
     cluster.teardown()
 
 
+def test_nothing_is_given_to_one_that_hangs() -> None:
+    cluster = Cluster()
+    cluster.seconds = 0.06
+    cluster.submit(SAMPLE)
+    while cluster.tasks:
+        cluster.step(cluster.tasks[0])
+    cluster.submit(2)
+    hanging, other = cluster.tasks
+    cluster.step(hanging)
+    cluster.step(other)
+    assert hanging.batch.asked is not None and other.batch.asked is not None
+    hanging.batch.asked_at -= 10
+    cluster.submit(1)
+    assert len(hanging.batch.left) == 1 and len(other.batch.left) == 2
+    assert hanging.more is not None and hanging.more.result() == [], "it need not ask again"
+    cluster.teardown()
+
+
+def test_nobody_is_blamed_for_a_death_between_two_jobs() -> None:
+    cluster, task = several()
+    cluster.step(task)
+    cluster.step(task)
+    cluster.crash(task)
+    assert not any(isinstance(end, Failed) for end in cluster.ends.values())
+    cluster.teardown()
+
+
 def test_jobs_that_take_long_are_given_to_whoever_is_free_first() -> None:
     cluster = Cluster()
     cluster.seconds = 0.2

@@ -60,7 +60,8 @@ class Batch:
         waiting: the reports that are not answered, by trial.
         notice: with so many jobs left its worker asks for more; 0: it does not, or was refused.
         asked: takes what it is given then; None: it has not asked, or has been given some.
-        since: when it asked first, by the monotonic clock.
+        asked_at: when, by the monotonic clock.
+        since: when it asked first.
     """
 
     left: dict[int, Held]
@@ -79,6 +80,7 @@ class Batch:
     waiting: dict[int, Future[bool]] = field(default_factory=dict)
     notice: int = 0
     asked: Future[Sequence[Job]] | None = None
+    asked_at: float = 0.0
     since: float = math.inf
 
     @classmethod

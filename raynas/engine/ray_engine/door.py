@@ -19,10 +19,14 @@ class Door:
         actor: the actor in which it lives.
         engine: the engine's name there.
         stowed: what its jobs share.
+
+    Attributes:
+        hands: how often this process was given more of its jobs to do in a task than it came with.
     """
 
     def __init__(self, actor: Any, engine: str, stowed: ray.ObjectRef[Stowed]) -> None:
         self._actor, self._engine, self._stowed = actor, engine, stowed
+        self.hands = 0
 
     def packed(self) -> bytes:
         """The door on its way to the workers, as bytes that are always the same: each opens them once. Given to a task

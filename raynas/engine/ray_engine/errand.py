@@ -16,9 +16,6 @@ from raynas.trial import Event
 TELLING = 0.1
 """Seconds for which the ends of short jobs are collected: each message costs both sides more than such a job."""
 
-_hands = 0
-"""How often this process has been given more."""
-
 
 def packed(jobs: Sequence[Job]) -> bytes:
     """Jobs on their way to a worker: their texts have much in common."""
@@ -41,6 +38,7 @@ class Errand:
         worker: this worker's.
         notice: with so many jobs left it asks for more; 0: never. It waits for no answer: one that has not come when
             all is done is not looked at, and the engine gives to others what stood in it.
+        hands: when this process has been given more so many times, it does not ask again.
         began: when, by the monotonic clock.
 
     Attributes:
@@ -48,23 +46,28 @@ class Errand:
         ends: those of the others, but for those of which the engine is known to have heard.
     """
 
-    def __init__(self, jobs: Sequence[Job], door: Door, task: str, worker: str, notice: int, began: float) -> None:
+    def __init__(
+        self, jobs: Sequence[Job], door: Door, task: str, worker: str, notice: int, hands: int, began: float
+    ) -> None:
         self.left = deque(jobs)
         self.ends: list[Event] = []
         self._door, self._task, self._worker = door, task, worker
-        self._notice = notice
+        self._notice, self._hands = notice, hands
         self._told, self._told_at = 0, began
         self._more: Future[bytes] | None = None
         self._asked = 0
 
     @property
-    def hands(self) -> int:
-        """How often this process has been given more."""
-        return _hands
+    def worn(self) -> bool:
+        """Whether this process has been given enough, and has done all of it."""
+        return not self.left and self._door.hands >= self._hands
 
     def take(self) -> Job:
         """The next job."""
-        if self._more is None and len(self.left) <= self._notice:
+        if self._more is None and len(self.left) <= self._notice and self._door.hands < self._hands:
+            self._told = (
+                0  # what the answer says to have arrived is all that this call tells, again or for the first time
+            )
             self._more, self._asked = self._door.ask(self._task, self._worker, self._untold()), len(self.ends)
         return self.left.popleft()
 
@@ -85,13 +88,12 @@ class Errand:
         self._door.tell(self._task, self._untold(), leaving)
 
     def _open(self, answer: Future[bytes]) -> None:
-        global _hands
         if answer.exception() is not None:  # nobody knows what has arrived
             self._notice = 0
             return
         given = unpacked(answer.result())
         self.left += given
-        _hands += bool(given)
+        self._door.hands += bool(given)
         if not given:
             self._notice = 0
         del self.ends[: self._asked]

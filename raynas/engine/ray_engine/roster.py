@@ -20,6 +20,9 @@ from raynas.trial import Cause, Event, Failed, Finished, Reported, Started, Stop
 LINGER = 0.005
 """Seconds for which news that can wait does so, for others to come: each time costs the search a commit."""
 
+FRESH = 0.1
+"""Seconds for which a worker that has asked for more is thought to be done soon."""
+
 RELAY = 2.0
 """Seconds after which a task is given no more: whoever else waits for room in the cluster comes first then."""
 
@@ -69,14 +72,19 @@ class Roster:
             alone = self._backlog[0].alone
             budgets = [held.job.budget for held in islice(self._backlog, number)]
             notice = 0 if alone or self.slots <= 1 else self._pace.notice(budgets)
-            if idle <= 0:
-                if notice and (taker := self._taker()) is not None:
+            if idle <= 0 and notice:
+                # Those that wait for a worker came first: they follow on tasks that are given nothing more.
+                waiting = sum(not batch.worker for batch in self.batches.values())
+                closed = sum(bool(batch.worker) and not batch.notice for batch in self.batches.values())
+                taker = self._taker() if waiting <= closed else None
+                if taker is not None:
                     taker.give([self._backlog.popleft() for _ in range(number)])
                     taker.wait(time.monotonic())
                     continue
-                will_ask = notice and all(batch.notice for batch in self.batches.values())
-                if will_ask or (number > 1 and len(self.batches) >= 2 * max(1, self.slots)):
+                if waiting >= closed:
                     return
+            elif idle <= 0 and number > 1 and len(self.batches) >= 2 * max(1, self.slots):
+                return
             items = [self._backlog.popleft() for _ in range(number)]
             batch = Batch.of(items, self._pace.is_quick(budgets), notice)
             batch.wait(time.monotonic())
@@ -84,10 +92,14 @@ class Roster:
             self.batches[batch.name] = batch
 
     def _taker(self) -> Batch | None:
-        """The task whose worker has asked for more; none where another one waits for a worker: it came first."""
-        if not all(batch.worker for batch in self.batches.values()):
-            return None
-        return next((batch for batch in self.batches.values() if batch.asked is not None and not batch.dying), None)
+        """The task whose worker has asked for more; not one that takes longer over its last jobs than they should."""
+        now = time.monotonic()
+        for batch in self.batches.values():
+            if batch.asked is not None and not batch.dying and not batch.leaving:
+                if now - batch.asked_at < FRESH:
+                    return batch
+                batch.give(())
+        return None
 
     def _together(self) -> int:
         """How many jobs of the backlog, from the first on, make a whole task; 0: not even all of them."""
@@ -155,7 +167,7 @@ class Roster:
         batch = self.batches.get(name)
         if batch is None:  # its return was faster
             return [], math.inf
-        batch.leaving = leaving
+        batch.leaving = batch.leaving or leaving
         batch.heard(worker or worker_in(told), time.monotonic())
         events: list[Event] = []
         for event in told:
@@ -174,9 +186,9 @@ class Roster:
         if batch is None:
             more.set_result([])
             return [], math.inf
-        news = self.heard(name, told, batch.leaving, worker)
+        news = self.heard(name, told, False, worker)
         now = time.monotonic()
-        batch.asked, batch.since = more, min(batch.since, now)
+        batch.asked, batch.asked_at, batch.since = more, now, min(batch.since, now)
         if batch.dying or name not in self.batches or now - batch.since >= RELAY:
             batch.give(())
         self.fill()
@@ -231,12 +243,11 @@ class Roster:
             if after.events is None and batch.several:  # whose fault it was will be seen when each has a worker alone
                 for held in left:
                     held.alone = True
-            else:
-                held = next((held for held in left if held.started), left[0])
-                left.remove(held)
-                start = _begun(held, _start(held, now))
-                events += [*start, failed(held.job, after.error, now, after.said)]
-                del self._held[held.job.trial]
+            elif (doing := _doing(left, after)) is not None:
+                left.remove(doing)
+                start = _begun(doing, _start(doing, now))
+                events += [*start, failed(doing.job, after.error, now, after.said)]
+                del self._held[doing.job.trial]
         for held in reversed(left):
             held.batch = None
             self._backlog.appendleft(held)
@@ -254,7 +265,7 @@ class Roster:
     def _noted(self, batch: Batch, event: Event, over: bool = False) -> list[Event]:
         """What is news of a start or an end in a task; `over`: in one of which there is nothing left to end."""
         held = batch.left.get(event.trial)
-        if held is None:
+        if held is None or getattr(event, "attempt", 0) != held.job.attempt:
             return []
         if isinstance(event, Started):
             if not self._holds(held):
@@ -294,6 +305,13 @@ class Roster:
 def worker_in(told: Sequence[Event]) -> str:
     """Who has begun something; empty where nothing has begun."""
     return next((event.worker for event in told if isinstance(event, Started)), "")
+
+
+def _doing(left: Sequence[Held], after: Aftermath) -> Held | None:
+    """Who a worker was at when it died; None where it was between two of them: there will be fewer the next time."""
+    started = next((held for held in left if held.started), None)
+    done = any(not isinstance(event, Started) for event in after.events or ())
+    return started if started is not None or done else left[0]
 
 
 def _start(held: Held, at: float) -> Started:

@@ -68,7 +68,7 @@ def train(jobs: bytes, way: bytes, name: str, quick: bool = False, notice: int =
         name: the task's.
         quick: whether all should be over soon.
         notice: with so many jobs left it asks for more; 0: it does not.
-        hands: when its process has been given more so many times, it ends.
+        hands: when its process has been given more so many times, it does what it has and ends.
 
     Returns:
         The ends of all jobs, pickled, but for those of which the engine is known to have heard.
@@ -85,7 +85,7 @@ def train(jobs: bytes, way: bytes, name: str, quick: bool = False, notice: int =
         place = _place(way)
         device, share = own_gpu()
         level = _level(share)
-        errand = Errand([first, *others], door, name, worker, notice, began)
+        errand = Errand([first, *others], door, name, worker, notice, hands, began)
         looked = began
         while errand.left:
             job = errand.take()
@@ -97,7 +97,7 @@ def train(jobs: bytes, way: bytes, name: str, quick: bool = False, notice: int =
             errand.note(end)
             # A GPU that was lost is noticed before the next job; to look at the memory takes as long as a short one.
             look = not errand.left or device != "cpu" or time.monotonic() - looked >= LOOKING
-            if spoiled() or errand.hands >= hands or (look and level.passed(device)):
+            if spoiled() or errand.worn or (look and level.passed(device)):
                 errand.tell(leaving=True)
                 os._exit(0)  # what a trial has left in memory goes with its process
             looked = time.monotonic() if look else looked
