@@ -17,8 +17,15 @@ def batch(jobs: int, quick: bool) -> Batch:
 @pytest.mark.parametrize("quick", [True, False])
 def test_a_single_job_that_is_known_to_have_begun_has_nothing_to_tell(quick: bool) -> None:
     made = batch(1, quick)
+    made.left[0].started = True
     made.heard("node:1", 1.0)
     assert made.due is None
+
+
+def test_one_of_which_only_the_worker_is_known_may_hang_there() -> None:
+    made = batch(1, quick=True)
+    made.heard("node:1", 1.0)
+    assert made.due == 1.0 + SILENCE
 
 
 def test_one_that_tells_its_start_is_not_asked() -> None:
