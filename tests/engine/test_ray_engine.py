@@ -305,13 +305,16 @@ class TestRelays:
         return engine
 
     @pytest.mark.parametrize("function", [ray_jobs.relayed, ray_jobs.note])
-    def test_they_are_done_once_each_in_few_tasks(self, engine: Shadow, tmp_path: Path, function: Any) -> None:
+    def test_they_are_done_once_each_and_some_in_the_task_of_others(
+        self, engine: Shadow, tmp_path: Path, function: Any
+    ) -> None:
         log = tmp_path / "log"
         events = collect(engine, [job(function, trial, log=str(log)) for trial in range(60)])
         assert sorted(lines(log)) == list(range(60))
         assert all([type(event) for event in happened] == [Started, Finished] for happened in events.values())
         if function is ray_jobs.relayed:
-            assert len({line.split()[2] for line in log.read_text().splitlines()}) <= 30
+            tasks = [line.split()[2] for line in log.read_text().splitlines()]
+            assert max(map(tasks.count, tasks)) >= 4, "more than any task was sent with"
 
     def test_a_dead_worker_costs_only_the_job_that_it_was_in(self, engine: Shadow, tmp_path: Path) -> None:
         log = tmp_path / "log"

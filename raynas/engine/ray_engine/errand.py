@@ -65,9 +65,7 @@ class Errand:
     def take(self) -> Job:
         """The next job."""
         if self._more is None and len(self.left) <= self._notice and self._door.hands < self._hands:
-            self._told = (
-                0  # what the answer says to have arrived is all that this call tells, again or for the first time
-            )
+            self._told = 0  # told again, for an answer proves that what its call told has arrived, and nothing else
             self._more, self._asked = self._door.ask(self._task, self._worker, self._untold()), len(self.ends)
         return self.left.popleft()
 

@@ -265,7 +265,9 @@ class Roster:
     def _noted(self, batch: Batch, event: Event, over: bool = False) -> list[Event]:
         """What is news of a start or an end in a task; `over`: in one of which there is nothing left to end."""
         held = batch.left.get(event.trial)
-        if held is None or getattr(event, "attempt", 0) != held.job.attempt:
+        if held is None or not isinstance(event, Started | Finished | Stopped | Failed):
+            return []
+        if event.attempt != held.job.attempt:
             return []
         if isinstance(event, Started):
             if not self._holds(held):
@@ -275,8 +277,6 @@ class Roster:
                 return []
             return [] if batch.dying else [*_begun(held, event)]
         del batch.left[event.trial]
-        if not isinstance(event, Finished | Stopped | Failed):
-            return []
         self._pace.took(held.job.budget, event.seconds)
         if not self._holds(held):
             return []
